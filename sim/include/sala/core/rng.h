@@ -1,0 +1,43 @@
+// Counter-based randomness: a stream is a pure function of (seed, domain, sample, stream), so that sample 37
+// can be made without samples 0 to 36, on any machine, in any order.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string_view>
+
+namespace sala {
+
+// Philox-4x32-10 (Salmon et al., SC 2011). The key is a 64-bit hash of (seed, domain); the counter holds sample, stream and block.
+class Rng {
+ public:
+  Rng(uint64_t seed, std::string_view domain, uint64_t sample = 0, uint32_t stream = 0);
+
+  uint32_t next_u32();
+  uint64_t next_u64();
+  // Uniform integer in [0, n), unbiased (Lemire's rejection); n >= 1.
+  uint64_t below(uint64_t n);
+  // Uniform integer in [lo, hi], both inclusive.
+  int64_t between(int64_t lo, int64_t hi);
+  // Uniform double in [0, 1) with 53 bits.
+  double uniform();
+  // Standard normal (Box-Muller on two uniforms; libm-dependent in the last bit: not for evaluation samples).
+  double normal();
+  // Fisher-Yates from the last element down.
+  template <class Container>
+  void shuffle(Container& items) {
+    for (uint64_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[below(i)]);
+  }
+
+ private:
+  void refill();
+  std::array<uint32_t, 2> key_;
+  std::array<uint32_t, 4> counter_;
+  std::array<uint32_t, 4> block_;
+  int used_ = 4;
+};
+
+// FNV-1a 64 followed by the splitmix64 finaliser: the project's one string hash (train/eval split, ids, caches).
+uint64_t stable_hash(std::string_view text, uint64_t seed = 0);
+
+}  // namespace sala

@@ -1,0 +1,127 @@
+// Non-owning strided views and the one owning buffer.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <type_traits>
+
+#include "sala/core/error.h"
+
+namespace sala {
+
+// Non-owning, strided, cheap to copy: pass by value. Sizes and strides count elements.
+// The last axis is contiguous (stride 1) in every view that an op accepts.
+template <class T, int Rank>
+struct TensorView {
+  T* data = nullptr;
+  std::array<int64_t, Rank> extent{};
+  std::array<int64_t, Rank> stride{};
+
+  // Row `i` of the first axis: a view of rank - 1, or a reference for rank 1.
+  decltype(auto) operator[](int64_t i) const {
+    if constexpr (Rank == 1) {
+      return (data[i * stride[0]]);
+    } else {
+      TensorView<T, Rank - 1> row;
+      row.data = data + i * stride[0];
+      for (int axis = 1; axis < Rank; ++axis) {
+        row.extent[axis - 1] = extent[axis];
+        row.stride[axis - 1] = stride[axis];
+      }
+      return row;
+    }
+  }
+  // Rows [begin, end) of the first axis.
+  TensorView slice(int64_t begin, int64_t end) const {
+    TensorView part = *this;
+    part.data += begin * stride[0];
+    part.extent[0] = end - begin;
+    return part;
+  }
+  int64_t size() const {
+    int64_t n = 1;
+    for (int64_t e : extent) n *= e;
+    return n;
+  }
+  operator TensorView<const T, Rank>() const
+    requires(!std::is_const_v<T>)
+  {
+    return {data, extent, stride};
+  }
+};
+
+// Contiguous row-major view over `data`.
+template <class T, class... Extents>
+TensorView<T, sizeof...(Extents)> make_view(T* data, Extents... extents) {
+  constexpr int kRank = sizeof...(Extents);
+  TensorView<T, kRank> view;
+  view.data = data;
+  view.extent = {static_cast<int64_t>(extents)...};
+  int64_t stride = 1;
+  for (int axis = kRank - 1; axis >= 0; --axis) {
+    view.stride[axis] = stride;
+    stride *= view.extent[axis];
+  }
+  return view;
+}
+
+// Owns 64-byte aligned, zero-initialised elements. Move-only; a copy is explicit. Throws Error{kMemory}.
+template <class T>
+class Buffer {
+  static_assert(std::is_trivially_copyable_v<T>);
+
+ public:
+  Buffer() = default;
+  explicit Buffer(int64_t size) { resize_discard(size); }
+  // Makes room for `size` elements; contents become zero.
+  void resize_discard(int64_t size);
+  // Keeps the first min(old, new) elements; new ones are zero. Grows exactly to `size`.
+  void resize_keep(int64_t size);
+  T* data() { return data_.get(); }
+  const T* data() const { return data_.get(); }
+  int64_t size() const { return size_; }
+  int64_t bytes() const { return size_ * static_cast<int64_t>(sizeof(T)); }
+  T& operator[](int64_t i) { return data_[i]; }
+  const T& operator[](int64_t i) const { return data_[i]; }
+  template <class... Extents>
+  auto view(Extents... extents) {
+    return make_view(data(), extents...);
+  }
+  template <class... Extents>
+  auto view(Extents... extents) const {
+    return make_view(data(), extents...);
+  }
+
+ private:
+  struct Free {
+    void operator()(T* p) const { std::free(p); }
+  };
+  std::unique_ptr<T[], Free> data_;
+  int64_t size_ = 0;
+};
+
+namespace internal {
+// 64-byte aligned zeroed memory from the OS; throws Error{kMemory} naming the size.
+void* allocate_zeroed(int64_t bytes);
+}  // namespace internal
+
+template <class T>
+void Buffer<T>::resize_discard(int64_t size) {
+  data_.reset();
+  size_ = 0;
+  if (size > 0) data_.reset(static_cast<T*>(internal::allocate_zeroed(size * static_cast<int64_t>(sizeof(T)))));
+  size_ = size;
+}
+
+template <class T>
+void Buffer<T>::resize_keep(int64_t size) {
+  Buffer grown(size);
+  const int64_t kept = size < size_ ? size : size_;
+  for (int64_t i = 0; i < kept; ++i) grown.data_[i] = data_[i];
+  *this = std::move(grown);
+}
+
+}  // namespace sala
