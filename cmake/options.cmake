@@ -1,0 +1,29 @@
+# Build options and the flags that every target shares.
+option(SALA_BUILD_TESTS "Build the test suite" ON)
+option(SALA_BUILD_BENCHMARKS "Build the Google Benchmark programs" OFF)
+option(SALA_WERROR "Warnings are errors" OFF)
+option(SALA_STATIC "Link sala_generate statically, so that it runs where no packages can be installed" OFF)
+set(SALA_SANITIZE "" CACHE STRING "Sanitizers, for instance address,undefined")
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+if(NOT CMAKE_BUILD_TYPE)
+  set(CMAKE_BUILD_TYPE Release)
+endif()
+
+find_package(OpenMP REQUIRED COMPONENTS CXX)
+find_package(fmt REQUIRED)
+
+add_library(sala_flags INTERFACE)
+# -ffp-contract=off: a fused multiply-add happens where the source says so and nowhere else, on every compiler.
+target_compile_options(sala_flags INTERFACE -Wall -Wextra -Wshadow -Wno-unknown-pragmas -ffp-contract=off)
+if(SALA_WERROR)
+  target_compile_options(sala_flags INTERFACE -Werror)
+endif()
+if(SALA_SANITIZE)
+  target_compile_options(sala_flags INTERFACE -fsanitize=${SALA_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_link_options(sala_flags INTERFACE -fsanitize=${SALA_SANITIZE})
+endif()

@@ -1,0 +1,93 @@
+// Runs one token sequence through a model: chunked prefill, decode, caches, memory plan.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "sala/core/tensor.h"
+#include "sala/model/model.h"
+
+namespace sala {
+
+// Named classes of arithmetic. Results are byte-identical inside a class and compared with tolerances across classes.
+enum class Numerics {
+  kFp32,  // fp32 everywhere; the same bytes for any thread count, chunking and instruction set
+  kBf16,  // fp32 arithmetic rounded to bf16 at the reference's rounding points (spec section 2)
+};
+// Raised whenever any result of the fp32 class changes.
+inline constexpr int kNumericsVersion = 1;
+
+// Observes block selection; never influences it. Called from one thread, positions ascending within a layer.
+class SelectionProbe {
+ public:
+  virtual ~SelectionProbe() = default;
+  // True when the selection of the query at `position` (0-based, BOS included) is to be reported.
+  virtual bool wants(int64_t position) const = 0;
+  // blocks: [Hkv, slots] selected block ids, ascending, padded with -1. scores: [Hkv, num_blocks] pooled block scores
+  // (spec 4.5; +inf marks a forced block, -inf an empty one). block_size in tokens.
+  virtual void on_selection(int layer, int64_t position, int64_t block_size, TensorView<const int32_t, 2> blocks,
+                            TensorView<const float, 2> scores) = 0;
+};
+
+struct SessionOptions {
+  int64_t max_tokens = 0;    // capacity of the caches: prompt (with BOS) + generated
+  int64_t chunk_tokens = 0;  // prefill chunk; 0 = chosen from max_tokens. Never changes the result
+  Numerics numerics = Numerics::kFp32;
+  std::string kernels = "best";  // name from available_kernels()
+};
+
+struct MemoryPlan {
+  struct Item {
+    std::string name;  // "weights", "kv cache", "compressed keys", "linear state", "activations", "workspace"
+    int64_t bytes = 0;
+  };
+  std::vector<Item> items;
+  int64_t chunk_tokens = 0;
+  int64_t total_bytes() const;
+};
+
+class Session {
+ public:
+  // Allocates everything that the run needs. Throws Error{kMemory} or Error{kConfig}.
+  Session(const Model& model, const SessionOptions& options);
+  ~Session();
+  Session(Session&&) noexcept;
+  Session& operator=(Session&&) noexcept;
+
+  // What a session with these options would allocate; allocates nothing itself.
+  static MemoryPlan plan(const ModelConfig& config, const SessionOptions& options);
+
+  // Forgets the sequence, keeps the memory.
+  void reset();
+  // Total length of the prompt that the next prefill calls will make up. The dense_len rule looks at it (spec 4.1), so that
+  // any split of a prompt into prefill calls takes the same path as one call. Default: what has been fed so far.
+  void set_prompt_tokens(int64_t total);
+  // Feeds ids (BOS is the caller's) after what was fed before. Any split into calls gives the same bytes.
+  // Throws Error{kShape} for an id outside the vocabulary or more than max_tokens. progress(tokens done) may throw to stop.
+  void prefill(std::span<const int32_t> ids, const std::function<void(int64_t done)>& progress = {});
+  // Feeds one generated token; the same arithmetic as prefill.
+  void decode(int32_t id) { prefill({&id, 1}); }
+  // Logits [V] after the last token fed.
+  std::span<const float> logits() const;
+  int64_t position() const;  // tokens fed so far
+
+  // Null = off. Not owned.
+  void set_probe(SelectionProbe* probe);
+  // When set, receives the hidden states h after every layer of every chunk (layer -1 = embedding): [T, E].
+  using HiddenHook = std::function<void(int layer, int64_t first_position, TensorView<const float, 2> hidden)>;
+  void set_hidden_hook(HiddenHook hook);
+  int64_t peak_bytes() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Index of the largest logit; the lowest index wins a tie.
+int32_t argmax(std::span<const float> logits);
+
+}  // namespace sala

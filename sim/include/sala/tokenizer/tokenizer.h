@@ -1,0 +1,34 @@
+// Text <-> token ids. Special tokens are never added here: the session that runs a model prepends its own BOS.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sala {
+
+// Thread-safe after construction. Ids are int32; text is UTF-8.
+class Tokenizer {
+ public:
+  virtual ~Tokenizer() = default;
+  // "sentencepiece", "whitespace", "byte", ...
+  virtual std::string kind() const = 0;
+  // 16 hexadecimal digits that change whenever any encoding could change.
+  virtual std::string hash() const = 0;
+  virtual int64_t vocab_size() const = 0;
+  // Ids of `text` as a whole prompt, without special tokens.
+  virtual std::vector<int32_t> encode(std::string_view text) const = 0;
+  // Equals encode(text).size(), possibly faster.
+  virtual int64_t count(std::string_view text) const { return static_cast<int64_t>(encode(text).size()); }
+  // Ids of `text` as encode() gives them, and for each id the byte offset in `text` where its piece begins.
+  virtual std::vector<int32_t> encode_with_offsets(std::string_view text, std::vector<int64_t>& byte_offsets) const = 0;
+  virtual std::string decode(const std::vector<int32_t>& ids) const = 0;
+};
+
+// Opens a tokenizer by name or path: "whitespace", "byte", a SentencePiece `.model` file, or a model directory that holds
+// `tokenizer.model`. Throws Error{kUsage} for an unknown name, Error{kIo} / Error{kFormat} for a file that cannot be used.
+std::unique_ptr<Tokenizer> open_tokenizer(const std::string& name_or_path);
+
+}  // namespace sala

@@ -1,0 +1,77 @@
+// A task makes samples and scores answers. It sees text and a tokenizer, never a model.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sala/tokenizer/tokenizer.h"
+
+namespace sala::tasks {
+
+// Which half of the key/value space a sample may draw from. The halves are disjoint by stable_hash of the string, so no
+// key-value pair, value or haystack sentence of an evaluation sample was ever trained on (tests/tasks prove it).
+enum class Split { kEval, kTrain };
+
+// What makes a sample. A sample is a pure function of this, the tokenizer and the generator version.
+struct SampleRequest {
+  int64_t length = 0;  // target: tokens in prompt + tokens_to_generate <= length, special tokens not counted
+  uint64_t seed = 42;
+  int64_t index = 0;
+  Split split = Split::kEval;
+};
+
+// What an ideal selector would have to read, as token indexes into encode(prompt).
+struct Evidence {
+  int64_t token_begin = 0, token_end = 0;  // [begin, end)
+  double depth = 0;                        // token_begin / prompt_tokens, 0..1
+  std::string key, value;
+};
+
+struct Sample {
+  std::string id;    // `ruler/niah_single_1@131072#37!42`: task, length, index, seed; regenerates the sample alone
+  std::string task;  // `niah_single_1`
+  SampleRequest request;
+  std::string input;                 // prompt without answer_prefix
+  std::string answer_prefix;         // prompt = input + answer_prefix
+  std::vector<std::string> outputs;  // reference answers
+  std::vector<Evidence> evidence;
+  std::vector<int32_t> prompt_ids;  // encode(input + answer_prefix)
+  int64_t tokens_to_generate = 0;
+  std::string prompt() const { return input + answer_prefix; }
+};
+
+class Task {
+ public:
+  virtual ~Task() = default;
+  virtual std::string_view name() const = 0;         // `niah_single_1`
+  virtual std::string_view group() const = 0;        // `ruler`
+  virtual std::string_view description() const = 0;  // one line
+  virtual int64_t tokens_to_generate() const = 0;
+  // Throws Error{kUsage} with the smallest possible length when `length` is too small.
+  virtual Sample make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const = 0;
+  // In [0, 1]. `answer` is the decoded generation, raw.
+  virtual double score(const Sample& sample, std::string_view answer) const = 0;
+};
+
+struct TaskInfo {
+  const Task* task = nullptr;
+  bool planned = false;  // named by the benchmark but not built yet: `list tasks` shows it, `run` says so
+  std::string_view name, group, description;
+};
+
+// The registry: a plain table in tasks/registry.cc, benchmark order.
+const std::vector<TaskInfo>& all_tasks();
+// Expands a comma list of task and group names. Throws Error{kUsage} naming near matches for an unknown one.
+std::vector<TaskInfo> resolve_tasks(const std::string& list);
+// Parses a sample id back into its request and task. Throws Error{kUsage}.
+Sample regenerate(const std::string& sample_id, const Tokenizer& tokenizer);
+
+// `4k`, `128k`, `1000k` (decimal because 1000 divides it), `1m`, `4096`; lists `4k,128k`; ranges `4k-2048k*2`.
+// Throws Error{kUsage} with the offending word.
+std::vector<int64_t> parse_lengths(const std::string& list);
+// `131072` -> `128k`, `1000000` -> `1000k`, `5000` -> `5000`: the inverse of one word of parse_lengths.
+std::string format_length(int64_t tokens);
+
+}  // namespace sala::tasks
