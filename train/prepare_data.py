@@ -1,0 +1,49 @@
+#!/usr/bin/env python3
+"""Writes the packed token files of a recipe with the C++ generator. Example:
+
+  train/prepare_data.py train/recipes/niah.toml --generator build/release/sala_generate --out /tmp/data --threads 2
+"""
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent))
+from sala_train.recipe import Recipe  # noqa: E402
+
+NIAH = ["niah_single_1", "niah_single_2", "niah_single_3", "niah_multikey_1", "niah_multikey_2", "niah_multikey_3",
+        "niah_multivalue", "niah_multiquery"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("recipe", type=Path)
+    parser.add_argument("--generator", required=True, help="sala_generate, or 'sala_eval generate'")
+    parser.add_argument("--out", required=True, type=Path)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--tokenizer", default=str(Path(__file__).parent.parent / "models" / "tokenizer.model"))
+    args = parser.parse_args()
+    recipe = Recipe.load(args.recipe)
+    args.out.mkdir(parents=True, exist_ok=True)
+
+    def generate(path: Path, tasks: str, length: int, rows: int, seed: int, weights: str, jitter: bool) -> None:
+        if path.exists():
+            return
+        command = [*args.generator.split(), "--tokens", "--split", "train", "--task", tasks, "--len", str(length), "--count", str(rows),
+                   "--seed", str(seed), "--tokenizer", args.tokenizer, "--threads", str(args.threads), "--out", f"{path}.part"]
+        command += ["--weights", weights] if weights else []
+        command += ["--len-jitter"] if jitter else []
+        subprocess.run(command, check=True)
+        Path(f"{path}.part").rename(path)
+
+    for index, stage in enumerate(recipe.stages):
+        generate(args.out / f"stage{index}.tok", stage.tasks, stage.length, stage.batch * stage.steps, recipe.data_seed + index,
+                 stage.weights, True)
+    for length in recipe.validation.get("lengths", []):  # train split, seeds of their own: the evaluation split stays unseen
+        for task in NIAH:
+            generate(args.out / f"valid_{task}_{length}.tok", task, length, recipe.validation["rows"][0], recipe.data_seed + 7919, "", False)
+
+
+if __name__ == "__main__":
+    main()

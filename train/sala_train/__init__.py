@@ -1,0 +1,1 @@
+"""PyTorch definition and trainer of the SALA Lab model family."""

@@ -1,0 +1,76 @@
+"""The model's config.json, read the way the C++ loader reads it (spec 1.1; our extensions in `sala_lab`)."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+LIGHTNING, SPARSE, FULL = "lightning-attn", "minicpm4", "full-attn"
+
+
+def alibi_slopes(num_heads: int) -> list[float]:
+    """Decay slopes of the released model (spec 3.3), also for head counts that are no power of two."""
+    power = 2 ** math.floor(math.log2(num_heads))
+    start = 2.0 ** (-(2.0 ** -(math.log2(power) - 3)))
+    slopes = [start ** (h + 1) for h in range(power)]
+    if power < num_heads:
+        slopes += alibi_slopes(2 * power)[0::2][: num_heads - power]
+    return slopes
+
+
+@dataclass
+class SparseConfig:
+    kernel_size: int = 32
+    kernel_stride: int = 16
+    block_size: int = 64
+    init_blocks: int = 1
+    window_size: int = 2048
+    topk: int = 64
+    dense_len: int = 8192
+
+    @property
+    def slots(self) -> int:
+        """Blocks a query reads: the window's blocks are added to topk (spec 4.6)."""
+        return self.topk + self.window_size // self.block_size
+
+
+@dataclass
+class ModelConfig:
+    raw: dict[str, Any] = field(repr=False)
+
+    @staticmethod
+    def load(path: str | Path) -> "ModelConfig":
+        return ModelConfig(json.loads(Path(path).read_text()))
+
+    def __getattr__(self, name: str) -> Any:  # released field names, read straight from config.json
+        try:
+            return self.raw[name]
+        except KeyError:
+            raise AttributeError(f"config.json has no field {name!r}") from None
+
+    def lab(self, name: str, default: Any = None) -> Any:
+        return self.raw.get("sala_lab", {}).get(name, default)
+
+    @property
+    def sparse(self) -> SparseConfig:
+        known = SparseConfig.__dataclass_fields__
+        return SparseConfig(**{k: v for k, v in self.raw.get("sparse_config", {}).items() if k in known})
+
+    @property
+    def slopes(self) -> list[float]:
+        return self.lab("lightning_slopes") or alibi_slopes(self.lightning_nh)
+
+    @property
+    def lightning_scale_value(self) -> float:
+        return {"1/sqrt(d)": self.lightning_head_dim**-0.5, "1/d": 1.0 / self.lightning_head_dim}.get(self.lightning_scale, 1.0)
+
+    @property
+    def residual_scale(self) -> float:
+        return self.scale_depth / math.sqrt(self.num_hidden_layers)
+
+    @property
+    def logit_divisor(self) -> float:
+        return self.hidden_size / self.dim_model_base

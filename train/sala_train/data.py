@@ -1,0 +1,38 @@
+"""Packed token files as `sala_eval generate --tokens` writes them (docs/file_formats.md, section "packed tokens")."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+
+import numpy as np
+
+HEADER = struct.Struct("<8sIIQQ16s")
+MAGIC = b"SALATOK1"
+
+
+class PackedTokens:
+    """Rows of ids with a loss mask. ids: uint16 [rows, T]; mask: uint8 [rows, T], 1 = an answer token to be predicted."""
+
+    def __init__(self, path: str | Path):
+        raw = np.memmap(path, dtype=np.uint8, mode="r")
+        if raw.size < HEADER.size:
+            raise ValueError(f"{path}: {raw.size} bytes is too short for a packed token file")
+        magic, version, tokens, rows, self.seed, tokenizer = HEADER.unpack(raw[: HEADER.size].tobytes())
+        if magic != MAGIC or version != 1:
+            raise ValueError(f"{path}: not a packed token file of version 1 (magic {magic!r}, version {version})")
+        expected = HEADER.size + rows * tokens * 3
+        if raw.size != expected:
+            raise ValueError(f"{path}: {raw.size} bytes, but {rows} rows of {tokens} tokens need {expected}")
+        self.tokenizer_hash = tokenizer.decode()
+        ids_end = HEADER.size + rows * tokens * 2
+        self.ids = raw[HEADER.size : ids_end].view("<u2").reshape(rows, tokens)
+        self.mask = raw[ids_end:].reshape(rows, tokens)
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def batch(self, step: int, size: int) -> tuple[np.ndarray, np.ndarray]:
+        """Rows step*size .. step*size+size-1, round and round."""
+        rows = np.arange(step * size, (step + 1) * size) % len(self)
+        return self.ids[rows].astype(np.int64), self.mask[rows]

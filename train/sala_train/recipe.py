@@ -1,0 +1,58 @@
+"""A training recipe: one TOML file, read here and nowhere else."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+
+@dataclass
+class Stage:
+    length: int
+    batch: int
+    steps: int
+    tasks: str = "niah"  # task list for the generator
+    weights: str = ""  # mixing weights for the generator, `task=weight,...`
+
+
+@dataclass
+class Recipe:
+    stages: list[Stage]
+    seed: int = 1
+    lr: float = 1e-3
+    warmup: int = 300
+    decay_from: float = 0.5  # linear decay to zero over the rest of the steps
+    betas: tuple[float, float] = (0.9, 0.98)
+    weight_decay: float = 0.1
+    clip: float = 1.0
+    context_loss: float = 0.0  # weight of the language-model loss on context tokens
+    answer_share: float = 0.45  # most answer tokens of a row that the loss reads, as a share of the row
+    data_seed: int = 1000
+    validation: dict[str, list[int]] = field(default_factory=dict)  # {"lengths": [...], "rows": [n]}
+
+    @staticmethod
+    def load(path: str | Path) -> "Recipe":
+        raw = tomllib.loads(Path(path).read_text())
+        known = set(Recipe.__dataclass_fields__)
+        for key in raw:
+            if key not in known:
+                raise ValueError(f"{path}: unknown recipe field {key!r}; known: {', '.join(sorted(known))}")
+        if not raw.get("stages"):
+            raise ValueError(f"{path}: a recipe needs at least one [[stages]] table")
+        return Recipe(**{**raw, "stages": [Stage(**stage) for stage in raw["stages"]]})
+
+    @property
+    def total_steps(self) -> int:
+        return sum(stage.steps for stage in self.stages)
+
+    def lr_at(self, step: int) -> float:
+        if step < self.warmup:
+            return self.lr * (step + 1) / self.warmup
+        start = self.decay_from * self.total_steps
+        if step < start:
+            return self.lr
+        return self.lr * max(0.0, 1.0 - (step - start) / (self.total_steps - start))
+
+    def as_dict(self) -> dict:
+        return asdict(self)
