@@ -53,7 +53,7 @@ class Stepper:
         self.graph, self.warm = None, 0
 
     def _step(self):
-        with torch.autocast(self.device.type, dtype=torch.bfloat16):
+        with torch.autocast("cuda", dtype=torch.bfloat16, enabled=self.device.type == "cuda"):  # a CPU is faster in fp32
             loss, accuracy = answer_loss(self.model, self.ids, self.mask, self.recipe)
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
@@ -97,7 +97,7 @@ def validate(model, data: Path, device: torch.device, budget_tokens: int = 65536
             mask = torch.from_numpy(packed.mask[begin : begin + size].copy()).to(device)[:, 1:].bool()
             edges = F.pad(mask, (1, 0))[:, :-1]
             first = mask & ((mask & ~edges).cumsum(1) == 1)
-            with torch.autocast(device.type, dtype=torch.bfloat16):
+            with torch.autocast("cuda", dtype=torch.bfloat16, enabled=device.type == "cuda"):
                 z = model.hidden(ids)[:, :-1]
                 good = torch.ones(len(ids), dtype=torch.bool, device=device)
                 rows, columns = first.nonzero(as_tuple=True)
