@@ -21,7 +21,8 @@ enum class Numerics {
 // Raised whenever any result of the fp32 class changes.
 inline constexpr int kNumericsVersion = 1;
 
-// Observes block selection; never influences it. Called from one thread, positions ascending within a layer.
+// Observes block selection; never influences it. Called from one thread, positions ascending within a layer. A layer that
+// runs dense (full-attn, or below dense_len) selects nothing and reports nothing.
 class SelectionProbe {
  public:
   virtual ~SelectionProbe() = default;
@@ -38,6 +39,8 @@ struct SessionOptions {
   int64_t chunk_tokens = 0;  // prefill chunk; 0 = chosen from max_tokens. Never changes the result
   Numerics numerics = Numerics::kFp32;
   std::string kernels = "best";  // name from available_kernels()
+  // Leaves out, in the last layer, what only the logits of earlier positions would need. Never changes a byte of the result.
+  bool prune = true;
 };
 
 struct MemoryPlan {
