@@ -1,0 +1,66 @@
+// full-attn: dense causal softmax attention with grouped KV heads (Qwen3 layer, HypeNet softmax layer; spec 4.1, 5, 7).
+#include "sim/mixers/kinds.h"
+#include "sim/mixers/softmax_layer.h"
+#include "sim/ops/attention/attention.h"
+
+namespace sala {
+namespace {
+
+class State final : public MixerState {
+ public:
+  explicit State(KvCache empty) : cache(std::move(empty)) {}
+  void reset() override {
+    cache.keys.clear();
+    cache.values.clear();
+  }
+  KvCache cache;
+};
+
+class FullAttention final : public Mixer {
+ public:
+  FullAttention(const ModelConfig& config, const LayerTensors* tensors) : layer_(config, tensors) {}
+
+  std::unique_ptr<MixerState> make_state(int64_t max_tokens) const override { return std::make_unique<State>(layer_.make_cache(max_tokens)); }
+  StateBytes state_bytes(int64_t max_tokens) const override { return {.kv_cache = layer_.cache_bytes(max_tokens)}; }
+  int64_t workspace_bytes(int64_t chunk) const override { return layer_.workspace_bytes(chunk); }
+
+  void forward(const MixerContext& context, const MixerInput& in, MixerState& state, TensorView<float, 2> out) const override {
+    KvCache& cache = static_cast<State&>(state).cache;
+    const Workspace::Scope scope(context.workspace);
+    const int64_t T = in.x.extent[0], R = T - in.first_needed_row, first = in.first_position + in.first_needed_row;
+    const auto k = context.workspace.take<float>(T, layer_.kv_heads(), layer_.head_dim());
+    const auto v = context.workspace.take<float>(T, layer_.kv_heads(), layer_.head_dim());
+    layer_.keys_values(context, in.x, in.first_position, k, v);
+    cache.keys.append(k);
+    cache.values.append(v);
+    if (R == 0) return;
+    const TensorView<const float, 2> rows = in.x.slice(in.first_needed_row, T);
+    const auto q = context.workspace.take<float>(R, layer_.heads(), layer_.head_dim());
+    const auto o = context.workspace.take<float>(R, layer_.heads(), layer_.head_dim());
+    layer_.queries(context, rows, first, q);
+    ops::AttentionParams params;
+    params.scale = layer_.scale();
+    params.bf16 = context.bf16;
+    ops::dense_attention(context.kernels, q, cache.keys, cache.values, first, params, o);
+    layer_.output(context, rows, o, out);
+  }
+
+  MixerCost prefill_cost(int64_t tokens) const override {
+    const auto n = static_cast<double>(tokens);
+    return {layer_.linear_flops() * n, 0, 2 * layer_.score_flops() * n * (n + 1) / 2};
+  }
+  MixerCost decode_cost(int64_t tokens) const override {
+    return {layer_.linear_flops(), 0, 2 * layer_.score_flops() * static_cast<double>(tokens)};
+  }
+
+ private:
+  SoftmaxLayer layer_;
+};
+
+}  // namespace
+
+std::unique_ptr<Mixer> make_full_attention(const ModelConfig& config, int, const LayerTensors* tensors) {
+  return std::make_unique<FullAttention>(config, tensors);
+}
+
+}  // namespace sala

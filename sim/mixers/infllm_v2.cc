@@ -1,0 +1,223 @@
+// minicpm4: InfLLM-V2 block-sparse attention (spec section 4). Dense while the sequence is shorter than dense_len.
+#include <optional>
+
+#include "sala/core/error.h"
+#include "sim/mixers/kinds.h"
+#include "sim/mixers/layer_math.h"
+#include "sim/mixers/softmax_layer.h"
+#include "sim/ops/attention/attention.h"
+#include "sim/ops/compress/compress.h"
+#include "sim/ops/select/select.h"
+
+namespace sala {
+namespace {
+
+constexpr int64_t kCoarse = 4;  // coarse windows are four times as long and as far apart (spec 4.2)
+constexpr int64_t kFloat = sizeof(float);
+
+// Compressed keys of one window size.
+struct Compressed {
+  Compressed(int64_t kv_heads, int64_t dim, int64_t capacity, ops::CompressParams params, bool bf16)
+      : keys(kv_heads, dim, capacity), compressor(kv_heads, dim, params, bf16) {}
+  ops::PackedKeys keys;
+  ops::KeyCompressor compressor;
+};
+
+class State final : public MixerState {
+ public:
+  explicit State(KvCache empty) : cache(std::move(empty)) {}
+  void reset() override {
+    cache.keys.clear();
+    cache.values.clear();
+    fine.reset();
+    coarse.reset();
+  }
+  KvCache cache;
+  std::optional<Compressed> fine, coarse;  // made at the first token: rounding is known then
+  int64_t max_tokens = 0;
+};
+
+class InfLlmV2 final : public Mixer {
+ public:
+  InfLlmV2(const ModelConfig& config, int layer, const LayerTensors* tensors)
+      : layer_(config, tensors), sparse_(config.sparse_config), exact_lse_(config.sala_lab.exact_lse), index_(layer) {}
+
+  std::unique_ptr<MixerState> make_state(int64_t max_tokens) const override {
+    auto state = std::make_unique<State>(layer_.make_cache(max_tokens));
+    state->max_tokens = max_tokens;
+    return state;
+  }
+  StateBytes state_bytes(int64_t max_tokens) const override;
+  int64_t workspace_bytes(int64_t chunk) const override {
+    return layer_.workspace_bytes(chunk) + Workspace::round_up(chunk * layer_.kv_heads() * sparse_.slots() * static_cast<int64_t>(sizeof(int32_t)));
+  }
+  void forward(const MixerContext& context, const MixerInput& in, MixerState& state, TensorView<float, 2> out) const override;
+  MixerCost prefill_cost(int64_t tokens) const override;
+  MixerCost decode_cost(int64_t tokens) const override;
+
+ private:
+  // A sequence that always stays below dense_len needs no compressed keys.
+  bool may_select(int64_t max_tokens) const { return max_tokens >= sparse_.dense_len; }
+  ops::SelectParams select_params(bool bf16) const;
+  void compress(const MixerContext& context, TensorView<const float, 3> k, State& state) const;
+  void report(const MixerContext& context, const MixerInput& in, const State& state) const;
+  double attended(int64_t tokens) const;  // sum over the first `tokens` queries of the keys each one reads
+
+  SoftmaxLayer layer_;
+  SparseConfig sparse_;
+  bool exact_lse_;
+  int index_;
+};
+
+StateBytes InfLlmV2::state_bytes(int64_t max_tokens) const {
+  StateBytes bytes{.kv_cache = layer_.cache_bytes(max_tokens)};
+  if (!may_select(max_tokens)) return bytes;
+  const int64_t fine = windows_within(max_tokens, sparse_.kernel_size, sparse_.kernel_stride);
+  const int64_t coarse = windows_within(max_tokens, kCoarse * sparse_.kernel_size, kCoarse * sparse_.kernel_stride);
+  const int64_t tails = (1 + kCoarse) * sparse_.kernel_size;
+  bytes.compressed_keys = ((fine + 15) / 16 * 16 + (coarse + 15) / 16 * 16 + tails) * layer_.kv_heads() * layer_.head_dim() * kFloat;
+  return bytes;
+}
+
+ops::SelectParams InfLlmV2::select_params(bool bf16) const {
+  ops::SelectParams params;
+  params.block_size = sparse_.block_size;
+  params.kernel_size = sparse_.kernel_size;
+  params.kernel_stride = sparse_.kernel_stride;
+  params.init_blocks = sparse_.init_blocks;
+  params.window_size = sparse_.window_size;
+  params.topk = sparse_.topk;
+  params.scale = layer_.scale();
+  params.exact_lse = exact_lse_;
+  params.bf16 = bf16;
+  return params;
+}
+
+void InfLlmV2::compress(const MixerContext& context, TensorView<const float, 3> k, State& state) const {
+  if (!may_select(state.max_tokens)) return;
+  const auto feed = [&](std::optional<Compressed>& to, int64_t factor) {
+    const ops::CompressParams params{static_cast<int>(factor * sparse_.kernel_size), static_cast<int>(factor * sparse_.kernel_stride)};
+    if (!to) to.emplace(layer_.kv_heads(), layer_.head_dim(), windows_within(state.max_tokens, params.kernel, params.stride), params, context.bf16);
+    to->compressor.append(k, to->keys);
+  };
+  feed(state.fine, 1);
+  feed(state.coarse, kCoarse);
+}
+
+void InfLlmV2::forward(const MixerContext& context, const MixerInput& in, MixerState& base, TensorView<float, 2> out) const {
+  State& state = static_cast<State&>(base);
+  Workspace& workspace = context.workspace;
+  const Workspace::Scope scope(workspace);
+  const int64_t T = in.x.extent[0], R = T - in.first_needed_row, first = in.first_position + in.first_needed_row;
+  const auto k = workspace.take<float>(T, layer_.kv_heads(), layer_.head_dim());
+  const auto v = workspace.take<float>(T, layer_.kv_heads(), layer_.head_dim());
+  layer_.keys_values(context, in.x, in.first_position, k, v);
+  state.cache.keys.append(k);
+  state.cache.values.append(v);
+  compress(context, k, state);
+  const bool sparse = in.total_tokens >= sparse_.dense_len;
+  if (sparse && in.probe != nullptr) report(context, in, state);
+  if (R == 0) return;
+  const TensorView<const float, 2> rows = in.x.slice(in.first_needed_row, T);
+  const auto q = workspace.take<float>(R, layer_.heads(), layer_.head_dim());
+  const auto o = workspace.take<float>(R, layer_.heads(), layer_.head_dim());
+  layer_.queries(context, rows, first, q);
+  ops::AttentionParams params;
+  params.scale = layer_.scale();
+  params.bf16 = context.bf16;
+  if (sparse) {
+    const auto blocks = workspace.take<int32_t>(R, layer_.kv_heads(), sparse_.slots());
+    ops::select_blocks(context.kernels, q, state.fine->keys, state.coarse->keys, first, select_params(context.bf16), blocks);
+    ops::sparse_attention(context.kernels, q, state.cache.keys, state.cache.values, first, sparse_.block_size, blocks, params, o);
+  } else {
+    ops::dense_attention(context.kernels, q, state.cache.keys, state.cache.values, first, params, o);
+  }
+  layer_.output(context, rows, o, out);
+}
+
+// The probed queries are made once more, one at a time: the same bytes, whatever else this call computes.
+void InfLlmV2::report(const MixerContext& context, const MixerInput& in, const State& state) const {
+  for (int64_t t = 0; t < in.x.extent[0]; ++t) {
+    const int64_t position = in.first_position + t, num_blocks = position / sparse_.block_size + 1;
+    if (!in.probe->wants(position)) continue;
+    const Workspace::Scope scope(context.workspace);
+    const auto q = context.workspace.take<float>(1, layer_.heads(), layer_.head_dim());
+    layer_.queries(context, in.x.slice(t, t + 1), position, q);
+    const auto blocks = context.workspace.take<int32_t>(1, layer_.kv_heads(), sparse_.slots());
+    const auto scores = context.workspace.take<float>(1, layer_.kv_heads(), num_blocks);
+    ops::select_blocks(context.kernels, q, state.fine->keys, state.coarse->keys, position, select_params(context.bf16), blocks, &scores);
+    in.probe->on_selection(index_, position, sparse_.block_size, blocks[0], scores[0]);
+  }
+}
+
+double InfLlmV2::attended(int64_t tokens) const {
+  const int64_t block = sparse_.block_size, full = sparse_.slots() * block;
+  const auto n = static_cast<double>(tokens);
+  if (tokens <= full) return n * (n + 1) / 2;
+  const auto reach = static_cast<double>(full);
+  const int64_t beyond = tokens - full, blocks = beyond / block, rest = beyond % block;
+  const auto ramp = [](int64_t m) { return static_cast<double>(m) * static_cast<double>(m + 1) / 2; };
+  return reach * (reach + 1) / 2 + static_cast<double>(beyond) * static_cast<double>(full - block) +
+         static_cast<double>(blocks) * ramp(block) + ramp(rest);
+}
+
+MixerCost InfLlmV2::prefill_cost(int64_t tokens) const {
+  const auto n = static_cast<double>(tokens);
+  MixerCost cost{layer_.linear_flops() * n, 0, 0};
+  if (tokens < sparse_.dense_len) {
+    cost.mixing_flops = 2 * layer_.score_flops() * n * (n + 1) / 2;
+    return cost;
+  }
+  const double fine = sum_of_windows(tokens, sparse_.kernel_size, sparse_.kernel_stride);
+  const double coarse = sum_of_windows(tokens, kCoarse * sparse_.kernel_size, kCoarse * sparse_.kernel_stride);
+  cost.selection_flops = layer_.score_flops() * (fine + (exact_lse_ ? fine : coarse));
+  cost.mixing_flops = 2 * layer_.score_flops() * attended(tokens);
+  return cost;
+}
+
+MixerCost InfLlmV2::decode_cost(int64_t tokens) const {
+  MixerCost cost{layer_.linear_flops(), 0, 0};
+  if (tokens < sparse_.dense_len) {
+    cost.mixing_flops = 2 * layer_.score_flops() * static_cast<double>(tokens);
+    return cost;
+  }
+  const auto fine = static_cast<double>(windows_within(tokens, sparse_.kernel_size, sparse_.kernel_stride));
+  const auto coarse = static_cast<double>(windows_within(tokens, kCoarse * sparse_.kernel_size, kCoarse * sparse_.kernel_stride));
+  cost.selection_flops = layer_.score_flops() * (fine + (exact_lse_ ? fine : coarse));
+  cost.mixing_flops = 2 * layer_.score_flops() * (attended(tokens) - attended(tokens - 1));
+  return cost;
+}
+
+}  // namespace
+
+void check_infllm_v2(const ModelConfig& config) {
+  check_softmax_layer(config);
+  const SparseConfig& sparse = config.sparse_config;
+  const auto refuse_below = [](const char* name, int64_t value, int64_t least) {
+    if (value < least) throw Error(ErrorCode::kConfig, "sparse_config.{} is {}, expected at least {}", name, value, least);
+  };
+  refuse_below("kernel_size", sparse.kernel_size, 1);
+  refuse_below("kernel_stride", sparse.kernel_stride, 1);
+  refuse_below("block_size", sparse.block_size, 1);
+  refuse_below("init_blocks", sparse.init_blocks, 0);
+  refuse_below("window_size", sparse.window_size, 0);
+  refuse_below("topk", sparse.topk, 0);
+  refuse_below("dense_len", sparse.dense_len, 0);
+  const auto refuse_unless_multiple = [](const char* a_name, int64_t a, const char* b_name, int64_t b) {
+    if (a % b != 0) throw Error(ErrorCode::kConfig, "sparse_config.{} {} is no multiple of {} {}", a_name, a, b_name, b);
+  };
+  refuse_unless_multiple("kernel_size", sparse.kernel_size, "kernel_stride", sparse.kernel_stride);
+  refuse_unless_multiple("block_size", sparse.block_size, "kernel_stride", sparse.kernel_stride);
+  refuse_unless_multiple("window_size", sparse.window_size, "block_size", sparse.block_size);
+  if (sparse.slots() < sparse.forced_blocks())
+    throw Error(ErrorCode::kConfig, "sparse_config: topk {} plus {} window blocks is {} blocks, {} are always read; raise topk to at least {}", sparse.topk,
+                sparse.slots() - sparse.topk, sparse.slots(), sparse.forced_blocks(), sparse.init_blocks + 1);
+  if (sparse.use_nope && config.attn_use_rope)
+    throw Error(ErrorCode::kUnsupported, "sparse_config.use_nope with attn_use_rope: selection without RoPE beside attention with it is not supported");
+}
+
+std::unique_ptr<Mixer> make_infllm_v2(const ModelConfig& config, int layer, const LayerTensors* tensors) {
+  return std::make_unique<InfLlmV2>(config, layer, tensors);
+}
+
+}  // namespace sala

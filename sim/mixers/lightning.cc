@@ -1,0 +1,166 @@
+// lightning-attn: linear attention with a fixed decay per head (spec section 3).
+#include <algorithm>
+
+#include "sala/core/error.h"
+#include "sim/mixers/kinds.h"
+#include "sim/mixers/layer_math.h"
+#include "sim/ops/lightning/lightning.h"
+#include "sim/ops/norm/norm.h"
+
+namespace sala {
+namespace {
+
+constexpr const char* kQ = "self_attn.q_proj.weight";
+constexpr const char* kK = "self_attn.k_proj.weight";
+constexpr const char* kV = "self_attn.v_proj.weight";
+constexpr const char* kO = "self_attn.o_proj.weight";
+constexpr const char* kGate = "self_attn.z_proj.weight";
+constexpr const char* kQNorm = "self_attn.q_norm.weight";
+constexpr const char* kKNorm = "self_attn.k_norm.weight";
+constexpr const char* kONorm = "self_attn.o_norm.weight";
+constexpr int64_t kChunk = 64;  // of the chunkwise form, spec 3.5
+constexpr int64_t kFloat = sizeof(float);
+
+class State final : public MixerState {
+ public:
+  State(int64_t heads, int64_t dim) : heads_(heads), dim_(dim), sum(heads, dim, dim) {}
+  void reset() override { sum = ops::LightningState(heads_, dim_, dim_); }
+
+ private:
+  int64_t heads_, dim_;
+
+ public:
+  ops::LightningState sum;
+};
+
+class Lightning final : public Mixer {
+ public:
+  Lightning(const ModelConfig& config, const LayerTensors* tensors)
+      : config_(config), tensors_(tensors), H_(config.lightning_nh), Hkv_(config.lightning_nkv), D_(config.lightning_head_dim), slopes_(config.slopes()) {}
+
+  std::unique_ptr<MixerState> make_state(int64_t) const override { return std::make_unique<State>(H_, D_); }
+  StateBytes state_bytes(int64_t) const override { return {.linear_state = (H_ * D_ * D_ + 2 * kChunk * H_ * D_) * kFloat}; }
+  int64_t workspace_bytes(int64_t chunk) const override {
+    return 5 * Workspace::round_up(chunk * H_ * D_ * kFloat) + 2 * Workspace::round_up(chunk * Hkv_ * D_ * kFloat);
+  }
+
+  void forward(const MixerContext& context, const MixerInput& in, MixerState& state, TensorView<float, 2> out) const override {
+    ops::LightningState& sum = static_cast<State&>(state).sum;
+    Workspace& workspace = context.workspace;
+    const Workspace::Scope scope(workspace);
+    const int64_t T = in.x.extent[0], skipped = in.first_needed_row, R = T - skipped;
+    const TensorView<float, 3> k = keys(context, in), v = values(context, in);
+    const auto q = workspace.take<float>(T, H_, D_), o = workspace.take<float>(T, H_, D_);
+    const auto scale = static_cast<float>(config_.lightning_scale_value());
+    if (skipped > 0) {  // zero queries: only the state moves on
+      std::fill_n(q.data, skipped * H_ * D_, 0.0f);
+      ops::lightning(context.kernels, q.slice(0, skipped), k.slice(0, skipped), v.slice(0, skipped), slopes_, scale, sum, o.slice(0, skipped));
+    }
+    if (R == 0) return;
+    const TensorView<const float, 2> x = in.x.slice(skipped, T);
+    const TensorView<float, 3> needed = o.slice(skipped, T);
+    queries(context, x, in.first_position + skipped, q.slice(skipped, T));
+    ops::lightning(context.kernels, q.slice(skipped, T), k.slice(skipped, T), v.slice(skipped, T), slopes_, scale, sum, needed);
+    output(context, x, needed, out);
+  }
+
+  // Spec 9.4: 4 C d H for the products inside a chunk, 4 d d H for the state.
+  MixerCost prefill_cost(int64_t tokens) const override {
+    const auto n = static_cast<double>(tokens), d = static_cast<double>(D_), h = static_cast<double>(H_);
+    return {linear_flops() * n, 0, n * (4 * static_cast<double>(kChunk) * d * h + 4 * d * d * h)};
+  }
+  MixerCost decode_cost(int64_t) const override {
+    const auto d = static_cast<double>(D_), h = static_cast<double>(H_);
+    return {linear_flops(), 0, 4 * d * d * h};
+  }
+
+ private:
+  float eps() const { return static_cast<float>(config_.rms_norm_eps); }
+  double linear_flops() const {
+    const double query_sized = config_.use_output_gate ? 3 : 2;
+    return 2.0 * static_cast<double>(config_.hidden_size * D_) * (query_sized * static_cast<double>(H_) + 2 * static_cast<double>(Hkv_));
+  }
+
+  void encode(const MixerContext& context, int64_t first_position, TensorView<float, 3> x) const {
+    if (context.lightning_encoding.is_identity()) return;
+    context.lightning_encoding.rotate(context.kernels, first_position, x);
+    round_if(context, flatten_heads(x));
+  }
+  void queries(const MixerContext& context, TensorView<const float, 2> x, int64_t first_position, TensorView<float, 3> q) const {
+    project(context, x, tensors_->matrix(kQ), flatten_heads(q));
+    if (config_.qk_norm) norm_heads(context, tensors_->vector(kQNorm), eps(), q);
+    encode(context, first_position, q);
+  }
+  TensorView<float, 3> keys(const MixerContext& context, const MixerInput& in) const {
+    const auto k = context.workspace.take<float>(in.x.extent[0], Hkv_, D_);
+    project(context, in.x, tensors_->matrix(kK), flatten_heads(k));
+    if (config_.qk_norm) norm_heads(context, tensors_->vector(kKNorm), eps(), k);
+    encode(context, in.first_position, k);
+    return expand(context, k);
+  }
+  TensorView<float, 3> values(const MixerContext& context, const MixerInput& in) const {
+    const auto v = context.workspace.take<float>(in.x.extent[0], Hkv_, D_);
+    project(context, in.x, tensors_->matrix(kV), flatten_heads(v));
+    return expand(context, v);
+  }
+  // Query head h uses KV head h / (H / Hkv); the state is kept per query head, whose decays differ.
+  TensorView<float, 3> expand(const MixerContext& context, TensorView<float, 3> x) const {
+    if (Hkv_ == H_) return x;
+    const auto wide = context.workspace.take<float>(x.extent[0], H_, D_);
+    for (int64_t t = 0; t < x.extent[0]; ++t)
+      for (int64_t h = 0; h < H_; ++h) std::copy_n(x[t][h / (H_ / Hkv_)].data, D_, wide[t][h].data);
+    return wide;
+  }
+  // o_norm over all heads together, then the gate, then o_proj (spec 3.1).
+  void output(const MixerContext& context, TensorView<const float, 2> x, TensorView<float, 3> o, TensorView<float, 2> out) const {
+    const TensorView<float, 2> flat = flatten_heads(o);
+    round_if(context, flat);
+    if (config_.use_output_norm) ops::rms_norm(context.kernels, flat, tensors_->vector(kONorm), eps(), context.bf16, flat);
+    if (config_.use_output_gate) {
+      const Workspace::Scope scope(context.workspace);
+      const auto gate = context.workspace.take<float>(flat.extent[0], flat.extent[1]);
+      project(context, x, tensors_->matrix(kGate), gate);
+      gate_in_place(context, gate, flat);
+    }
+    project(context, flat, tensors_->matrix(kO), out);
+  }
+
+  ModelConfig config_;
+  const LayerTensors* tensors_;
+  int64_t H_, Hkv_, D_;
+  std::vector<float> slopes_;
+};
+
+}  // namespace
+
+void check_lightning(const ModelConfig& config) {
+  const int64_t heads = config.lightning_nh, kv_heads = config.lightning_nkv;
+  if (heads < 1 || kv_heads < 1 || heads % kv_heads != 0)
+    throw Error(ErrorCode::kConfig, "lightning_nh {} is no multiple of lightning_nkv {}", heads, kv_heads);
+  if (config.lightning_head_dim < 2 || config.lightning_head_dim % 2 != 0)
+    throw Error(ErrorCode::kConfig, "lightning_head_dim is {}, expected an even number", config.lightning_head_dim);
+  const std::vector<double>& slopes = config.sala_lab.lightning_slopes;
+  if (!slopes.empty() && static_cast<int64_t>(slopes.size()) != heads)
+    throw Error(ErrorCode::kConfig, "sala_lab.lightning_slopes has {} slopes, lightning_nh is {}", slopes.size(), heads);
+  for (const double slope : slopes)
+    if (!(slope >= 0)) throw Error(ErrorCode::kConfig, "sala_lab.lightning_slopes has {}, expected at least 0", slope);
+}
+
+std::vector<TensorSpec> lightning_tensors(const ModelConfig& config) {
+  const int64_t E = config.hidden_size, D = config.lightning_head_dim;
+  const int64_t width = config.lightning_nh * D, kv_width = config.lightning_nkv * D;
+  std::vector<TensorSpec> specs{{kQ, {width, E}}, {kK, {kv_width, E}}, {kV, {kv_width, E}}, {kO, {E, width}}};
+  if (config.use_output_gate) specs.push_back({kGate, {width, E}});
+  if (config.qk_norm) {
+    specs.push_back({kQNorm, {D}});
+    specs.push_back({kKNorm, {D}});
+  }
+  if (config.use_output_norm) specs.push_back({kONorm, {width}});
+  return specs;
+}
+
+std::unique_ptr<Mixer> make_lightning(const ModelConfig& config, int, const LayerTensors* tensors) {
+  return std::make_unique<Lightning>(config, tensors);
+}
+
+}  // namespace sala

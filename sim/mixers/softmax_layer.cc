@@ -1,0 +1,105 @@
+#include "sim/mixers/softmax_layer.h"
+
+#include <cmath>
+
+#include "sala/core/error.h"
+#include "sala/core/parallel.h"
+#include "sim/mixers/layer_math.h"
+
+namespace sala {
+namespace {
+
+constexpr const char* kQ = "self_attn.q_proj.weight";
+constexpr const char* kK = "self_attn.k_proj.weight";
+constexpr const char* kV = "self_attn.v_proj.weight";
+constexpr const char* kO = "self_attn.o_proj.weight";
+constexpr const char* kGate = "self_attn.o_gate.weight";
+constexpr const char* kQNorm = "self_attn.q_norm.weight";
+constexpr const char* kKNorm = "self_attn.k_norm.weight";
+
+}  // namespace
+
+void check_softmax_layer(const ModelConfig& config) {
+  if (config.num_attention_heads % config.num_key_value_heads != 0)
+    throw Error(ErrorCode::kConfig, "num_attention_heads {} is no multiple of num_key_value_heads {}", config.num_attention_heads,
+                config.num_key_value_heads);
+  if (config.head_dim % 2 != 0) throw Error(ErrorCode::kConfig, "head_dim is {}, expected an even number", config.head_dim);
+  if (config.rope_scaling && !config.attn_use_rope)
+    throw Error(ErrorCode::kConfig, "rope_scaling is set but attn_use_rope is false: it scales the RoPE of softmax layers, set it to null");
+  if (config.rope_scaling && !(config.softmax_rope_theta() > 1))
+    throw Error(ErrorCode::kConfig, "rope_scaling needs a rope_theta above 1, it is {}", config.softmax_rope_theta());
+}
+
+std::vector<TensorSpec> softmax_layer_tensors(const ModelConfig& config) {
+  const int64_t E = config.hidden_size, D = config.head_dim;
+  const int64_t width = config.num_attention_heads * D, kv_width = config.num_key_value_heads * D;
+  std::vector<TensorSpec> specs{{kQ, {width, E}}, {kK, {kv_width, E}}, {kV, {kv_width, E}}, {kO, {E, width}}};
+  if (config.attn_use_output_gate) specs.push_back({kGate, {width, E}});
+  if (config.sala_lab.attn_qk_norm) {
+    specs.push_back({kQNorm, {D}});
+    specs.push_back({kKNorm, {D}});
+  }
+  return specs;
+}
+
+float SoftmaxLayer::scale() const { return static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_dim()))); }
+
+double SoftmaxLayer::linear_flops() const {
+  const double gate = config_.attn_use_output_gate ? 1 : 0;
+  return 2.0 * static_cast<double>(config_.hidden_size * head_dim()) *
+         (static_cast<double>(heads()) * (2 + gate) + 2 * static_cast<double>(kv_heads()));
+}
+
+KvCache SoftmaxLayer::make_cache(int64_t max_tokens) const {
+  return {ops::PackedKeys(kv_heads(), head_dim(), max_tokens), ops::ValueCache(kv_heads(), head_dim(), max_tokens)};
+}
+
+int64_t SoftmaxLayer::cache_bytes(int64_t max_tokens) const {
+  return 2 * ((max_tokens + 15) / 16 * 16) * kv_heads() * head_dim() * static_cast<int64_t>(sizeof(float));
+}
+
+int64_t SoftmaxLayer::workspace_bytes(int64_t chunk) const {
+  constexpr int64_t kFloat = sizeof(float);
+  return 4 * Workspace::round_up(chunk * heads() * head_dim() * kFloat) + 2 * Workspace::round_up(chunk * kv_heads() * head_dim() * kFloat);
+}
+
+void SoftmaxLayer::keys_values(const MixerContext& context, TensorView<const float, 2> x, int64_t first_position, TensorView<float, 3> k,
+                               TensorView<float, 3> v) const {
+  project(context, x, tensors_->matrix(kK), flatten_heads(k));
+  project(context, x, tensors_->matrix(kV), flatten_heads(v));
+  if (config_.sala_lab.attn_qk_norm) norm_heads(context, tensors_->vector(kKNorm), eps(), k);
+  if (context.softmax_encoding.is_identity()) return;
+  context.softmax_encoding.rotate(context.kernels, first_position, k);
+  round_if(context, flatten_heads(k));
+}
+
+void SoftmaxLayer::queries(const MixerContext& context, TensorView<const float, 2> x, int64_t first_position, TensorView<float, 3> q) const {
+  const TensorView<float, 2> flat = flatten_heads(q);
+  project(context, x, tensors_->matrix(kQ), flat);
+  if (config_.sala_lab.attn_qk_norm) norm_heads(context, tensors_->vector(kQNorm), eps(), q);
+  if (!context.softmax_encoding.is_identity()) {
+    context.softmax_encoding.rotate(context.kernels, first_position, q);
+    round_if(context, flat);
+  }
+  const LogitScaling& scaling = config_.sala_lab.attn_logits_scaling;
+  if (scaling.kind == LogitScaling::Kind::kNone) return;
+  parallel_for(flat.extent[0], [&](int64_t t, int) {
+    const auto factor = static_cast<float>(scaling.at(first_position + t));
+    for (int64_t i = 0; i < flat.extent[1]; ++i) flat[t].data[i] *= factor;
+  });
+  round_if(context, flat);
+}
+
+void SoftmaxLayer::output(const MixerContext& context, TensorView<const float, 2> x, TensorView<float, 3> o, TensorView<float, 2> out) const {
+  const TensorView<float, 2> flat = flatten_heads(o);
+  round_if(context, flat);
+  if (config_.attn_use_output_gate) {
+    const Workspace::Scope scope(context.workspace);
+    const auto gate = context.workspace.take<float>(flat.extent[0], flat.extent[1]);
+    project(context, x, tensors_->matrix(kGate), gate);
+    gate_in_place(context, gate, flat);
+  }
+  project(context, flat, tensors_->matrix(kO), out);
+}
+
+}  // namespace sala

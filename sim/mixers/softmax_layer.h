@@ -1,0 +1,47 @@
+// What full-attn and minicpm4 share: projections, norms, encoding, query scaling, KV cache, output gate (spec 4.1).
+#pragma once
+
+#include "sim/mixers/mixer.h"
+#include "sim/ops/packed_keys/packed_keys.h"
+
+namespace sala {
+
+void check_softmax_layer(const ModelConfig& config);
+std::vector<TensorSpec> softmax_layer_tensors(const ModelConfig& config);
+
+struct KvCache {
+  ops::PackedKeys keys;
+  ops::ValueCache values;
+};
+
+class SoftmaxLayer {
+ public:
+  SoftmaxLayer(const ModelConfig& config, const LayerTensors* tensors) : config_(config), tensors_(tensors) {}
+
+  int64_t heads() const { return config_.num_attention_heads; }
+  int64_t kv_heads() const { return config_.num_key_value_heads; }
+  int64_t head_dim() const { return config_.head_dim; }
+  float scale() const;
+  double score_flops() const { return 2.0 * static_cast<double>(heads() * head_dim()); }  // of one query and one key, all heads
+  double linear_flops() const;                                                            // of one token
+
+  KvCache make_cache(int64_t max_tokens) const;
+  int64_t cache_bytes(int64_t max_tokens) const;
+  // q, o and gate, k and v of `chunk` rows.
+  int64_t workspace_bytes(int64_t chunk) const;
+
+  // x: [T, E]; k, v: [T, Hkv, D] as attention uses them.
+  void keys_values(const MixerContext& context, TensorView<const float, 2> x, int64_t first_position, TensorView<float, 3> k,
+                   TensorView<float, 3> v) const;
+  // q: [R, H, D], normalised, rotated, scaled.
+  void queries(const MixerContext& context, TensorView<const float, 2> x, int64_t first_position, TensorView<float, 3> q) const;
+  // Rounds and gates o [R, H, D] in place and projects it to out [R, E].
+  void output(const MixerContext& context, TensorView<const float, 2> x, TensorView<float, 3> o, TensorView<float, 2> out) const;
+
+ private:
+  float eps() const { return static_cast<float>(config_.rms_norm_eps); }
+  ModelConfig config_;
+  const LayerTensors* tensors_;
+};
+
+}  // namespace sala

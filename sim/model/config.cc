@@ -1,0 +1,124 @@
+#include "sala/model/config.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "sala/core/error.h"
+#include "sim/mixers/mixer.h"
+#include "sim/posenc/posenc.h"
+
+namespace sala {
+namespace {
+
+void check_extent(const char* what, int64_t a, int64_t b) {
+  if (static_cast<double>(a) * static_cast<double>(b) > kMaxExtent)
+    throw Error(ErrorCode::kConfig, "{} is {} x {}, more than {:.0f}", what, a, b, kMaxExtent);
+}
+
+void check_positive(const char* name, int64_t value) {
+  if (value < 1) throw Error(ErrorCode::kConfig, "field '{}' is {}, expected at least 1", name, value);
+}
+
+}  // namespace
+
+double LogitScaling::at(int64_t position) const {
+  if (kind == Kind::kHype) return std::log(static_cast<double>(position) + value) / std::log(value);
+  return kind == Kind::kConstant ? value : 1.0;
+}
+
+void ModelConfig::resolve() {
+  if (num_key_value_heads == 0) num_key_value_heads = num_attention_heads;
+  if (head_dim == 0 && num_attention_heads > 0) {
+    if (hidden_size % num_attention_heads != 0)
+      throw Error(ErrorCode::kConfig, "hidden_size {} is no multiple of num_attention_heads {}: give head_dim", hidden_size,
+                  num_attention_heads);
+    head_dim = hidden_size / num_attention_heads;
+  }
+  if (lightning_nh == 0) lightning_nh = num_attention_heads;
+  if (lightning_nkv == 0) lightning_nkv = num_key_value_heads;
+  if (lightning_head_dim == 0) lightning_head_dim = head_dim;
+  if (dim_model_base == 0) dim_model_base = static_cast<double>(hidden_size);
+  if (model_type == "qwen3") {  // Qwen3 adds residuals without a factor: r = 1
+    if (mixer_types.empty()) mixer_types.assign(static_cast<std::size_t>(num_hidden_layers), "full-attn");
+    if (scale_depth == 1) scale_depth = std::sqrt(static_cast<double>(num_hidden_layers));
+  }
+}
+
+void ModelConfig::validate() const {
+  check_positive("vocab_size", vocab_size);
+  check_positive("hidden_size", hidden_size);
+  check_positive("intermediate_size", intermediate_size);
+  check_positive("num_hidden_layers", num_hidden_layers);
+  check_positive("num_attention_heads", num_attention_heads);
+  check_positive("num_key_value_heads", num_key_value_heads);
+  check_positive("head_dim", head_dim);
+  check_extent("num_attention_heads x head_dim", num_attention_heads, head_dim);
+  check_extent("lightning_nh x lightning_head_dim", lightning_nh, lightning_head_dim);
+  if (static_cast<int64_t>(mixer_types.size()) != num_hidden_layers)
+    throw Error(ErrorCode::kConfig, "mixer_types names {} layers, num_hidden_layers is {}", mixer_types.size(), num_hidden_layers);
+  if (attention_bias) throw Error(ErrorCode::kUnsupported, "attention_bias is true, only models without biases can be run");
+  if (use_sliding_window) throw Error(ErrorCode::kUnsupported, "use_sliding_window is true, only full attention can be run");
+  if (!(dim_model_base > 0)) throw Error(ErrorCode::kConfig, "dim_model_base is {}, expected more than 0", dim_model_base);
+  for (const std::string& name : mixer_types) find_mixer(name);
+  for (const MixerKind& kind : mixer_kinds())
+    if (uses(kind.name)) kind.check(*this);
+  const auto check_id = [&](const char* name, int64_t id) {
+    if (id < 0 || id >= vocab_size) throw Error(ErrorCode::kConfig, "{} is {}, vocab_size is {}", name, id, vocab_size);
+  };
+  if (bos_token_id) check_id("bos_token_id", *bos_token_id);
+  if (pad_token_id) check_id("pad_token_id", *pad_token_id);
+  for (const int64_t id : eos_token_id) check_id("eos_token_id", id);
+}
+
+double ModelConfig::residual_scale() const { return scale_depth / std::sqrt(static_cast<double>(num_hidden_layers)); }
+
+double ModelConfig::logit_divisor() const { return static_cast<double>(hidden_size) / dim_model_base; }
+
+double ModelConfig::lightning_scale_value() const {
+  const auto d = static_cast<double>(lightning_head_dim);
+  if (lightning_scale == "1/sqrt(d)") return 1.0 / std::sqrt(d);
+  return lightning_scale == "1/d" ? 1.0 / d : 1.0;
+}
+
+std::vector<float> ModelConfig::slopes() const {
+  if (sala_lab.lightning_slopes.empty()) return alibi_slopes(lightning_nh);
+  return {sala_lab.lightning_slopes.begin(), sala_lab.lightning_slopes.end()};
+}
+
+bool ModelConfig::uses(const std::string& mixer) const {
+  return std::find(mixer_types.begin(), mixer_types.end(), mixer) != mixer_types.end();
+}
+
+std::vector<float> alibi_slopes(int64_t heads) {
+  int64_t power = 1;
+  while (power * 2 <= heads) power *= 2;
+  // 2^(-8 (h+1) / P) is start^(h+1) of the reference; exact whenever the exponent is whole.
+  const auto slope = [](int64_t h, int64_t count) {
+    return static_cast<float>(std::exp2(-8.0 * static_cast<double>(h + 1) / static_cast<double>(count)));
+  };
+  std::vector<float> slopes;
+  for (int64_t h = 0; h < power; ++h) slopes.push_back(slope(h, power));
+  for (int64_t h = 0; static_cast<int64_t>(slopes.size()) < heads; h += 2) slopes.push_back(slope(h, 2 * power));
+  return slopes;
+}
+
+void apply_position_policy(ModelConfig& config, const std::string& name) {
+  std::string known;
+  for (const PositionPolicy& policy : position_policies()) {
+    if (policy.name == name) {
+      config.lightning_use_rope = policy.lightning_use_rope;
+      config.attn_use_rope = policy.attn_use_rope;
+      return;
+    }
+    known += (known.empty() ? "" : ", ") + policy.name;
+  }
+  throw Error(ErrorCode::kUsage, "position policy '{}' does not exist; there are {}", name, known);
+}
+
+std::string position_policy(const ModelConfig& config) {
+  for (const PositionPolicy& policy : position_policies())
+    if (policy.lightning_use_rope == config.lightning_use_rope && policy.attn_use_rope == config.attn_use_rope) return policy.name;
+  throw Error(ErrorCode::kInternal, "position_policy: the policies do not cover the config");
+}
+
+}  // namespace sala

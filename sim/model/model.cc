@@ -1,0 +1,43 @@
+#include "sala/model/model.h"
+
+#include <filesystem>
+
+#include "sala/core/error.h"
+#include "sim/model/weights.h"
+
+namespace sala {
+
+Model Model::load(const std::string& directory) {
+  const std::filesystem::path folder(directory);
+  ModelConfig config = ModelConfig::load((folder / "config.json").string());
+  auto weights = build_weights(config, CheckpointSource(directory));
+  return Model(std::move(config), std::move(weights));
+}
+
+Model::Model(ModelConfig config, std::unique_ptr<ModelWeights> weights) : config_(std::move(config)), weights_(std::move(weights)) {}
+Model::~Model() = default;
+Model::Model(Model&&) noexcept = default;
+
+int64_t Model::parameter_count() const { return sala::parameter_count(config_); }
+
+void Model::override_config(const ModelConfig& changed) {
+  changed.validate();
+  const auto refuse = [](const char* field) {
+    throw Error(ErrorCode::kConfig, "override_config: '{}' is part of the weights and cannot be changed after loading", field);
+  };
+  if (changed.mixer_types != config_.mixer_types) refuse("mixer_types");
+  if (changed.attn_use_rope != config_.attn_use_rope) refuse("attn_use_rope");
+  if (changed.lightning_use_rope != config_.lightning_use_rope) refuse("lightning_use_rope");
+  if (changed.num_attention_heads != config_.num_attention_heads) refuse("num_attention_heads");
+  if (changed.num_key_value_heads != config_.num_key_value_heads) refuse("num_key_value_heads");
+  if (changed.lightning_nh != config_.lightning_nh) refuse("lightning_nh");
+  if (changed.lightning_nkv != config_.lightning_nkv) refuse("lightning_nkv");
+  if (changed.tie_word_embeddings != config_.tie_word_embeddings) refuse("tie_word_embeddings");
+  const std::vector<TensorSpec> before = model_tensors(config_), after = model_tensors(changed);
+  for (std::size_t i = 0; i < std::max(before.size(), after.size()); ++i)
+    if (i >= before.size() || i >= after.size() || before[i].name != after[i].name || before[i].shape != after[i].shape)
+      refuse(i < before.size() ? before[i].name.c_str() : after[i].name.c_str());
+  config_ = changed;
+}
+
+}  // namespace sala

@@ -1,0 +1,91 @@
+#include "sim/model/plan.h"
+
+#include <algorithm>
+#include <map>
+
+#include "sala/core/error.h"
+#include "sim/model/weights.h"
+
+namespace sala {
+namespace {
+
+constexpr int64_t kFloat = sizeof(float);
+constexpr int64_t kSmallestChunk = 512, kLargestChunk = 8192;
+constexpr int64_t kChunkBudget = int64_t{512} << 20;  // bytes of activations and workspace that the automatic chunk stays under
+
+// Packed matrices are padded to whole panels of 16 rows.
+int64_t matrix_bytes(int64_t rows, int64_t cols) { return (rows + 15) / 16 * 16 * cols * kFloat; }
+
+int64_t weight_bytes(const ModelConfig& config) {
+  const int64_t V = config.vocab_size, E = config.hidden_size;
+  int64_t sum = V * E * kFloat + matrix_bytes(V, E);  // embedding and head; a tied head is packed too
+  for (const TensorSpec& spec : model_tensors(config)) {
+    if (spec.name == "model.embed_tokens.weight" || spec.name == "lm_head.weight") continue;
+    sum += spec.shape.size() == 2 ? matrix_bytes(spec.shape[0], spec.shape[1]) : spec.shape[0] * kFloat;
+  }
+  return sum;
+}
+
+}  // namespace
+
+std::vector<std::unique_ptr<Mixer>> make_mixers(const ModelConfig& config, const ModelWeights* weights) {
+  std::vector<std::unique_ptr<Mixer>> mixers;
+  for (std::size_t i = 0; i < config.mixer_types.size(); ++i)
+    mixers.push_back(find_mixer(config.mixer_types[i]).make(config, static_cast<int>(i), weights ? &weights->layers[i].mixer : nullptr));
+  return mixers;
+}
+
+void check_options(const SessionOptions& options) {
+  if (options.max_tokens < 1) throw Error(ErrorCode::kConfig, "Session: max_tokens is {}, expected at least 1", options.max_tokens);
+  if (options.chunk_tokens < 0) throw Error(ErrorCode::kConfig, "Session: chunk_tokens is {}, expected 0 (automatic) or more", options.chunk_tokens);
+}
+
+int64_t activation_bytes(const ModelConfig& config, int64_t chunk) {
+  // h, x and the mixer's output of a chunk; z and the logits of one token.
+  const int64_t tables = softmax_encoding(config)->table_bytes(chunk) + lightning_encoding(config)->table_bytes(chunk);
+  return 3 * chunk * config.hidden_size * kFloat + (config.hidden_size + config.vocab_size) * kFloat + tables;
+}
+
+int64_t workspace_bytes(const ModelConfig& config, int64_t chunk) {
+  const int64_t rows = std::min(chunk, kFfnRows);
+  int64_t largest = 3 * Workspace::round_up(rows * config.intermediate_size * kFloat) + Workspace::round_up(rows * config.hidden_size * kFloat);
+  for (const auto& mixer : make_mixers(config, nullptr)) largest = std::max(largest, mixer->workspace_bytes(chunk));
+  return largest;
+}
+
+int64_t choose_chunk(const ModelConfig& config, const SessionOptions& options) {
+  const int64_t needed = (options.max_tokens + 63) / 64 * 64;
+  if (options.chunk_tokens > 0) return std::min(options.chunk_tokens, options.max_tokens);
+  int64_t chunk = kLargestChunk;
+  while (chunk > kSmallestChunk && activation_bytes(config, chunk) + workspace_bytes(config, chunk) > kChunkBudget) chunk /= 2;
+  return std::min(chunk, needed);
+}
+
+int64_t MemoryPlan::total_bytes() const {
+  int64_t sum = 0;
+  for (const Item& item : items) sum += item.bytes;
+  return sum;
+}
+
+MemoryPlan Session::plan(const ModelConfig& config, const SessionOptions& options) {
+  config.validate();
+  check_options(options);
+  MemoryPlan plan;
+  plan.chunk_tokens = choose_chunk(config, options);
+  StateBytes states;
+  for (const auto& mixer : make_mixers(config, nullptr)) {
+    const StateBytes bytes = mixer->state_bytes(options.max_tokens);
+    states.kv_cache += bytes.kv_cache;
+    states.compressed_keys += bytes.compressed_keys;
+    states.linear_state += bytes.linear_state;
+  }
+  plan.items = {{"weights", weight_bytes(config)},
+                {"kv cache", states.kv_cache},
+                {"compressed keys", states.compressed_keys},
+                {"linear state", states.linear_state},
+                {"activations", activation_bytes(config, plan.chunk_tokens)},
+                {"workspace", workspace_bytes(config, plan.chunk_tokens)}};
+  return plan;
+}
+
+}  // namespace sala

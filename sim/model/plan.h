@@ -1,0 +1,22 @@
+// Sizes of what a session allocates.
+#pragma once
+
+#include "sala/model/session.h"
+#include "sim/mixers/mixer.h"
+
+namespace sala {
+
+// Rows of the FFN computed at a time: bounds its activations, changes no byte.
+inline constexpr int64_t kFfnRows = 512;
+
+// One mixer a layer; `weights` may be null (sizes only).
+std::vector<std::unique_ptr<Mixer>> make_mixers(const ModelConfig& config, const ModelWeights* weights);
+
+// Throws Error{kConfig} for options that cannot be.
+void check_options(const SessionOptions& options);
+int64_t choose_chunk(const ModelConfig& config, const SessionOptions& options);
+// Hidden states and logits / the scratch stack, for chunks of `chunk` tokens.
+int64_t activation_bytes(const ModelConfig& config, int64_t chunk);
+int64_t workspace_bytes(const ModelConfig& config, int64_t chunk);
+
+}  // namespace sala

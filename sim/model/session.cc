@@ -1,0 +1,188 @@
+#include "sala/model/session.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "sala/core/error.h"
+#include "sala/core/parallel.h"
+#include "sim/mixers/layer_math.h"
+#include "sim/model/plan.h"
+#include "sim/model/weights.h"
+#include "sim/ops/elementwise/elementwise.h"
+#include "sim/ops/norm/norm.h"
+
+namespace sala {
+namespace {
+
+TensorView<const float, 1> vector_view(const Buffer<float>& buffer) { return buffer.view(buffer.size()); }
+
+}  // namespace
+
+struct Session::Impl {
+  Impl(const Model& model, const SessionOptions& options);
+
+  void reset();
+  void check_ids(std::span<const int32_t> ids) const;
+  void embed(std::span<const int32_t> ids, TensorView<float, 2> out) const;
+  // Runs one chunk through all layers; the logits of its last token only when they will be read.
+  void forward(std::span<const int32_t> ids, int64_t total_tokens, bool with_logits);
+  void layer(int index, const MixerInput& in, TensorView<float, 2> hidden);
+  void feed_forward(const LayerWeights& weights, TensorView<float, 2> hidden);
+  void head(TensorView<const float, 2> hidden);
+
+  const ModelConfig config;  // as it was when the session was made
+  const ModelWeights& weights;
+  const SessionOptions options;
+  const MemoryPlan plan;
+  Workspace workspace;
+  std::unique_ptr<PositionEncoding> softmax_encoding_, lightning_encoding_;
+  MixerContext context;
+  std::vector<std::unique_ptr<Mixer>> mixers;
+  std::vector<std::unique_ptr<MixerState>> states;
+  Buffer<float> h, x, a;    // [chunk, E]
+  Buffer<float> z, logits;  // [E], [V]
+  int64_t position = 0, prompt_tokens = 0;
+  SelectionProbe* probe = nullptr;
+  HiddenHook hidden_hook;
+};
+
+Session::Impl::Impl(const Model& model, const SessionOptions& wanted)
+    : config(model.config()),
+      weights(model.weights()),
+      options(wanted),
+      plan(Session::plan(config, wanted)),
+      workspace(workspace_bytes(config, plan.chunk_tokens)),
+      softmax_encoding_(softmax_encoding(config)),
+      lightning_encoding_(lightning_encoding(config)),
+      context{ops::find_kernels(wanted.kernels), wanted.numerics == Numerics::kBf16, workspace, *softmax_encoding_, *lightning_encoding_},
+      mixers(make_mixers(config, &weights)),
+      h(plan.chunk_tokens * config.hidden_size),
+      x(plan.chunk_tokens * config.hidden_size),
+      a(plan.chunk_tokens * config.hidden_size),
+      z(config.hidden_size),
+      logits(config.vocab_size) {
+  for (const auto& mixer : mixers) states.push_back(mixer->make_state(options.max_tokens));
+}
+
+void Session::Impl::reset() {
+  for (const auto& state : states) state->reset();
+  position = prompt_tokens = 0;
+}
+
+void Session::Impl::check_ids(std::span<const int32_t> ids) const {
+  for (std::size_t i = 0; i < ids.size(); ++i)
+    if (ids[i] < 0 || ids[i] >= config.vocab_size)
+      throw Error(ErrorCode::kShape, "Session::prefill: id {} at place {} lies outside the vocabulary of {}", ids[i], i, config.vocab_size);
+  if (const auto count = static_cast<int64_t>(ids.size()); position + count > options.max_tokens)
+    throw Error(ErrorCode::kShape, "Session::prefill: {} tokens after {} exceed max_tokens {}; make the session larger", count, position, options.max_tokens);
+}
+
+void Session::Impl::embed(std::span<const int32_t> ids, TensorView<float, 2> out) const {
+  const int64_t E = config.hidden_size;
+  const auto table = weights.embedding.view(config.vocab_size, E);
+  const auto factor = static_cast<float>(config.scale_emb);
+  parallel_for(out.extent[0], [&](int64_t t, int) {
+    const float* row = table[ids[static_cast<std::size_t>(t)]].data;
+    for (int64_t i = 0; i < E; ++i) out[t].data[i] = factor * row[i];
+  });
+  round_if(context, out);
+}
+
+void Session::Impl::forward(std::span<const int32_t> ids, int64_t total_tokens, bool with_logits) {
+  const auto T = static_cast<int64_t>(ids.size());
+  const int64_t E = config.hidden_size, layers = config.num_hidden_layers;
+  const TensorView<float, 2> hidden = h.view(T, E);
+  embed(ids, hidden);
+  if (hidden_hook) hidden_hook(-1, position, hidden);
+  for (int64_t i = 0; i < layers; ++i) {
+    const bool prune = options.prune && !hidden_hook && i == layers - 1;
+    const int64_t skipped = !prune ? 0 : with_logits ? T - 1 : T;
+    const TensorView<float, 2> normalised = x.view(T, E);
+    const LayerWeights& layer_weights = weights.layers[static_cast<std::size_t>(i)];
+    ops::rms_norm(context.kernels, hidden, vector_view(layer_weights.input_norm), static_cast<float>(config.rms_norm_eps), context.bf16, normalised);
+    layer(static_cast<int>(i), {normalised, position, skipped, total_tokens, probe}, hidden.slice(skipped, T));
+    if (hidden_hook) hidden_hook(static_cast<int>(i), position, hidden);
+  }
+  position += T;
+  if (with_logits) head(hidden.slice(T - 1, T));
+}
+
+void Session::Impl::layer(int index, const MixerInput& in, TensorView<float, 2> hidden) {
+  const auto at = static_cast<std::size_t>(index);
+  const TensorView<float, 2> mixed = a.view(hidden.extent[0], hidden.extent[1]);
+  mixers[at]->forward(context, in, *states[at], mixed);
+  if (hidden.extent[0] == 0) return;
+  add_residual(context, static_cast<float>(config.residual_scale()), mixed, hidden);
+  feed_forward(weights.layers[at], hidden);
+}
+
+void Session::Impl::feed_forward(const LayerWeights& layer_weights, TensorView<float, 2> hidden) {
+  for (int64_t begin = 0; begin < hidden.extent[0]; begin += kFfnRows) {
+    const Workspace::Scope scope(workspace);
+    const TensorView<float, 2> rows = hidden.slice(begin, std::min(begin + kFfnRows, hidden.extent[0]));
+    const int64_t T = rows.extent[0];
+    const auto y = workspace.take<float>(T, config.hidden_size);
+    const auto gate = workspace.take<float>(T, config.intermediate_size);
+    const auto up = workspace.take<float>(T, config.intermediate_size);
+    ops::rms_norm(context.kernels, rows, vector_view(layer_weights.post_norm), static_cast<float>(config.rms_norm_eps), context.bf16, y);
+    project(context, y, layer_weights.gate, gate);
+    project(context, y, layer_weights.up, up);
+    swiglu_in_place(context, gate, up);
+    project(context, gate, layer_weights.down, y);
+    add_residual(context, static_cast<float>(config.residual_scale()), y, rows);
+  }
+}
+
+void Session::Impl::head(TensorView<const float, 2> hidden) {
+  const TensorView<float, 2> row = z.view(1, config.hidden_size);
+  ops::rms_norm(context.kernels, hidden, vector_view(weights.final_norm), static_cast<float>(config.rms_norm_eps), context.bf16, row);
+  const auto divisor = static_cast<float>(config.logit_divisor());
+  for (int64_t i = 0; i < z.size(); ++i) z[i] /= divisor;
+  round_if(context, row);
+  project(context, row, weights.head, logits.view(1, config.vocab_size));
+}
+
+Session::Session(const Model& model, const SessionOptions& options) : impl_(std::make_unique<Impl>(model, options)) {}
+Session::~Session() = default;
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
+
+void Session::reset() { impl_->reset(); }
+
+void Session::set_prompt_tokens(int64_t total) {
+  if (total < 0 || total > impl_->options.max_tokens)
+    throw Error(ErrorCode::kShape, "Session::set_prompt_tokens: {} tokens, expected 0 to max_tokens {}", total, impl_->options.max_tokens);
+  impl_->prompt_tokens = total;
+}
+
+void Session::prefill(std::span<const int32_t> ids, const std::function<void(int64_t done)>& progress) {
+  impl_->check_ids(ids);
+  const auto count = static_cast<int64_t>(ids.size());
+  const int64_t total = std::max(impl_->prompt_tokens, impl_->position + count);
+  for (int64_t done = 0; done < count;) {
+    const int64_t step = std::min(impl_->plan.chunk_tokens, count - done);
+    impl_->forward(ids.subspan(static_cast<std::size_t>(done), static_cast<std::size_t>(step)), total, done + step == count);
+    done += step;
+    if (progress) progress(done);
+  }
+}
+
+std::span<const float> Session::logits() const {
+  if (impl_->position == 0) throw Error(ErrorCode::kUsage, "Session::logits: no token has been fed yet");
+  return {impl_->logits.data(), static_cast<std::size_t>(impl_->logits.size())};
+}
+
+int64_t Session::position() const { return impl_->position; }
+void Session::set_probe(SelectionProbe* probe) { impl_->probe = probe; }
+void Session::set_hidden_hook(HiddenHook hook) { impl_->hidden_hook = std::move(hook); }
+
+int64_t Session::peak_bytes() const {
+  return impl_->plan.total_bytes() - workspace_bytes(impl_->config, impl_->plan.chunk_tokens) + impl_->workspace.allocated_bytes();
+}
+
+int32_t argmax(std::span<const float> logits) {
+  if (logits.empty()) throw Error(ErrorCode::kShape, "argmax: no logits");
+  return static_cast<int32_t>(std::max_element(logits.begin(), logits.end()) - logits.begin());
+}
+
+}  // namespace sala

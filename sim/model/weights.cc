@@ -1,0 +1,160 @@
+#include "sim/model/weights.h"
+
+#include <filesystem>
+#include <fstream>
+#include <map>
+#include <set>
+
+#include "sala/core/error.h"
+
+namespace sala {
+namespace {
+
+constexpr std::size_t kNamesInMessage = 40;
+
+std::string layer_prefix(int64_t layer) { return fmt::format("model.layers.{}.", layer); }
+
+// Buffers that some exporters store; they are computed here (spec section 8).
+bool is_rotary_buffer(const std::string& name) {
+  for (const char* end : {"rotary_emb.inv_freq", "rotary_emb.cos_cached", "rotary_emb.sin_cached"})
+    if (name.ends_with(end)) return true;
+  return false;
+}
+
+std::string list_names(const char* what, const std::vector<std::string>& names) {
+  if (names.empty()) return "";
+  const auto shown = std::span(names).first(std::min(names.size(), kNamesInMessage));
+  std::string text = fmt::format("; {} {}: {}", names.size(), what, fmt::join(shown, ", "));
+  if (shown.size() < names.size()) text += fmt::format(" and {} more", names.size() - shown.size());
+  return text;
+}
+
+std::string shape_text(const std::vector<int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+
+void check_tensors(const ModelConfig& config, const WeightSource& source) {
+  std::set<std::string> present;
+  for (const std::string& name : source.names())
+    if (!is_rotary_buffer(name)) present.insert(name);
+  std::vector<std::string> missing, wrong;
+  for (const TensorSpec& spec : model_tensors(config)) {
+    if (present.erase(spec.name) == 0) {
+      missing.push_back(spec.name);
+      continue;
+    }
+    const std::vector<int64_t> shape = source.shape(spec.name);
+    if (shape != spec.shape) wrong.push_back(fmt::format("{} is {}, the config says {}", spec.name, shape_text(shape), shape_text(spec.shape)));
+  }
+  const std::vector<std::string> surplus(present.begin(), present.end());
+  if (missing.empty() && wrong.empty() && surplus.empty()) return;
+  throw Error(ErrorCode::kFormat, "{}: tensors do not fit config.json{}{}{}", source.description(), list_names("missing", missing),
+              list_names("surplus", surplus), list_names("of wrong shape", wrong));
+}
+
+Buffer<float> read_buffer(const WeightSource& source, const std::string& name, int64_t size) {
+  Buffer<float> buffer(size);
+  source.read(name, {buffer.data(), static_cast<std::size_t>(size)});
+  return buffer;
+}
+
+ops::PackedMatrix read_matrix(const WeightSource& source, const std::string& name, int64_t rows, int64_t cols) {
+  const Buffer<float> plain = read_buffer(source, name, rows * cols);
+  return ops::PackedMatrix(plain.view(rows, cols));
+}
+
+}  // namespace
+
+int64_t LayerTensors::bytes() const {
+  int64_t sum = 0;
+  for (const auto& [name, matrix] : matrices_) sum += matrix.bytes();
+  for (const auto& [name, vector] : vectors_) sum += vector.bytes();
+  return sum;
+}
+
+CheckpointSource::CheckpointSource(std::string directory)
+    : directory_(std::move(directory)), checkpoint_(SafetensorsCheckpoint::open(directory_)) {}
+
+std::vector<int64_t> CheckpointSource::shape(const std::string& name) const { return checkpoint_.find(name)->find(name)->shape; }
+
+void CheckpointSource::read(const std::string& name, std::span<float> out) const { checkpoint_.find(name)->read_floats(name, out); }
+
+std::vector<TensorSpec> model_tensors(const ModelConfig& config) {
+  const int64_t V = config.vocab_size, E = config.hidden_size, I = config.intermediate_size;
+  std::vector<TensorSpec> specs{{"model.embed_tokens.weight", {V, E}}};
+  for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
+    const std::string prefix = layer_prefix(layer);
+    specs.push_back({prefix + "input_layernorm.weight", {E}});
+    for (TensorSpec spec : find_mixer(config.mixer_types[static_cast<std::size_t>(layer)]).tensors(config)) {
+      spec.name = prefix + spec.name;
+      specs.push_back(std::move(spec));
+    }
+    specs.push_back({prefix + "post_attention_layernorm.weight", {E}});
+    specs.push_back({prefix + "mlp.gate_proj.weight", {I, E}});
+    specs.push_back({prefix + "mlp.up_proj.weight", {I, E}});
+    specs.push_back({prefix + "mlp.down_proj.weight", {E, I}});
+  }
+  specs.push_back({"model.norm.weight", {E}});
+  if (!config.tie_word_embeddings) specs.push_back({"lm_head.weight", {V, E}});
+  return specs;
+}
+
+int64_t parameter_count(const ModelConfig& config) {
+  int64_t sum = 0;
+  for (const TensorSpec& spec : model_tensors(config)) {
+    int64_t count = 1;
+    for (const int64_t extent : spec.shape) count *= extent;
+    sum += count;
+  }
+  return sum;
+}
+
+int64_t ModelWeights::bytes() const {
+  int64_t sum = embedding.bytes() + final_norm.bytes() + head.bytes();
+  for (const LayerWeights& layer : layers)
+    sum += layer.input_norm.bytes() + layer.post_norm.bytes() + layer.gate.bytes() + layer.up.bytes() + layer.down.bytes() + layer.mixer.bytes();
+  return sum;
+}
+
+std::unique_ptr<ModelWeights> build_weights(const ModelConfig& config, const WeightSource& source) {
+  check_tensors(config, source);
+  const int64_t V = config.vocab_size, E = config.hidden_size, I = config.intermediate_size;
+  auto weights = std::make_unique<ModelWeights>();
+  weights->embedding = read_buffer(source, "model.embed_tokens.weight", V * E);
+  weights->final_norm = read_buffer(source, "model.norm.weight", E);
+  weights->head = config.tie_word_embeddings ? ops::PackedMatrix(std::as_const(weights->embedding).view(V, E))
+                                             : read_matrix(source, "lm_head.weight", V, E);
+  for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
+    const std::string prefix = layer_prefix(i);
+    LayerWeights layer;
+    layer.input_norm = read_buffer(source, prefix + "input_layernorm.weight", E);
+    layer.post_norm = read_buffer(source, prefix + "post_attention_layernorm.weight", E);
+    layer.gate = read_matrix(source, prefix + "mlp.gate_proj.weight", I, E);
+    layer.up = read_matrix(source, prefix + "mlp.up_proj.weight", I, E);
+    layer.down = read_matrix(source, prefix + "mlp.down_proj.weight", E, I);
+    for (const TensorSpec& spec : find_mixer(config.mixer_types[static_cast<std::size_t>(i)]).tensors(config)) {
+      if (spec.shape.size() == 2)
+        layer.mixer.add_matrix(spec.name, read_matrix(source, prefix + spec.name, spec.shape[0], spec.shape[1]));
+      else
+        layer.mixer.add_vector(spec.name, read_buffer(source, prefix + spec.name, spec.shape[0]));
+    }
+    weights->layers.push_back(std::move(layer));
+  }
+  return weights;
+}
+
+void save_model(const std::string& directory, const ModelConfig& config, const WeightSource& source, DType dtype) {
+  SafetensorsWriter writer;
+  writer.add_metadata("format", "pt");
+  for (const TensorSpec& spec : model_tensors(config)) {
+    TensorInfo info{spec.name, DType::kF32, spec.shape};
+    std::vector<float> values(static_cast<std::size_t>(info.elements()));
+    source.read(spec.name, values);
+    writer.add_floats(spec.name, spec.shape, values, dtype);
+  }
+  const std::filesystem::path folder(directory);
+  writer.write((folder / "model.safetensors").string());
+  std::ofstream file(folder / "config.json", std::ios::binary);
+  file << config.to_json() << std::flush;
+  if (!file) throw Error(ErrorCode::kIo, "{}: cannot be written", (folder / "config.json").string());
+}
+
+}  // namespace sala

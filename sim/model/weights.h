@@ -1,0 +1,63 @@
+// A model's weights, packed for the kernels once. Tensor names: spec section 8.
+#pragma once
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "sala/core/tensor.h"
+#include "sala/model/config.h"
+#include "sala/model/safetensors.h"
+#include "sim/mixers/mixer.h"
+#include "sim/ops/linear/linear.h"
+
+namespace sala {
+
+// Where tensors come from: a checkpoint, or random numbers.
+class WeightSource {
+ public:
+  virtual ~WeightSource() = default;
+  virtual std::string description() const = 0;  // for messages
+  virtual std::vector<std::string> names() const = 0;
+  virtual std::vector<int64_t> shape(const std::string& name) const = 0;
+  virtual void read(const std::string& name, std::span<float> out) const = 0;
+};
+
+class CheckpointSource final : public WeightSource {
+ public:
+  explicit CheckpointSource(std::string directory);
+  std::string description() const override { return directory_; }
+  std::vector<std::string> names() const override { return checkpoint_.names(); }
+  std::vector<int64_t> shape(const std::string& name) const override;
+  void read(const std::string& name, std::span<float> out) const override;
+
+ private:
+  std::string directory_;
+  SafetensorsCheckpoint checkpoint_;
+};
+
+// Every tensor that a checkpoint of this config has, in file order, full names.
+std::vector<TensorSpec> model_tensors(const ModelConfig& config);
+
+struct LayerWeights {
+  Buffer<float> input_norm, post_norm;  // [E]
+  ops::PackedMatrix gate, up, down;     // [I, E], [I, E], [E, I]
+  LayerTensors mixer;
+};
+
+struct ModelWeights {
+  Buffer<float> embedding;   // [V, E]
+  Buffer<float> final_norm;  // [E]
+  ops::PackedMatrix head;    // [V, E]; of the embedding when tied
+  std::vector<LayerWeights> layers;
+  int64_t bytes() const;
+};
+
+// Reads and packs. Throws Error{kFormat} that names every missing, surplus and wrong-shaped tensor. Rotary buffers are skipped.
+std::unique_ptr<ModelWeights> build_weights(const ModelConfig& config, const WeightSource& source);
+
+// Writes directory/config.json and directory/model.safetensors (the directory must exist). Throws Error{kIo}.
+void save_model(const std::string& directory, const ModelConfig& config, const WeightSource& source, DType dtype);
+
+}  // namespace sala
