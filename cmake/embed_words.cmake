@@ -1,0 +1,13 @@
+# cmake -DOUT=words_data.h -DDIR=tasks/data/words -P embed_words.cmake: the word lists as string literals.
+set(content "#pragma once\n#include <string_view>\nnamespace sala::tasks::data {\n")
+foreach(list Adjectives Nouns Verbs)
+  string(TOLOWER ${list} file)
+  file(STRINGS ${DIR}/${file}.txt lines)
+  string(APPEND content "inline constexpr std::string_view k${list} =\n")
+  foreach(word IN LISTS lines)
+    string(APPEND content "\"${word}\\n\"\n")
+  endforeach()
+  string(APPEND content ";\n")
+endforeach()
+string(APPEND content "}  // namespace sala::tasks::data\n")
+file(WRITE ${OUT} "${content}")

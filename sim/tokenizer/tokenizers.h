@@ -1,0 +1,19 @@
+// Constructors of the built-in tokenizers; users go through open_tokenizer().
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "sala/core/error.h"
+#include "sala/tokenizer/tokenizer.h"
+
+namespace sala {
+
+// A SentencePiece `.model` file. Throws Error{kIo} when it cannot be read, Error{kFormat} when it is no such model.
+std::unique_ptr<Tokenizer> make_sentencepiece_tokenizer(const std::string& path);
+// One id per run of non-space characters: the word's hash. Counts words; decode() is not possible and throws.
+std::unique_ptr<Tokenizer> make_whitespace_tokenizer();
+// One id per byte.
+std::unique_ptr<Tokenizer> make_byte_tokenizer();
+
+}  // namespace sala

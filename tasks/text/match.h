@@ -1,0 +1,17 @@
+// RULER's post-processing and metrics (spec tasks 1.10).
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace sala::tasks {
+
+// Strips Python whitespace, turns every code point below 0x20 into a newline, strips again.
+std::string postprocess_prediction(std::string_view prediction);
+// Mean over references of [lower(reference) is a substring of lower(prediction)], 0..1. ASCII case folding; other code points as they are.
+double string_match_all(std::string_view prediction, const std::vector<std::string>& references);
+// 1 when any reference matches, else 0.
+double string_match_part(std::string_view prediction, const std::vector<std::string>& references);
+
+}  // namespace sala::tasks

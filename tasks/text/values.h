@@ -1,0 +1,19 @@
+// Keys and values of the needle tasks (spec tasks 1.3) and the split of their space.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "sala/core/rng.h"
+#include "sala/tasks/task.h"
+
+namespace sala::tasks {
+
+enum class ValueKind { kWord, kNumber, kUuid };
+
+// A quarter of all strings is for evaluation, the rest for training; the rule looks at the string alone.
+Split split_of(std::string_view value);
+// Draws until the string belongs to `split`. Words are adjective-noun, numbers have 7 digits, uuids are version 4.
+std::string draw_value(Rng& rng, ValueKind kind, Split split);
+
+}  // namespace sala::tasks

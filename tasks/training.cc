@@ -1,0 +1,118 @@
+#include "sala/tasks/training.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <array>
+#include <atomic>
+#include <cerrno>
+#include <cstring>
+#include <mutex>
+
+#include "sala/core/error.h"
+#include "sala/core/parallel.h"
+#include "sala/core/rng.h"
+#include "tasks/ruler/niah_training.h"
+
+namespace sala::tasks {
+namespace {
+
+constexpr int64_t kHeaderBytes = 48;
+constexpr int64_t kRowsPerTile = 64;
+
+const NiahSpec& draw_task(const TrainingRequest& request, Rng& rng) {
+  double total = 0;
+  for (const auto& [name, weight] : request.mix) total += weight;
+  double at = rng.uniform() * total;
+  std::string_view chosen;
+  for (const auto& [name, weight] : request.mix) {
+    chosen = name;
+    at -= weight;
+    if (at < 0) break;
+  }
+  for (const NiahSpec& spec : niah_specs())
+    if (spec.name == chosen) return spec;
+  throw Error(ErrorCode::kUnsupported, "task '{}' has no training rows", chosen);
+}
+
+class File {
+ public:
+  explicit File(const std::string& path) : path_(path), fd_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644)) {
+    if (fd_ < 0) throw Error(ErrorCode::kIo, "cannot write {}: {}", path_, std::strerror(errno));
+  }
+  ~File() {
+    if (fd_ >= 0) ::close(fd_);
+    if (!kept_) ::unlink(path_.c_str());
+  }
+  void write_at(const void* data, int64_t bytes, int64_t offset) const {
+    const char* from = static_cast<const char*>(data);
+    while (bytes > 0) {
+      const ssize_t n = ::pwrite(fd_, from, static_cast<size_t>(bytes), offset);
+      if (n <= 0) throw Error(ErrorCode::kIo, "cannot write {}: {}", path_, std::strerror(errno));
+      from += n, bytes -= n, offset += n;
+    }
+  }
+  void keep() {
+    if (::close(std::exchange(fd_, -1)) != 0) throw Error(ErrorCode::kIo, "cannot write {}: {}", path_, std::strerror(errno));
+    kept_ = true;
+  }
+
+ private:
+  std::string path_;
+  int fd_;
+  bool kept_ = false;
+};
+
+std::array<unsigned char, kHeaderBytes> make_header(const TrainingRequest& request, const Tokenizer& tokenizer) {
+  std::array<unsigned char, kHeaderBytes> header{};
+  const auto put = [&](size_t at, uint64_t value, size_t bytes) {
+    for (size_t i = 0; i < bytes; ++i) header[at + i] = static_cast<unsigned char>(value >> (8 * i));
+  };
+  std::memcpy(header.data(), "SALATOK1", 8);
+  put(8, 1, 4);
+  put(12, static_cast<uint64_t>(request.row_tokens), 4);
+  put(16, static_cast<uint64_t>(request.rows), 8);
+  put(24, request.seed, 8);
+  const std::string hash = tokenizer.hash();
+  std::memcpy(header.data() + 32, hash.data(), std::min<size_t>(16, hash.size()));
+  return header;
+}
+
+}  // namespace
+
+TrainingRow make_training_row(const TrainingRequest& request, int64_t index, const Tokenizer& tokenizer) {
+  if (tokenizer.vocab_size() > 65536)
+    throw Error(ErrorCode::kUnsupported, "packed tokens hold 16-bit ids; the {} tokenizer has {} pieces", tokenizer.kind(), tokenizer.vocab_size());
+  Rng rng(request.seed, request.split == Split::kTrain ? "training/train" : "training/eval", static_cast<uint64_t>(index));
+  return niah_training_row(draw_task(request, rng), request, rng, tokenizer);
+}
+
+void write_training_file(const std::string& path, const TrainingRequest& request, const Tokenizer& tokenizer, const std::function<void(int64_t)>& progress) {
+  make_training_row(request, 0, tokenizer);  // refuse before the file exists
+  File file(path);
+  const auto header = make_header(request, tokenizer);
+  file.write_at(header.data(), kHeaderBytes, 0);
+  const int64_t mask_start = kHeaderBytes + request.rows * request.row_tokens * 2;
+  std::atomic<int64_t> done{0};
+  std::mutex progress_mutex;
+  parallel_for((request.rows + kRowsPerTile - 1) / kRowsPerTile, [&](int64_t tile, int) {
+    const int64_t first = tile * kRowsPerTile, last = std::min(request.rows, first + kRowsPerTile);
+    std::vector<uint16_t> ids;
+    std::vector<uint8_t> mask;
+    for (int64_t index = first; index < last; ++index) {
+      const TrainingRow row = make_training_row(request, index, tokenizer);
+      ids.insert(ids.end(), row.ids.begin(), row.ids.end());
+      mask.insert(mask.end(), row.mask.begin(), row.mask.end());
+    }
+    file.write_at(ids.data(), static_cast<int64_t>(ids.size()) * 2, kHeaderBytes + first * request.row_tokens * 2);
+    file.write_at(mask.data(), static_cast<int64_t>(mask.size()), mask_start + first * request.row_tokens);
+    const int64_t total = done += last - first;
+    if (progress) {
+      const std::lock_guard lock(progress_mutex);
+      progress(total);
+    }
+  });
+  file.keep();
+}
+
+}  // namespace sala::tasks
