@@ -41,7 +41,8 @@ class Lightning final : public Mixer {
   std::unique_ptr<MixerState> make_state(int64_t) const override { return std::make_unique<State>(H_, D_); }
   StateBytes state_bytes(int64_t) const override { return {.linear_state = (H_ * D_ * D_ + 2 * kChunk * H_ * D_) * kFloat}; }
   int64_t workspace_bytes(int64_t chunk) const override {
-    return 5 * Workspace::round_up(chunk * H_ * D_ * kFloat) + 2 * Workspace::round_up(chunk * Hkv_ * D_ * kFloat);
+    const int64_t wide = Hkv_ == H_ ? 4 : 6;  // q, o, gate and its rounding; k and v once more when they are expanded
+    return wide * Workspace::round_up(chunk * H_ * D_ * kFloat) + 2 * Workspace::round_up(chunk * Hkv_ * D_ * kFloat);
   }
 
   void forward(const MixerContext& context, const MixerInput& in, MixerState& state, TensorView<float, 2> out) const override {
