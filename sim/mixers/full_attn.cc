@@ -20,11 +20,14 @@ class FullAttention final : public Mixer {
  public:
   FullAttention(const ModelConfig& config, const LayerTensors* tensors) : layer_(config, tensors) {}
 
-  std::unique_ptr<MixerState> make_state(int64_t max_tokens) const override { return std::make_unique<State>(layer_.make_cache(max_tokens)); }
+  std::unique_ptr<MixerState> make_state(int64_t max_tokens) const override {
+    return std::make_unique<State>(layer_.make_cache(max_tokens));
+  }
   StateBytes state_bytes(int64_t max_tokens) const override { return {.kv_cache = layer_.cache_bytes(max_tokens)}; }
   int64_t workspace_bytes(int64_t chunk) const override { return layer_.workspace_bytes(chunk); }
 
-  void forward(const MixerContext& context, const MixerInput& in, MixerState& state, TensorView<float, 2> out) const override {
+  void forward(const MixerContext& context, const MixerInput& in, MixerState& state,
+               TensorView<float, 2> out) const override {
     KvCache& cache = static_cast<State&>(state).cache;
     const Workspace::Scope scope(context.workspace);
     const int64_t T = in.x.extent[0], R = T - in.first_needed_row, first = in.first_position + in.first_needed_row;

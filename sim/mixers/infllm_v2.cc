@@ -49,9 +49,11 @@ class InfLlmV2 final : public Mixer {
   }
   StateBytes state_bytes(int64_t max_tokens) const override;
   int64_t workspace_bytes(int64_t chunk) const override {
-    return layer_.workspace_bytes(chunk) + Workspace::round_up(chunk * layer_.kv_heads() * sparse_.slots() * static_cast<int64_t>(sizeof(int32_t)));
+    return layer_.workspace_bytes(chunk) +
+           Workspace::round_up(chunk * layer_.kv_heads() * sparse_.slots() * static_cast<int64_t>(sizeof(int32_t)));
   }
-  void forward(const MixerContext& context, const MixerInput& in, MixerState& state, TensorView<float, 2> out) const override;
+  void forward(const MixerContext& context, const MixerInput& in, MixerState& state,
+               TensorView<float, 2> out) const override;
   MixerCost prefill_cost(int64_t tokens) const override;
   MixerCost decode_cost(int64_t tokens) const override;
 
@@ -75,7 +77,8 @@ StateBytes InfLlmV2::state_bytes(int64_t max_tokens) const {
   const int64_t fine = windows_within(max_tokens, sparse_.kernel_size, sparse_.kernel_stride);
   const int64_t coarse = windows_within(max_tokens, kCoarse * sparse_.kernel_size, kCoarse * sparse_.kernel_stride);
   const int64_t tails = (1 + kCoarse) * sparse_.kernel_size;
-  bytes.compressed_keys = ((fine + 15) / 16 * 16 + (coarse + 15) / 16 * 16 + tails) * layer_.kv_heads() * layer_.head_dim() * kFloat;
+  bytes.compressed_keys =
+      ((fine + 15) / 16 * 16 + (coarse + 15) / 16 * 16 + tails) * layer_.kv_heads() * layer_.head_dim() * kFloat;
   return bytes;
 }
 
@@ -96,8 +99,11 @@ ops::SelectParams InfLlmV2::select_params(bool bf16) const {
 void InfLlmV2::compress(const MixerContext& context, TensorView<const float, 3> k, State& state) const {
   if (!may_select(state.max_tokens)) return;
   const auto feed = [&](std::optional<Compressed>& to, int64_t factor) {
-    const ops::CompressParams params{static_cast<int>(factor * sparse_.kernel_size), static_cast<int>(factor * sparse_.kernel_stride)};
-    if (!to) to.emplace(layer_.kv_heads(), layer_.head_dim(), windows_within(state.max_tokens, params.kernel, params.stride), params, context.bf16);
+    const ops::CompressParams params{static_cast<int>(factor * sparse_.kernel_size),
+                                     static_cast<int>(factor * sparse_.kernel_stride)};
+    if (!to)
+      to.emplace(layer_.kv_heads(), layer_.head_dim(), windows_within(state.max_tokens, params.kernel, params.stride),
+                 params, context.bf16);
     to->compressor.append(k, to->keys);
   };
   feed(state.fine, 1);
@@ -128,7 +134,8 @@ void InfLlmV2::forward(const MixerContext& context, const MixerInput& in, MixerS
   if (sparse) {
     const auto blocks = workspace.take<int32_t>(R, layer_.kv_heads(), sparse_.slots());
     ops::select_blocks(context.kernels, q, state.fine->keys, state.coarse->keys, first, select_params(context.bf16), blocks);
-    ops::sparse_attention(context.kernels, q, state.cache.keys, state.cache.values, first, sparse_.block_size, blocks, params, o);
+    ops::sparse_attention(context.kernels, q, state.cache.keys, state.cache.values, first, sparse_.block_size, blocks,
+                          params, o);
   } else {
     ops::dense_attention(context.kernels, q, state.cache.keys, state.cache.values, first, params, o);
   }
@@ -145,7 +152,8 @@ void InfLlmV2::report(const MixerContext& context, const MixerInput& in, const S
     layer_.queries(context, in.x.slice(t, t + 1), position, q);
     const auto blocks = context.workspace.take<int32_t>(1, layer_.kv_heads(), sparse_.slots());
     const auto scores = context.workspace.take<float>(1, layer_.kv_heads(), num_blocks);
-    ops::select_blocks(context.kernels, q, state.fine->keys, state.coarse->keys, position, select_params(context.bf16), blocks, &scores);
+    ops::select_blocks(context.kernels, q, state.fine->keys, state.coarse->keys, position, select_params(context.bf16),
+                       blocks, &scores);
     in.probe->on_selection(index_, position, sparse_.block_size, blocks[0], scores[0]);
   }
 }
@@ -182,7 +190,8 @@ MixerCost InfLlmV2::decode_cost(int64_t tokens) const {
     return cost;
   }
   const auto fine = static_cast<double>(windows_within(tokens, sparse_.kernel_size, sparse_.kernel_stride));
-  const auto coarse = static_cast<double>(windows_within(tokens, kCoarse * sparse_.kernel_size, kCoarse * sparse_.kernel_stride));
+  const auto coarse =
+      static_cast<double>(windows_within(tokens, kCoarse * sparse_.kernel_size, kCoarse * sparse_.kernel_stride));
   cost.selection_flops = layer_.score_flops() * (fine + (exact_lse_ ? fine : coarse));
   cost.mixing_flops = 2 * layer_.score_flops() * (attended(tokens) - attended(tokens - 1));
   return cost;
@@ -210,10 +219,13 @@ void check_infllm_v2(const ModelConfig& config) {
   refuse_unless_multiple("block_size", sparse.block_size, "kernel_stride", sparse.kernel_stride);
   refuse_unless_multiple("window_size", sparse.window_size, "block_size", sparse.block_size);
   if (sparse.slots() < sparse.forced_blocks())
-    throw Error(ErrorCode::kConfig, "sparse_config: topk {} plus {} window blocks is {} blocks, {} are always read; raise topk to at least {}", sparse.topk,
-                sparse.slots() - sparse.topk, sparse.slots(), sparse.forced_blocks(), sparse.init_blocks + 1);
+    throw Error(ErrorCode::kConfig,
+                "sparse_config: topk {} plus {} window blocks is {} blocks, {} are always read; raise topk to at least {}",
+                sparse.topk, sparse.slots() - sparse.topk, sparse.slots(), sparse.forced_blocks(), sparse.init_blocks + 1);
   if (sparse.use_nope && config.attn_use_rope)
-    throw Error(ErrorCode::kUnsupported, "sparse_config.use_nope with attn_use_rope: selection without RoPE beside attention with it is not supported");
+    throw Error(
+        ErrorCode::kUnsupported,
+        "sparse_config.use_nope with attn_use_rope: selection without RoPE beside attention with it is not supported");
 }
 
 std::unique_ptr<Mixer> make_infllm_v2(const ModelConfig& config, int layer, const LayerTensors* tensors) {

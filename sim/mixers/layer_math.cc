@@ -27,14 +27,19 @@ TensorView<float, 2> ones_like(const MixerContext& context, TensorView<const flo
 
 }  // namespace
 
-TensorView<float, 2> flatten_heads(TensorView<float, 3> x) { return make_view(x.data, x.extent[0], x.extent[1] * x.extent[2]); }
-TensorView<float, 2> flatten_rows(TensorView<float, 3> x) { return make_view(x.data, x.extent[0] * x.extent[1], x.extent[2]); }
+TensorView<float, 2> flatten_heads(TensorView<float, 3> x) {
+  return make_view(x.data, x.extent[0], x.extent[1] * x.extent[2]);
+}
+TensorView<float, 2> flatten_rows(TensorView<float, 3> x) {
+  return make_view(x.data, x.extent[0] * x.extent[1], x.extent[2]);
+}
 
 void round_if(const MixerContext& context, TensorView<float, 2> x) {
   if (context.bf16) ops::round_bf16(context.kernels, x);
 }
 
-void project(const MixerContext& context, TensorView<const float, 2> x, const ops::PackedMatrix& weight, TensorView<float, 2> y) {
+void project(const MixerContext& context, TensorView<const float, 2> x, const ops::PackedMatrix& weight,
+             TensorView<float, 2> y) {
   ops::linear(context.kernels, x, weight, y);
   round_if(context, y);
 }
@@ -80,7 +85,9 @@ void add_residual(const MixerContext& context, float r, TensorView<float, 2> a, 
   ops::round_bf16(context.kernels, h);
 }
 
-int64_t windows_within(int64_t tokens, int64_t kernel, int64_t stride) { return tokens < kernel ? 0 : (tokens - kernel) / stride + 1; }
+int64_t windows_within(int64_t tokens, int64_t kernel, int64_t stride) {
+  return tokens < kernel ? 0 : (tokens - kernel) / stride + 1;
+}
 
 double sum_of_windows(int64_t tokens, int64_t kernel, int64_t stride) {
   if (tokens < kernel) return 0;

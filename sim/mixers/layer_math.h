@@ -12,7 +12,8 @@ TensorView<float, 2> flatten_rows(TensorView<float, 3> x);
 
 void round_if(const MixerContext& context, TensorView<float, 2> x);
 // y = x W^T, rounded in the bf16 class.
-void project(const MixerContext& context, TensorView<const float, 2> x, const ops::PackedMatrix& weight, TensorView<float, 2> y);
+void project(const MixerContext& context, TensorView<const float, 2> x, const ops::PackedMatrix& weight,
+             TensorView<float, 2> y);
 // RMSNorm of each head with one weight for all heads.
 void norm_heads(const MixerContext& context, TensorView<const float, 1> weight, float eps, TensorView<float, 3> x);
 // x = x * sigmoid(gate); gate and x: [T, N]. Takes T * N floats from the workspace in the bf16 class.

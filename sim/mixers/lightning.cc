@@ -1,10 +1,11 @@
 // lightning-attn: linear attention with a fixed decay per head (spec section 3).
+#include "sim/ops/lightning/lightning.h"
+
 #include <algorithm>
 
 #include "sala/core/error.h"
 #include "sim/mixers/kinds.h"
 #include "sim/mixers/layer_math.h"
-#include "sim/ops/lightning/lightning.h"
 #include "sim/ops/norm/norm.h"
 
 namespace sala {
@@ -36,7 +37,12 @@ class State final : public MixerState {
 class Lightning final : public Mixer {
  public:
   Lightning(const ModelConfig& config, const LayerTensors* tensors)
-      : config_(config), tensors_(tensors), H_(config.lightning_nh), Hkv_(config.lightning_nkv), D_(config.lightning_head_dim), slopes_(config.slopes()) {}
+      : config_(config),
+        tensors_(tensors),
+        H_(config.lightning_nh),
+        Hkv_(config.lightning_nkv),
+        D_(config.lightning_head_dim),
+        slopes_(config.slopes()) {}
 
   std::unique_ptr<MixerState> make_state(int64_t) const override { return std::make_unique<State>(H_, D_); }
   StateBytes state_bytes(int64_t) const override { return {.linear_state = (H_ * D_ * D_ + 2 * kChunk * H_ * D_) * kFloat}; }
@@ -45,7 +51,8 @@ class Lightning final : public Mixer {
     return wide * Workspace::round_up(chunk * H_ * D_ * kFloat) + 2 * Workspace::round_up(chunk * Hkv_ * D_ * kFloat);
   }
 
-  void forward(const MixerContext& context, const MixerInput& in, MixerState& state, TensorView<float, 2> out) const override {
+  void forward(const MixerContext& context, const MixerInput& in, MixerState& state,
+               TensorView<float, 2> out) const override {
     ops::LightningState& sum = static_cast<State&>(state).sum;
     Workspace& workspace = context.workspace;
     const Workspace::Scope scope(workspace);
@@ -55,13 +62,15 @@ class Lightning final : public Mixer {
     const auto scale = static_cast<float>(config_.lightning_scale_value());
     if (skipped > 0) {  // zero queries: only the state moves on
       std::fill_n(q.data, skipped * H_ * D_, 0.0f);
-      ops::lightning(context.kernels, q.slice(0, skipped), k.slice(0, skipped), v.slice(0, skipped), slopes_, scale, sum, o.slice(0, skipped));
+      ops::lightning(context.kernels, q.slice(0, skipped), k.slice(0, skipped), v.slice(0, skipped), slopes_, scale, sum,
+                     o.slice(0, skipped));
     }
     if (R == 0) return;
     const TensorView<const float, 2> x = in.x.slice(skipped, T);
     const TensorView<float, 3> needed = o.slice(skipped, T);
     queries(context, x, in.first_position + skipped, q.slice(skipped, T));
-    ops::lightning(context.kernels, q.slice(skipped, T), k.slice(skipped, T), v.slice(skipped, T), slopes_, scale, sum, needed);
+    ops::lightning(context.kernels, q.slice(skipped, T), k.slice(skipped, T), v.slice(skipped, T), slopes_, scale, sum,
+                   needed);
     output(context, x, needed, out);
   }
 
@@ -79,7 +88,8 @@ class Lightning final : public Mixer {
   float eps() const { return static_cast<float>(config_.rms_norm_eps); }
   double linear_flops() const {
     const double query_sized = config_.use_output_gate ? 3 : 2;
-    return 2.0 * static_cast<double>(config_.hidden_size * D_) * (query_sized * static_cast<double>(H_) + 2 * static_cast<double>(Hkv_));
+    return 2.0 * static_cast<double>(config_.hidden_size * D_) *
+           (query_sized * static_cast<double>(H_) + 2 * static_cast<double>(Hkv_));
   }
 
   void encode(const MixerContext& context, int64_t first_position, TensorView<float, 3> x) const {
@@ -87,7 +97,8 @@ class Lightning final : public Mixer {
     context.lightning_encoding.rotate(context.kernels, first_position, x);
     round_if(context, flatten_heads(x));
   }
-  void queries(const MixerContext& context, TensorView<const float, 2> x, int64_t first_position, TensorView<float, 3> q) const {
+  void queries(const MixerContext& context, TensorView<const float, 2> x, int64_t first_position,
+               TensorView<float, 3> q) const {
     project(context, x, tensors_->matrix(kQ), flatten_heads(q));
     if (config_.qk_norm) norm_heads(context, tensors_->vector(kQNorm), eps(), q);
     encode(context, first_position, q);
@@ -113,7 +124,8 @@ class Lightning final : public Mixer {
     return wide;
   }
   // o_norm over all heads together, then the gate, then o_proj (spec 3.1).
-  void output(const MixerContext& context, TensorView<const float, 2> x, TensorView<float, 3> o, TensorView<float, 2> out) const {
+  void output(const MixerContext& context, TensorView<const float, 2> x, TensorView<float, 3> o,
+              TensorView<float, 2> out) const {
     const TensorView<float, 2> flat = flatten_heads(o);
     round_if(context, flat);
     if (config_.use_output_norm) ops::rms_norm(context.kernels, flat, tensors_->vector(kONorm), eps(), context.bf16, flat);

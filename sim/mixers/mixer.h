@@ -62,10 +62,10 @@ struct MixerCost {
 };
 
 struct MixerInput {
-  TensorView<const float, 2> x;    // [T, E] normalised hidden states
-  int64_t first_position = 0;      // absolute position of row 0
-  int64_t first_needed_row = 0;    // rows before it only update the state
-  int64_t total_tokens = 0;        // what the dense_len rule looks at (spec 4.1)
+  TensorView<const float, 2> x;     // [T, E] normalised hidden states
+  int64_t first_position = 0;       // absolute position of row 0
+  int64_t first_needed_row = 0;     // rows before it only update the state
+  int64_t total_tokens = 0;         // what the dense_len rule looks at (spec 4.1)
   SelectionProbe* probe = nullptr;  // may be null
 };
 
@@ -84,7 +84,8 @@ class Mixer {
   virtual std::unique_ptr<MixerState> make_state(int64_t max_tokens) const = 0;
   // Appends the rows of in.x to the state; out: [T - first_needed_row, E], the mixer's output of the needed rows.
   // Prefill and decode are this same call: any split of a sequence into calls gives the same bytes.
-  virtual void forward(const MixerContext& context, const MixerInput& in, MixerState& state, TensorView<float, 2> out) const = 0;
+  virtual void forward(const MixerContext& context, const MixerInput& in, MixerState& state,
+                       TensorView<float, 2> out) const = 0;
   virtual StateBytes state_bytes(int64_t max_tokens) const = 0;
   // Peak of what forward() takes from the workspace for `chunk` rows.
   virtual int64_t workspace_bytes(int64_t chunk) const = 0;
@@ -95,11 +96,11 @@ class Mixer {
 };
 
 struct MixerKind {
-  std::string name;         // as in mixer_types
+  std::string name;  // as in mixer_types
   std::string description;
-  std::string source;       // paper or reference
-  bool softmax = false;     // false: linear
-  char letter = '?';        // in layer map strings
+  std::string source;    // paper or reference
+  bool softmax = false;  // false: linear
+  char letter = '?';     // in layer map strings
   // Throws Error{kConfig} when the config contradicts itself for this mixer.
   void (*check)(const ModelConfig&) = nullptr;
   std::vector<TensorSpec> (*tensors)(const ModelConfig&) = nullptr;

@@ -21,11 +21,12 @@ constexpr const char* kKNorm = "self_attn.k_norm.weight";
 
 void check_softmax_layer(const ModelConfig& config) {
   if (config.num_attention_heads % config.num_key_value_heads != 0)
-    throw Error(ErrorCode::kConfig, "num_attention_heads {} is no multiple of num_key_value_heads {}", config.num_attention_heads,
-                config.num_key_value_heads);
+    throw Error(ErrorCode::kConfig, "num_attention_heads {} is no multiple of num_key_value_heads {}",
+                config.num_attention_heads, config.num_key_value_heads);
   if (config.head_dim % 2 != 0) throw Error(ErrorCode::kConfig, "head_dim is {}, expected an even number", config.head_dim);
   if (config.rope_scaling && !config.attn_use_rope)
-    throw Error(ErrorCode::kConfig, "rope_scaling is set but attn_use_rope is false: it scales the RoPE of softmax layers, set it to null");
+    throw Error(ErrorCode::kConfig,
+                "rope_scaling is set but attn_use_rope is false: it scales the RoPE of softmax layers, set it to null");
   if (config.rope_scaling && !(config.softmax_rope_theta() > 1))
     throw Error(ErrorCode::kConfig, "rope_scaling needs a rope_theta above 1, it is {}", config.softmax_rope_theta());
 }
@@ -60,11 +61,12 @@ int64_t SoftmaxLayer::cache_bytes(int64_t max_tokens) const {
 
 int64_t SoftmaxLayer::workspace_bytes(int64_t chunk) const {
   constexpr int64_t kFloat = sizeof(float);
-  return 4 * Workspace::round_up(chunk * heads() * head_dim() * kFloat) + 2 * Workspace::round_up(chunk * kv_heads() * head_dim() * kFloat);
+  return 4 * Workspace::round_up(chunk * heads() * head_dim() * kFloat) +
+         2 * Workspace::round_up(chunk * kv_heads() * head_dim() * kFloat);
 }
 
-void SoftmaxLayer::keys_values(const MixerContext& context, TensorView<const float, 2> x, int64_t first_position, TensorView<float, 3> k,
-                               TensorView<float, 3> v) const {
+void SoftmaxLayer::keys_values(const MixerContext& context, TensorView<const float, 2> x, int64_t first_position,
+                               TensorView<float, 3> k, TensorView<float, 3> v) const {
   project(context, x, tensors_->matrix(kK), flatten_heads(k));
   project(context, x, tensors_->matrix(kV), flatten_heads(v));
   if (config_.sala_lab.attn_qk_norm) norm_heads(context, tensors_->vector(kKNorm), eps(), k);
@@ -73,7 +75,8 @@ void SoftmaxLayer::keys_values(const MixerContext& context, TensorView<const flo
   round_if(context, flatten_heads(k));
 }
 
-void SoftmaxLayer::queries(const MixerContext& context, TensorView<const float, 2> x, int64_t first_position, TensorView<float, 3> q) const {
+void SoftmaxLayer::queries(const MixerContext& context, TensorView<const float, 2> x, int64_t first_position,
+                           TensorView<float, 3> q) const {
   const TensorView<float, 2> flat = flatten_heads(q);
   project(context, x, tensors_->matrix(kQ), flat);
   if (config_.sala_lab.attn_qk_norm) norm_heads(context, tensors_->vector(kQNorm), eps(), q);
@@ -90,7 +93,8 @@ void SoftmaxLayer::queries(const MixerContext& context, TensorView<const float, 
   round_if(context, flat);
 }
 
-void SoftmaxLayer::output(const MixerContext& context, TensorView<const float, 2> x, TensorView<float, 3> o, TensorView<float, 2> out) const {
+void SoftmaxLayer::output(const MixerContext& context, TensorView<const float, 2> x, TensorView<float, 3> o,
+                          TensorView<float, 2> out) const {
   const TensorView<float, 2> flat = flatten_heads(o);
   round_if(context, flat);
   if (config_.attn_use_output_gate) {

@@ -22,8 +22,10 @@ class SoftmaxLayer {
   int64_t kv_heads() const { return config_.num_key_value_heads; }
   int64_t head_dim() const { return config_.head_dim; }
   float scale() const;
-  double score_flops() const { return 2.0 * static_cast<double>(heads() * head_dim()); }  // of one query and one key, all heads
-  double linear_flops() const;                                                            // of one token
+  double score_flops() const {
+    return 2.0 * static_cast<double>(heads() * head_dim());
+  }                             // of one query and one key, all heads
+  double linear_flops() const;  // of one token
 
   KvCache make_cache(int64_t max_tokens) const;
   int64_t cache_bytes(int64_t max_tokens) const;
@@ -34,9 +36,11 @@ class SoftmaxLayer {
   void keys_values(const MixerContext& context, TensorView<const float, 2> x, int64_t first_position, TensorView<float, 3> k,
                    TensorView<float, 3> v) const;
   // q: [R, H, D], normalised, rotated, scaled.
-  void queries(const MixerContext& context, TensorView<const float, 2> x, int64_t first_position, TensorView<float, 3> q) const;
+  void queries(const MixerContext& context, TensorView<const float, 2> x, int64_t first_position,
+               TensorView<float, 3> q) const;
   // Rounds and gates o [R, H, D] in place and projects it to out [R, E].
-  void output(const MixerContext& context, TensorView<const float, 2> x, TensorView<float, 3> o, TensorView<float, 2> out) const;
+  void output(const MixerContext& context, TensorView<const float, 2> x, TensorView<float, 3> o,
+              TensorView<float, 2> out) const;
 
  private:
   float eps() const { return static_cast<float>(config_.rms_norm_eps); }

@@ -55,7 +55,8 @@ void ModelConfig::validate() const {
   check_extent("num_attention_heads x head_dim", num_attention_heads, head_dim);
   check_extent("lightning_nh x lightning_head_dim", lightning_nh, lightning_head_dim);
   if (static_cast<int64_t>(mixer_types.size()) != num_hidden_layers)
-    throw Error(ErrorCode::kConfig, "mixer_types names {} layers, num_hidden_layers is {}", mixer_types.size(), num_hidden_layers);
+    throw Error(ErrorCode::kConfig, "mixer_types names {} layers, num_hidden_layers is {}", mixer_types.size(),
+                num_hidden_layers);
   if (attention_bias) throw Error(ErrorCode::kUnsupported, "attention_bias is true, only models without biases can be run");
   if (use_sliding_window) throw Error(ErrorCode::kUnsupported, "use_sliding_window is true, only full attention can be run");
   if (!(dim_model_base > 0)) throw Error(ErrorCode::kConfig, "dim_model_base is {}, expected more than 0", dim_model_base);
@@ -117,7 +118,8 @@ void apply_position_policy(ModelConfig& config, const std::string& name) {
 
 std::string position_policy(const ModelConfig& config) {
   for (const PositionPolicy& policy : position_policies())
-    if (policy.lightning_use_rope == config.lightning_use_rope && policy.attn_use_rope == config.attn_use_rope) return policy.name;
+    if (policy.lightning_use_rope == config.lightning_use_rope && policy.attn_use_rope == config.attn_use_rope)
+      return policy.name;
   throw Error(ErrorCode::kInternal, "position_policy: the policies do not cover the config");
 }
 

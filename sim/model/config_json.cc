@@ -16,7 +16,9 @@ using Json = nlohmann::ordered_json;
 constexpr int64_t kMaxConfigBytes = 16 << 20;
 
 template <class T>
-concept Group = requires(T& group) { T::visit_fields(group, [](const char*, auto&, const FieldSpec&) {}); };
+concept Group = requires(T& group) {
+  T::visit_fields(group, [](const char*, auto&, const FieldSpec&) {});
+};
 template <class T>
 struct IsOptional : std::false_type {};
 template <class T>
@@ -28,8 +30,9 @@ struct IsVector<std::vector<T>> : std::true_type {};
 
 // Keys of released and re-saved configs that the forward pass does not look at.
 const std::set<std::string> kIgnoredKeys = {
-    "_name_or_path", "attention_dropout", "auto_map", "dtype", "initializer_range", "layer_types", "max_window_layers",
-    "mup_denominator", "pretraining_tp", "shift_labels", "sliding_window", "transformers_version", "use_cache"};
+    "_name_or_path",  "attention_dropout",    "auto_map",        "dtype",          "initializer_range",
+    "layer_types",    "max_window_layers",    "mup_denominator", "pretraining_tp", "shift_labels",
+    "sliding_window", "transformers_version", "use_cache"};
 
 [[noreturn]] void wrong(const std::string& source, const std::string& name, const Json& value, const std::string& expected) {
   std::string shown = value.dump(-1, ' ', true, Json::error_handler_t::replace);
@@ -52,8 +55,10 @@ std::string type_text(const T*, const FieldSpec& spec) {
   if constexpr (std::is_same_v<T, double>) return "a number" + range_text(spec);
   if constexpr (std::is_same_v<T, LogitScaling>) return "null, a number above 0, or \"hype <a>\" with a above 1";
   if constexpr (Group<T>) return "an object";
-  if constexpr (IsOptional<T>::value) return "null or " + type_text(static_cast<const typename T::value_type*>(nullptr), spec);
-  if constexpr (IsVector<T>::value) return "a list, each " + type_text(static_cast<const typename T::value_type*>(nullptr), spec);
+  if constexpr (IsOptional<T>::value)
+    return "null or " + type_text(static_cast<const typename T::value_type*>(nullptr), spec);
+  if constexpr (IsVector<T>::value)
+    return "a list, each " + type_text(static_cast<const typename T::value_type*>(nullptr), spec);
   if constexpr (std::is_same_v<T, std::string>)
     return spec.allowed.empty() ? std::string("text") : fmt::format("one of \"{}\"", fmt::join(spec.allowed, "\", \""));
 }
@@ -89,7 +94,8 @@ class Reader {
     known_.insert(key);
     const auto found = object_.find(key);
     if (found != object_.end()) return read(prefix_ + key, *found, member, spec);
-    if (spec.required && complete_) throw Error(ErrorCode::kConfig, "{}: field '{}' is missing ({})", source_, prefix_ + key, spec.help);
+    if (spec.required && complete_)
+      throw Error(ErrorCode::kConfig, "{}: field '{}' is missing ({})", source_, prefix_ + key, spec.help);
   }
   void collect_unknown() {
     for (const auto& [key, value] : object_.items())
@@ -110,7 +116,8 @@ class Reader {
         if (good) out = value.is_number_integer() ? static_cast<T>(value.get<int64_t>()) : static_cast<T>(number);
       }
     } else if constexpr (std::is_same_v<T, std::string>) {
-      good = value.is_string() && (spec.allowed.empty() || std::count(spec.allowed.begin(), spec.allowed.end(), value.get<std::string>()) > 0);
+      good = value.is_string() &&
+             (spec.allowed.empty() || std::count(spec.allowed.begin(), spec.allowed.end(), value.get<std::string>()) > 0);
       if (good) out = value.get<std::string>();
     } else if constexpr (std::is_same_v<T, LogitScaling>) {
       good = read_logit_scaling(value, out);
@@ -268,7 +275,7 @@ void ModelConfig::set(const std::string& dotted_name, const std::string& value) 
   changed.unknown_keys.clear();
   read_fields(changed, Json{{name, leaf}}, "config", false);
   if (!changed.unknown_keys.empty() || kIgnoredKeys.count(name))
-    throw Error(ErrorCode::kConfig, "config: there is no field '{}'; the fields are listed by config_help()", dotted_name);
+    throw Error(ErrorCode::kConfig, "config: there is no field '{}'", dotted_name);
   changed.validate();
   changed.unknown_keys = unknown_keys;
   *this = std::move(changed);

@@ -21,7 +21,8 @@ nlohmann::ordered_json parse_json(std::string_view text, const std::string& sour
     if (event == Json::parse_event_t::object_start) keys.emplace_back();
     if (event == Json::parse_event_t::object_end) keys.pop_back();
     if (event == Json::parse_event_t::key && !keys.back().insert(value.get_ref<const std::string&>()).second)
-      throw Error(ErrorCode::kFormat, "{}: key '{}' appears twice in one object", source, value.get_ref<const std::string&>());
+      throw Error(ErrorCode::kFormat, "{}: key '{}' appears twice in one object", source,
+                  value.get_ref<const std::string&>());
     return true;
   };
   try {

@@ -8,8 +8,8 @@
 
 namespace sala {
 
-// Parses `text`, keeping the order of keys. Throws Error{kFormat} naming `source` for bad syntax, nesting deeper than 32 or a
-// key used twice in one object.
+// Parses `text`, keeping the order of keys. Throws Error{kFormat} naming `source` for bad syntax, nesting deeper than 32 or
+// a key used twice in one object.
 nlohmann::ordered_json parse_json(std::string_view text, const std::string& source);
 
 // Whole file as text. Throws Error{kIo}; Error{kFormat} above `max_bytes`.

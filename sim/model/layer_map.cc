@@ -29,11 +29,13 @@ std::vector<std::string> layer_map_from_ratio(const std::string& ratio, int64_t 
   const int64_t b = parse_part(colon == std::string::npos ? "" : text.substr(colon + 1), ratio);
   if (a + b == 0) throw Error(ErrorCode::kConfig, "layer_map_from_ratio: ratio {} has no layer at all", ratio);
   if (layers * a % (a + b) != 0)
-    throw Error(ErrorCode::kConfig, "layer_map_from_ratio: ratio {} of {} layers is {:.2f} softmax layers, no whole number", ratio, layers,
-                static_cast<double>(layers * a) / static_cast<double>(a + b));
+    throw Error(ErrorCode::kConfig, "layer_map_from_ratio: ratio {} of {} layers is {:.2f} softmax layers, no whole number",
+                ratio, layers, static_cast<double>(layers * a) / static_cast<double>(a + b));
   const int64_t count = layers * a / (a + b);
   if (count == 1 && layers > 1)
-    throw Error(ErrorCode::kConfig, "layer_map_from_ratio: ratio {} of {} layers is 1 softmax layer, first and last need 2; use {} layers or a letter map",
+    throw Error(ErrorCode::kConfig,
+                "layer_map_from_ratio: ratio {} of {} layers is 1 softmax layer, first and last need 2; use {} layers or a "
+                "letter map",
                 ratio, layers, 2 * layers);
   std::vector<std::string> map(static_cast<std::size_t>(layers), kLinear);
   for (int64_t k = 0; k < count; ++k) {
@@ -48,10 +50,12 @@ std::vector<std::string> layer_map_from_string(const std::string& letters) {
   for (std::size_t i = 0; i < letters.size(); ++i) {
     const char letter = letters[i] == 'l' ? 'L' : letters[i];
     const auto& kinds = mixer_kinds();
-    const auto found = std::find_if(kinds.begin(), kinds.end(), [&](const MixerKind& kind) { return kind.letter == letter; });
+    const auto found =
+        std::find_if(kinds.begin(), kinds.end(), [&](const MixerKind& kind) { return kind.letter == letter; });
     if (found == kinds.end())
-      throw Error(ErrorCode::kConfig, "layer_map_from_string: letter '{}' at place {} of '{}'; S is minicpm4, F full-attn, L lightning-attn", letters[i], i,
-                  letters);
+      throw Error(ErrorCode::kConfig,
+                  "layer_map_from_string: letter '{}' at place {} of '{}'; S is minicpm4, F full-attn, L lightning-attn",
+                  letters[i], i, letters);
     map.push_back(found->name);
   }
   if (map.empty()) throw Error(ErrorCode::kConfig, "layer_map_from_string: the map is empty");

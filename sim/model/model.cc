@@ -14,7 +14,8 @@ Model Model::load(const std::string& directory) {
   return Model(std::move(config), std::move(weights));
 }
 
-Model::Model(ModelConfig config, std::unique_ptr<ModelWeights> weights) : config_(std::move(config)), weights_(std::move(weights)) {}
+Model::Model(ModelConfig config, std::unique_ptr<ModelWeights> weights)
+    : config_(std::move(config)), weights_(std::move(weights)) {}
 Model::~Model() = default;
 Model::Model(Model&&) noexcept = default;
 
@@ -23,7 +24,8 @@ int64_t Model::parameter_count() const { return sala::parameter_count(config_); 
 void Model::override_config(const ModelConfig& changed) {
   changed.validate();
   const auto refuse = [](const char* field) {
-    throw Error(ErrorCode::kConfig, "override_config: '{}' is part of the weights and cannot be changed after loading", field);
+    throw Error(ErrorCode::kConfig, "override_config: '{}' is part of the weights and cannot be changed after loading",
+                field);
   };
   if (changed.mixer_types != config_.mixer_types) refuse("mixer_types");
   if (changed.attn_use_rope != config_.attn_use_rope) refuse("attn_use_rope");

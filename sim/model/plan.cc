@@ -11,7 +11,8 @@ namespace {
 
 constexpr int64_t kFloat = sizeof(float);
 constexpr int64_t kSmallestChunk = 512, kLargestChunk = 8192;
-constexpr int64_t kChunkBudget = int64_t{512} << 20;  // bytes of activations and workspace that the automatic chunk stays under
+constexpr int64_t kChunkBudget = int64_t{512}
+                                 << 20;  // bytes of activations and workspace that the automatic chunk stays under
 
 // Packed matrices are padded to whole panels of 16 rows.
 int64_t matrix_bytes(int64_t rows, int64_t cols) { return (rows + 15) / 16 * 16 * cols * kFloat; }
@@ -31,13 +32,16 @@ int64_t weight_bytes(const ModelConfig& config) {
 std::vector<std::unique_ptr<Mixer>> make_mixers(const ModelConfig& config, const ModelWeights* weights) {
   std::vector<std::unique_ptr<Mixer>> mixers;
   for (std::size_t i = 0; i < config.mixer_types.size(); ++i)
-    mixers.push_back(find_mixer(config.mixer_types[i]).make(config, static_cast<int>(i), weights ? &weights->layers[i].mixer : nullptr));
+    mixers.push_back(
+        find_mixer(config.mixer_types[i]).make(config, static_cast<int>(i), weights ? &weights->layers[i].mixer : nullptr));
   return mixers;
 }
 
 void check_options(const SessionOptions& options) {
-  if (options.max_tokens < 1) throw Error(ErrorCode::kConfig, "Session: max_tokens is {}, expected at least 1", options.max_tokens);
-  if (options.chunk_tokens < 0) throw Error(ErrorCode::kConfig, "Session: chunk_tokens is {}, expected 0 (automatic) or more", options.chunk_tokens);
+  if (options.max_tokens < 1)
+    throw Error(ErrorCode::kConfig, "Session: max_tokens is {}, expected at least 1", options.max_tokens);
+  if (options.chunk_tokens < 0)
+    throw Error(ErrorCode::kConfig, "Session: chunk_tokens is {}, expected 0 (automatic) or more", options.chunk_tokens);
 }
 
 int64_t activation_bytes(const ModelConfig& config, int64_t chunk) {
@@ -48,7 +52,8 @@ int64_t activation_bytes(const ModelConfig& config, int64_t chunk) {
 
 int64_t workspace_bytes(const ModelConfig& config, int64_t chunk) {
   const int64_t rows = std::min(chunk, kFfnRows);
-  int64_t largest = 3 * Workspace::round_up(rows * config.intermediate_size * kFloat) + Workspace::round_up(rows * config.hidden_size * kFloat);
+  int64_t largest = 3 * Workspace::round_up(rows * config.intermediate_size * kFloat) +
+                    Workspace::round_up(rows * config.hidden_size * kFloat);
   for (const auto& mixer : make_mixers(config, nullptr)) largest = std::max(largest, mixer->workspace_bytes(chunk));
   return largest;
 }
@@ -57,7 +62,8 @@ int64_t choose_chunk(const ModelConfig& config, const SessionOptions& options) {
   const int64_t needed = (options.max_tokens + 63) / 64 * 64;
   if (options.chunk_tokens > 0) return std::min(options.chunk_tokens, options.max_tokens);
   int64_t chunk = kLargestChunk;
-  while (chunk > kSmallestChunk && activation_bytes(config, chunk) + workspace_bytes(config, chunk) > kChunkBudget) chunk /= 2;
+  while (chunk > kSmallestChunk && activation_bytes(config, chunk) + workspace_bytes(config, chunk) > kChunkBudget)
+    chunk /= 2;
   return std::min(chunk, needed);
 }
 

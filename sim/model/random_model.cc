@@ -25,7 +25,9 @@ std::vector<std::string> RandomSource::names() const {
 void RandomSource::read(const std::string& name, std::span<float> out) const {
   const std::vector<int64_t>& shape = shapes_.at(name);
   const bool norm = shape.size() == 1;  // away from 1, so that a norm left out is seen
-  const double deviation = norm ? 0.1 : name == "model.embed_tokens.weight" ? 1.0 : 1.0 / std::sqrt(static_cast<double>(shape[1]));
+  const double deviation = norm                                  ? 0.1
+                           : name == "model.embed_tokens.weight" ? 1.0
+                                                                 : 1.0 / std::sqrt(static_cast<double>(shape[1]));
   const auto size = static_cast<int64_t>(out.size());
   parallel_for((size + kTile - 1) / kTile, [&](int64_t tile, int) {
     Rng rng(seed_, "random_model/" + name, static_cast<uint64_t>(tile));

@@ -93,7 +93,8 @@ struct SafetensorsFile::Impl {
 void SafetensorsFile::Impl::read_header() {
   if (file.size() < 8) fail("{} bytes long, a safetensors file has at least 8", file.size());
   const auto length = load<uint64_t>(file.data());
-  if (length > static_cast<uint64_t>(kMaxHeaderBytes)) fail("claims a header of {} bytes, at most {} are allowed", length, kMaxHeaderBytes);
+  if (length > static_cast<uint64_t>(kMaxHeaderBytes))
+    fail("claims a header of {} bytes, at most {} are allowed", length, kMaxHeaderBytes);
   if (static_cast<int64_t>(length) > file.size() - 8)
     fail("claims a header of {} bytes, the file has {} after the length", length, file.size() - 8);
   data_begin = 8 + static_cast<int64_t>(length);
@@ -118,14 +119,16 @@ void SafetensorsFile::Impl::read_metadata(const Json& object) {
 }
 
 void SafetensorsFile::Impl::read_entry(const std::string& name, const Json& entry) {
-  if (!entry.is_object() || entry.size() != 3 || !entry.contains("dtype") || !entry.contains("shape") || !entry.contains("data_offsets"))
+  if (!entry.is_object() || entry.size() != 3 || !entry.contains("dtype") || !entry.contains("shape") ||
+      !entry.contains("data_offsets"))
     fail("tensor '{}' must have just dtype, shape and data_offsets", name);
   TensorInfo info;
   info.name = name;
   const auto& rows = internal::dtype_rows();
   const Json& dtype = entry["dtype"];
   const auto row = std::find_if(rows.begin(), rows.end(), [&](const internal::DTypeRow& r) { return dtype == r.name; });
-  if (row == rows.end()) fail("tensor '{}' has unknown dtype {}", name, dtype.dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 40));
+  if (row == rows.end())
+    fail("tensor '{}' has unknown dtype {}", name, dtype.dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 40));
   info.dtype = row->dtype;
   const Json& shape = entry["shape"];
   if (!shape.is_array() || shape.size() > 8) fail("tensor '{}' has no shape of at most 8 axes", name);
@@ -136,12 +139,14 @@ void SafetensorsFile::Impl::read_entry(const std::string& name, const Json& entr
     if (!read_count(axis, extent)) fail("tensor '{}' has a shape with an entry that is no count", name);
     info.shape.push_back(extent);
     empty = empty || extent == 0;
-    if (!empty && __builtin_mul_overflow(bytes, extent, &bytes)) fail("tensor '{}' has a shape of more than 2^63 bytes", name);
+    if (!empty && __builtin_mul_overflow(bytes, extent, &bytes))
+      fail("tensor '{}' has a shape of more than 2^63 bytes", name);
   }
   if (empty) bytes = 0;
   const Json& offsets = entry["data_offsets"];
   int64_t begin = 0, end = 0;
-  if (!offsets.is_array() || offsets.size() != 2 || !read_count(offsets[0], begin) || !read_count(offsets[1], end) || begin > end)
+  if (!offsets.is_array() || offsets.size() != 2 || !read_count(offsets[0], begin) || !read_count(offsets[1], end) ||
+      begin > end)
     fail("tensor '{}' has data_offsets that are no [begin, end]", name);
   const int64_t available = file.size() - data_begin;
   if (end > available) fail("tensor '{}' ends at byte {}, the file has {} bytes of data", name, end, available);
@@ -154,13 +159,15 @@ void SafetensorsFile::Impl::check_layout() {
   std::vector<std::size_t> order(tensors.size());
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
   std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return std::make_pair(begins[a], begins[a] + tensors[a].bytes()) < std::make_pair(begins[b], begins[b] + tensors[b].bytes());
+    return std::make_pair(begins[a], begins[a] + tensors[a].bytes()) <
+           std::make_pair(begins[b], begins[b] + tensors[b].bytes());
   });
   std::vector<TensorInfo> sorted;
   std::vector<int64_t> sorted_begins;
   int64_t next = 0;
   for (const std::size_t i : order) {
-    if (begins[i] < next) fail("tensor '{}' begins at byte {} and overlaps the one that ends at {}", tensors[i].name, begins[i], next);
+    if (begins[i] < next)
+      fail("tensor '{}' begins at byte {} and overlaps the one that ends at {}", tensors[i].name, begins[i], next);
     if (begins[i] > next) fail("bytes {} to {} before tensor '{}' belong to no tensor", next, begins[i], tensors[i].name);
     next = begins[i] + tensors[i].bytes();
     index[tensors[i].name] = sorted.size();
@@ -202,7 +209,8 @@ void SafetensorsFile::read_floats(const std::string& name, std::span<float> out)
   const std::span<const std::byte> bytes = raw(name);
   const TensorInfo& info = *find(name);
   if (static_cast<int64_t>(out.size()) != info.elements())
-    throw Error(ErrorCode::kShape, "read_floats: tensor '{}' has {} elements, out has {}", name, info.elements(), out.size());
+    throw Error(ErrorCode::kShape, "read_floats: tensor '{}' has {} elements, out has {}", name, info.elements(),
+                out.size());
   if (out.empty()) return;
   const std::byte* at = bytes.data();
   switch (info.dtype) {
@@ -236,13 +244,24 @@ std::vector<int64_t> SafetensorsFile::ints(const std::string& name) const {
   std::vector<int64_t> out(static_cast<std::size_t>(info.elements()));
   for (int64_t& value : out) {
     switch (info.dtype) {
-      case DType::kI64: value = load<int64_t>(at); break;
-      case DType::kI32: value = load<int32_t>(at); break;
-      case DType::kI16: value = load<int16_t>(at); break;
-      case DType::kI8: value = load<int8_t>(at); break;
+      case DType::kI64:
+        value = load<int64_t>(at);
+        break;
+      case DType::kI32:
+        value = load<int32_t>(at);
+        break;
+      case DType::kI16:
+        value = load<int16_t>(at);
+        break;
+      case DType::kI8:
+        value = load<int8_t>(at);
+        break;
       case DType::kU8:
-      case DType::kBool: value = load<uint8_t>(at); break;
-      default: impl_->fail("tensor '{}' has dtype {}, expected whole numbers", name, dtype_name(info.dtype));
+      case DType::kBool:
+        value = load<uint8_t>(at);
+        break;
+      default:
+        impl_->fail("tensor '{}' has dtype {}, expected whole numbers", name, dtype_name(info.dtype));
     }
     at += width;
   }
@@ -277,7 +296,8 @@ std::string only_file(const std::string& directory) {
     if (entry.path().extension() == ".safetensors") found.push_back(entry.path().string());
   if (problem) throw Error(ErrorCode::kIo, "{}: cannot be listed: {}", directory, problem.message());
   if (found.size() == 1) return found[0];
-  throw Error(ErrorCode::kIo, "{}: has neither {} nor model.safetensors, and {} other *.safetensors files", directory, kIndexName, found.size());
+  throw Error(ErrorCode::kIo, "{}: has neither {} nor model.safetensors, and {} other *.safetensors files", directory,
+              kIndexName, found.size());
 }
 
 }  // namespace
@@ -299,13 +319,15 @@ SafetensorsCheckpoint SafetensorsCheckpoint::open(const std::string& directory) 
       checkpoint.files_.push_back(SafetensorsFile::open((std::filesystem::path(directory) / file).string()));
     }
     if (checkpoint.files_[opened[file]].find(tensor) == nullptr)
-      throw Error(ErrorCode::kFormat, "{}: tensor '{}' is said to be in {}, which has no such tensor", index_path, tensor, file);
+      throw Error(ErrorCode::kFormat, "{}: tensor '{}' is said to be in {}, which has no such tensor", index_path, tensor,
+                  file);
     checkpoint.file_of_[tensor] = opened[file];
   }
   for (const auto& [name, number] : opened)
     for (const TensorInfo& info : checkpoint.files_[number].tensors())
       if (const auto found = map.find(info.name); found == map.end() || found->second != name)
-        throw Error(ErrorCode::kFormat, "{}: {} holds tensor '{}', which the index does not place there", index_path, name, info.name);
+        throw Error(ErrorCode::kFormat, "{}: {} holds tensor '{}', which the index does not place there", index_path, name,
+                    info.name);
   return checkpoint;
 }
 

@@ -9,9 +9,10 @@ namespace sala {
 namespace internal {
 
 const std::vector<DTypeRow>& dtype_rows() {
-  static const std::vector<DTypeRow> rows = {
-      {DType::kF64, "F64", 8},   {DType::kF32, "F32", 4}, {DType::kF16, "F16", 2}, {DType::kBf16, "BF16", 2}, {DType::kI64, "I64", 8},
-      {DType::kI32, "I32", 4},   {DType::kI16, "I16", 2}, {DType::kI8, "I8", 1},   {DType::kU8, "U8", 1},     {DType::kBool, "BOOL", 1}};
+  static const std::vector<DTypeRow> rows = {{DType::kF64, "F64", 8},   {DType::kF32, "F32", 4}, {DType::kF16, "F16", 2},
+                                             {DType::kBf16, "BF16", 2}, {DType::kI64, "I64", 8}, {DType::kI32, "I32", 4},
+                                             {DType::kI16, "I16", 2},   {DType::kI8, "I8", 1},   {DType::kU8, "U8", 1},
+                                             {DType::kBool, "BOOL", 1}};
   return rows;
 }
 

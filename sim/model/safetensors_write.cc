@@ -19,31 +19,40 @@ std::vector<std::byte> bytes_of(std::span<const T> values) {
 
 }  // namespace
 
-void SafetensorsWriter::add_metadata(const std::string& key, const std::string& value) { metadata_.emplace_back(key, value); }
+void SafetensorsWriter::add_metadata(const std::string& key, const std::string& value) {
+  metadata_.emplace_back(key, value);
+}
 
-void SafetensorsWriter::add_raw(const std::string& name, DType dtype, const std::vector<int64_t>& shape, std::span<const std::byte> bytes) {
+void SafetensorsWriter::add_raw(const std::string& name, DType dtype, const std::vector<int64_t>& shape,
+                                std::span<const std::byte> bytes) {
   for (const Item& item : items_)
     if (item.info.name == name) throw Error(ErrorCode::kFormat, "SafetensorsWriter: tensor '{}' is added twice", name);
   Item item{{name, dtype, shape}, {bytes.begin(), bytes.end()}};
   if (item.info.bytes() != static_cast<int64_t>(bytes.size()))
-    throw Error(ErrorCode::kShape, "SafetensorsWriter: tensor '{}' needs {} bytes, {} are given", name, item.info.bytes(), bytes.size());
+    throw Error(ErrorCode::kShape, "SafetensorsWriter: tensor '{}' needs {} bytes, {} are given", name, item.info.bytes(),
+                bytes.size());
   items_.push_back(std::move(item));
 }
 
-void SafetensorsWriter::add_floats(const std::string& name, const std::vector<int64_t>& shape, std::span<const float> values, DType dtype) {
+void SafetensorsWriter::add_floats(const std::string& name, const std::vector<int64_t>& shape, std::span<const float> values,
+                                   DType dtype) {
   if (dtype == DType::kF32) return add_raw(name, dtype, shape, std::as_bytes(values));
   if (dtype != DType::kBf16 && dtype != DType::kF16)
-    throw Error(ErrorCode::kFormat, "SafetensorsWriter: tensor '{}' cannot be stored as {}; use F32, BF16 or F16", name, dtype_name(dtype));
+    throw Error(ErrorCode::kFormat, "SafetensorsWriter: tensor '{}' cannot be stored as {}; use F32, BF16 or F16", name,
+                dtype_name(dtype));
   std::vector<uint16_t> half(values.size());
-  for (std::size_t i = 0; i < half.size(); ++i) half[i] = dtype == DType::kBf16 ? float_to_bf16(values[i]) : float_to_f16(values[i]);
+  for (std::size_t i = 0; i < half.size(); ++i)
+    half[i] = dtype == DType::kBf16 ? float_to_bf16(values[i]) : float_to_f16(values[i]);
   add_raw(name, dtype, shape, bytes_of<uint16_t>(half));
 }
 
-void SafetensorsWriter::add_ints(const std::string& name, const std::vector<int64_t>& shape, std::span<const int32_t> values) {
+void SafetensorsWriter::add_ints(const std::string& name, const std::vector<int64_t>& shape,
+                                 std::span<const int32_t> values) {
   add_raw(name, DType::kI32, shape, std::as_bytes(values));
 }
 
-void SafetensorsWriter::add_ints(const std::string& name, const std::vector<int64_t>& shape, std::span<const int64_t> values) {
+void SafetensorsWriter::add_ints(const std::string& name, const std::vector<int64_t>& shape,
+                                 std::span<const int64_t> values) {
   add_raw(name, DType::kI64, shape, std::as_bytes(values));
 }
 
@@ -53,7 +62,8 @@ void SafetensorsWriter::write(const std::string& path) const {
   int64_t offset = 0;
   for (const Item& item : items_) {
     const int64_t end = offset + item.info.bytes();
-    header[item.info.name] = Json{{"dtype", dtype_name(item.info.dtype)}, {"shape", item.info.shape}, {"data_offsets", {offset, end}}};
+    header[item.info.name] =
+        Json{{"dtype", dtype_name(item.info.dtype)}, {"shape", item.info.shape}, {"data_offsets", {offset, end}}};
     offset = end;
   }
   std::string text = header.dump(-1, ' ', false, Json::error_handler_t::replace);
@@ -63,7 +73,8 @@ void SafetensorsWriter::write(const std::string& path) const {
   std::FILE* file = std::fopen(temporary.c_str(), "wb");
   if (file == nullptr) throw Error(ErrorCode::kIo, "{}: cannot be written: {}", temporary, std::strerror(errno));
   bool good = std::fwrite(&length, 8, 1, file) == 1 && std::fwrite(text.data(), 1, text.size(), file) == text.size();
-  for (const Item& item : items_) good = good && std::fwrite(item.bytes.data(), 1, item.bytes.size(), file) == item.bytes.size();
+  for (const Item& item : items_)
+    good = good && std::fwrite(item.bytes.data(), 1, item.bytes.size(), file) == item.bytes.size();
   int problem = good ? 0 : errno;
   if (std::fclose(file) != 0 && problem == 0) problem = errno;
   if (problem == 0 && std::rename(temporary.c_str(), path.c_str()) != 0) problem = errno;

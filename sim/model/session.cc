@@ -54,7 +54,8 @@ Session::Impl::Impl(const Model& model, const SessionOptions& wanted)
       workspace(workspace_bytes(config, plan.chunk_tokens)),
       softmax_encoding_(softmax_encoding(config)),
       lightning_encoding_(lightning_encoding(config)),
-      context{ops::find_kernels(wanted.kernels), wanted.numerics == Numerics::kBf16, workspace, *softmax_encoding_, *lightning_encoding_},
+      context{ops::find_kernels(wanted.kernels), wanted.numerics == Numerics::kBf16, workspace, *softmax_encoding_,
+              *lightning_encoding_},
       mixers(make_mixers(config, &weights)),
       h(plan.chunk_tokens * config.hidden_size),
       x(plan.chunk_tokens * config.hidden_size),
@@ -72,9 +73,11 @@ void Session::Impl::reset() {
 void Session::Impl::check_ids(std::span<const int32_t> ids) const {
   for (std::size_t i = 0; i < ids.size(); ++i)
     if (ids[i] < 0 || ids[i] >= config.vocab_size)
-      throw Error(ErrorCode::kShape, "Session::prefill: id {} at place {} lies outside the vocabulary of {}", ids[i], i, config.vocab_size);
+      throw Error(ErrorCode::kShape, "Session::prefill: id {} at place {} lies outside the vocabulary of {}", ids[i], i,
+                  config.vocab_size);
   if (const auto count = static_cast<int64_t>(ids.size()); position + count > options.max_tokens)
-    throw Error(ErrorCode::kShape, "Session::prefill: {} tokens after {} exceed max_tokens {}; make the session larger", count, position, options.max_tokens);
+    throw Error(ErrorCode::kShape, "Session::prefill: {} tokens after {} exceed max_tokens {}; make the session larger",
+                count, position, options.max_tokens);
 }
 
 void Session::Impl::embed(std::span<const int32_t> ids, TensorView<float, 2> out) const {
@@ -99,7 +102,8 @@ void Session::Impl::forward(std::span<const int32_t> ids, int64_t total_tokens, 
     const int64_t skipped = !prune ? 0 : with_logits ? T - 1 : T;
     const TensorView<float, 2> normalised = x.view(T, E);
     const LayerWeights& layer_weights = weights.layers[static_cast<std::size_t>(i)];
-    ops::rms_norm(context.kernels, hidden, vector_view(layer_weights.input_norm), static_cast<float>(config.rms_norm_eps), context.bf16, normalised);
+    ops::rms_norm(context.kernels, hidden, vector_view(layer_weights.input_norm), static_cast<float>(config.rms_norm_eps),
+                  context.bf16, normalised);
     layer(static_cast<int>(i), {normalised, position, skipped, total_tokens, probe}, hidden.slice(skipped, T));
     if (hidden_hook) hidden_hook(static_cast<int>(i), position, hidden);
   }
@@ -124,7 +128,8 @@ void Session::Impl::feed_forward(const LayerWeights& layer_weights, TensorView<f
     const auto y = workspace.take<float>(T, config.hidden_size);
     const auto gate = workspace.take<float>(T, config.intermediate_size);
     const auto up = workspace.take<float>(T, config.intermediate_size);
-    ops::rms_norm(context.kernels, rows, vector_view(layer_weights.post_norm), static_cast<float>(config.rms_norm_eps), context.bf16, y);
+    ops::rms_norm(context.kernels, rows, vector_view(layer_weights.post_norm), static_cast<float>(config.rms_norm_eps),
+                  context.bf16, y);
     project(context, y, layer_weights.gate, gate);
     project(context, y, layer_weights.up, up);
     swiglu_in_place(context, gate, up);
@@ -135,7 +140,8 @@ void Session::Impl::feed_forward(const LayerWeights& layer_weights, TensorView<f
 
 void Session::Impl::head(TensorView<const float, 2> hidden) {
   const TensorView<float, 2> row = z.view(1, config.hidden_size);
-  ops::rms_norm(context.kernels, hidden, vector_view(weights.final_norm), static_cast<float>(config.rms_norm_eps), context.bf16, row);
+  ops::rms_norm(context.kernels, hidden, vector_view(weights.final_norm), static_cast<float>(config.rms_norm_eps),
+                context.bf16, row);
   const auto divisor = static_cast<float>(config.logit_divisor());
   for (int64_t i = 0; i < z.size(); ++i) z[i] /= divisor;
   round_if(context, row);
@@ -151,7 +157,8 @@ void Session::reset() { impl_->reset(); }
 
 void Session::set_prompt_tokens(int64_t total) {
   if (total < 0 || total > impl_->options.max_tokens)
-    throw Error(ErrorCode::kShape, "Session::set_prompt_tokens: {} tokens, expected 0 to max_tokens {}", total, impl_->options.max_tokens);
+    throw Error(ErrorCode::kShape, "Session::set_prompt_tokens: {} tokens, expected 0 to max_tokens {}", total,
+                impl_->options.max_tokens);
   impl_->prompt_tokens = total;
 }
 
@@ -177,7 +184,8 @@ void Session::set_probe(SelectionProbe* probe) { impl_->probe = probe; }
 void Session::set_hidden_hook(HiddenHook hook) { impl_->hidden_hook = std::move(hook); }
 
 int64_t Session::peak_bytes() const {
-  return impl_->plan.total_bytes() - workspace_bytes(impl_->config, impl_->plan.chunk_tokens) + impl_->workspace.allocated_bytes();
+  return impl_->plan.total_bytes() - workspace_bytes(impl_->config, impl_->plan.chunk_tokens) +
+         impl_->workspace.allocated_bytes();
 }
 
 int32_t argmax(std::span<const float> logits) {

@@ -42,12 +42,13 @@ void check_tensors(const ModelConfig& config, const WeightSource& source) {
       continue;
     }
     const std::vector<int64_t> shape = source.shape(spec.name);
-    if (shape != spec.shape) wrong.push_back(fmt::format("{} is {}, the config says {}", spec.name, shape_text(shape), shape_text(spec.shape)));
+    if (shape != spec.shape)
+      wrong.push_back(fmt::format("{} is {}, the config says {}", spec.name, shape_text(shape), shape_text(spec.shape)));
   }
   const std::vector<std::string> surplus(present.begin(), present.end());
   if (missing.empty() && wrong.empty() && surplus.empty()) return;
-  throw Error(ErrorCode::kFormat, "{}: tensors do not fit config.json{}{}{}", source.description(), list_names("missing", missing),
-              list_names("surplus", surplus), list_names("of wrong shape", wrong));
+  throw Error(ErrorCode::kFormat, "{}: tensors do not fit config.json{}{}{}", source.description(),
+              list_names("missing", missing), list_names("surplus", surplus), list_names("of wrong shape", wrong));
 }
 
 Buffer<float> read_buffer(const WeightSource& source, const std::string& name, int64_t size) {
@@ -73,9 +74,13 @@ int64_t LayerTensors::bytes() const {
 CheckpointSource::CheckpointSource(std::string directory)
     : directory_(std::move(directory)), checkpoint_(SafetensorsCheckpoint::open(directory_)) {}
 
-std::vector<int64_t> CheckpointSource::shape(const std::string& name) const { return checkpoint_.find(name)->find(name)->shape; }
+std::vector<int64_t> CheckpointSource::shape(const std::string& name) const {
+  return checkpoint_.find(name)->find(name)->shape;
+}
 
-void CheckpointSource::read(const std::string& name, std::span<float> out) const { checkpoint_.find(name)->read_floats(name, out); }
+void CheckpointSource::read(const std::string& name, std::span<float> out) const {
+  checkpoint_.find(name)->read_floats(name, out);
+}
 
 std::vector<TensorSpec> model_tensors(const ModelConfig& config) {
   const int64_t V = config.vocab_size, E = config.hidden_size, I = config.intermediate_size;
@@ -110,7 +115,8 @@ int64_t parameter_count(const ModelConfig& config) {
 int64_t ModelWeights::bytes() const {
   int64_t sum = embedding.bytes() + final_norm.bytes() + head.bytes();
   for (const LayerWeights& layer : layers)
-    sum += layer.input_norm.bytes() + layer.post_norm.bytes() + layer.gate.bytes() + layer.up.bytes() + layer.down.bytes() + layer.mixer.bytes();
+    sum += layer.input_norm.bytes() + layer.post_norm.bytes() + layer.gate.bytes() + layer.up.bytes() + layer.down.bytes() +
+           layer.mixer.bytes();
   return sum;
 }
 

@@ -54,7 +54,8 @@ struct ModelWeights {
   int64_t bytes() const;
 };
 
-// Reads and packs. Throws Error{kFormat} that names every missing, surplus and wrong-shaped tensor. Rotary buffers are skipped.
+// Reads and packs. Throws Error{kFormat} that names every missing, surplus and wrong-shaped tensor. Rotary buffers are
+// skipped.
 std::unique_ptr<ModelWeights> build_weights(const ModelConfig& config, const WeightSource& source);
 
 // Writes directory/config.json and directory/model.safetensors (the directory must exist). Throws Error{kIo}.

@@ -61,7 +61,8 @@ std::unique_ptr<PositionEncoding> softmax_encoding(const ModelConfig& config) {
 }
 
 std::unique_ptr<PositionEncoding> lightning_encoding(const ModelConfig& config) {
-  return make_position_encoding(config.lightning_use_rope ? "rope" : "nope", {config.lightning_head_dim, config.rope_theta, nullptr});
+  return make_position_encoding(config.lightning_use_rope ? "rope" : "nope",
+                                {config.lightning_head_dim, config.rope_theta, nullptr});
 }
 
 }  // namespace sala

@@ -1,4 +1,5 @@
-// YaRN (arXiv 2309.00071): interpolates the slow dimensions, keeps the fast ones. Equals Hugging Face's rule with `truncate`.
+// YaRN (arXiv 2309.00071): interpolates the slow dimensions, keeps the fast ones. Equals Hugging Face's rule with
+// `truncate`.
 #include <algorithm>
 #include <cmath>
 #include <numbers>

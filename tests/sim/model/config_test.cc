@@ -69,7 +69,8 @@ TEST(ModelConfig, MissingLightningFieldsFallBackAsInTheReference) {
 }
 
 TEST(ModelConfig, UnknownKeysAreListedAndMetadataIsNot) {
-  std::string text = with(small_config("SLF").to_json(), "{", "{\"use_cache\": true, \"dtype\": \"bfloat16\", \"wings\": 2,");
+  std::string text =
+      with(small_config("SLF").to_json(), "{", "{\"use_cache\": true, \"dtype\": \"bfloat16\", \"wings\": 2,");
   text = with(text, "\"kernel_size\"", "\"kernels\": 1, \"kernel_size\"");
   EXPECT_EQ(ModelConfig::from_json(text).unknown_keys, (std::vector<std::string>{"sparse_config.kernels", "wings"}));
 }
@@ -102,7 +103,8 @@ TEST(ModelConfig, SetChangesOneFieldAndChecksTheWhole) {
   config.set("sala_lab.attn_logits_scaling", "hype 500");
   EXPECT_EQ(config.sala_lab.attn_logits_scaling.value, 500);
   const ModelConfig before = config;
-  expect_error(ErrorCode::kConfig, {"sparse_config.topk", "-1", "at least 0"}, [&] { config.set("sparse_config.topk", "-1"); });
+  expect_error(ErrorCode::kConfig, {"sparse_config.topk", "-1", "at least 0"},
+               [&] { config.set("sparse_config.topk", "-1"); });
   expect_error(ErrorCode::kConfig, {"raise topk to at least 2"}, [&] { config.set("sparse_config.topk", "1"); });
   expect_error(ErrorCode::kConfig, {"no field 'sparse_config.top'"}, [&] { config.set("sparse_config.top", "1"); });
   EXPECT_TRUE(config == before);
@@ -125,10 +127,16 @@ TEST(ModelConfig, WrongFieldsAreRefusedByName) {
       {"\"hidden_size\": 40", "\"hidden_size\": 18446744073709551615", config, {"hidden_size"}},
       {"\"hidden_size\": 40,", "", config, {"'hidden_size' is missing"}},
       {"\"scale_emb\": 3.0,", "", config, {"'scale_emb' is missing"}},
-      {"\"model_type\": \"minicpm_sala\"", "\"model_type\": \"llama\"", config, {"model_type", "llama", "minicpm_sala", "qwen3"}},
+      {"\"model_type\": \"minicpm_sala\"",
+       "\"model_type\": \"llama\"",
+       config,
+       {"model_type", "llama", "minicpm_sala", "qwen3"}},
       {"\"hidden_act\": \"silu\"", "\"hidden_act\": \"gelu\"", config, {"hidden_act", "gelu"}},
       {"\"attention_bias\": false", "\"attention_bias\": true", unsupported, {"attention_bias"}},
-      {"\"num_key_value_heads\": 2", "\"num_key_value_heads\": 3", config, {"num_attention_heads 4", "num_key_value_heads 3"}},
+      {"\"num_key_value_heads\": 2",
+       "\"num_key_value_heads\": 3",
+       config,
+       {"num_attention_heads 4", "num_key_value_heads 3"}},
       {"\"head_dim\": 16", "\"head_dim\": 15", config, {"head_dim is 15"}},
       {"\"lightning_head_dim\": 32", "\"lightning_head_dim\": 31", config, {"lightning_head_dim is 31"}},
       {"\"lightning_nkv\": 3", "\"lightning_nkv\": 2", config, {"lightning_nh 3", "lightning_nkv 2"}},
@@ -141,13 +149,25 @@ TEST(ModelConfig, WrongFieldsAreRefusedByName) {
       {"\"topk\": 3,", "", config, {"'sparse_config.topk' is missing"}},
       {"\"use_nope\": false", "\"use_nope\": 0", config, {"sparse_config.use_nope", "true or false"}},
       {"\"sparse_config\"", "\"sparse\"", config, {"sparse_config", "missing"}},
-      {"\"lightning_slopes\": null", "\"lightning_slopes\": [1, 2]", config, {"lightning_slopes has 2", "lightning_nh is 3"}},
+      {"\"lightning_slopes\": null",
+       "\"lightning_slopes\": [1, 2]",
+       config,
+       {"lightning_slopes has 2", "lightning_nh is 3"}},
       {"\"lightning_slopes\": null", "\"lightning_slopes\": [1, -2, 3]", config, {"lightning_slopes[1]"}},
       {"\"attn_logits_scaling\": null", "\"attn_logits_scaling\": \"hype 1\"", config, {"attn_logits_scaling", "hype 1"}},
       {"\"attn_logits_scaling\": null", "\"attn_logits_scaling\": \"hyper 500\"", config, {"attn_logits_scaling"}},
-      {"\"rope_scaling\": null", "\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 2}", config, {"rope_scaling.rope_type", "linear"}},
-      {"\"rope_scaling\": null", "\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 2}", config, {"original_max_position_embeddings", "missing"}},
-      {"\"rope_scaling\": null", "\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 2, \"original_max_position_embeddings\": 8}", config, {"attn_use_rope"}},
+      {"\"rope_scaling\": null",
+       "\"rope_scaling\": {\"rope_type\": \"linear\", \"factor\": 2}",
+       config,
+       {"rope_scaling.rope_type", "linear"}},
+      {"\"rope_scaling\": null",
+       "\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 2}",
+       config,
+       {"original_max_position_embeddings", "missing"}},
+      {"\"rope_scaling\": null",
+       "\"rope_scaling\": {\"rope_type\": \"yarn\", \"factor\": 2, \"original_max_position_embeddings\": 8}",
+       config,
+       {"attn_use_rope"}},
       {"\"bos_token_id\": null", "\"bos_token_id\": 97", config, {"bos_token_id is 97", "vocab_size is 97"}},
       {"\"hidden_size\": 40", "\"hidden_size\": 40, \"hidden_size\": 40", format, {"'hidden_size'", "twice"}},
       {"{", "[", format, {"JSON"}},
@@ -173,7 +193,8 @@ TEST(ModelConfig, EveryTruncationIsAnErrorOfOurs) {
 
 TEST(ModelConfig, HelpNamesEveryKey) {
   const std::string help = config_help();
-  for (const char* name : {"vocab_size: ", "sparse_config.topk: ", "sala_lab.exact_lse: ", "rope_scaling.factor: ", "mixer_types: "})
+  for (const char* name :
+       {"vocab_size: ", "sparse_config.topk: ", "sala_lab.exact_lse: ", "rope_scaling.factor: ", "mixer_types: "})
     EXPECT_NE(help.find(name), std::string::npos) << name;
 }
 

@@ -13,7 +13,7 @@
 namespace sala {
 namespace {
 
-constexpr double kTableDigits = 1e-3;  // the tables have four digits
+constexpr double kTableDigits = 1e-3;   // the tables have four digits
 constexpr double kCoarseDigits = 6e-3;  // some have three
 
 TEST(ReleasedConfig, WeightCount) {  // spec 11, vector 9
@@ -24,7 +24,8 @@ TEST(ReleasedConfig, WeightCount) {  // spec 11, vector 9
     if (dot != std::string::npos) ++count[spec.name.substr(dot + 10)];
   }
   EXPECT_EQ(count["o_gate.weight"], 8);
-  for (const char* name : {"z_proj.weight", "q_norm.weight", "k_norm.weight", "o_norm.weight"}) EXPECT_EQ(count[name], 24) << name;
+  for (const char* name : {"z_proj.weight", "q_norm.weight", "k_norm.weight", "o_norm.weight"})
+    EXPECT_EQ(count[name], 24) << name;
 }
 
 TEST(Windows, CountsOfSpecElevenVectorThree) {

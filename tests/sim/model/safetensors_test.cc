@@ -90,7 +90,7 @@ TEST(HalfFloats, EveryPatternComesBack) {
 }
 
 TEST(HalfFloats, RoundToNearestEven) {
-  EXPECT_EQ(float_to_bf16(1.0f + 0x1p-8f), float_to_bf16(1.0f));             // a tie goes to the even neighbour
+  EXPECT_EQ(float_to_bf16(1.0f + 0x1p-8f), float_to_bf16(1.0f));                // a tie goes to the even neighbour
   EXPECT_EQ(bf16_to_float(float_to_bf16(1.0f + 3 * 0x1p-8f)), 1.0f + 0x1p-6f);  // up this time
   EXPECT_EQ(f16_to_float(float_to_f16(1.0f + 0x1p-11f)), 1.0f);
   EXPECT_EQ(f16_to_float(float_to_f16(1.0f + 3 * 0x1p-11f)), 1.0f + 0x1p-9f);
@@ -106,7 +106,9 @@ struct Hostile {
 
 TEST(Safetensors, HostileFilesAreOneSentence) {
   const std::string four(4, 'x'), eight(8, 'x');
-  const auto one = [&](const std::string& entry, const std::string& data) { return file_bytes("{\"a\":" + entry + "}", data); };
+  const auto one = [&](const std::string& entry, const std::string& data) {
+    return file_bytes("{\"a\":" + entry + "}", data);
+  };
   const std::vector<Hostile> files = {
       {"empty", "", "0 bytes"},
       {"short", "abc", "3 bytes"},
@@ -139,11 +141,20 @@ TEST(Safetensors, HostileFilesAreOneSentence) {
       {"surplus data", one(R"({"dtype":"F32","shape":[1],"data_offsets":[0,4]})", eight), "the tensors end at byte 4"},
       {"data without tensors", file_bytes("{}", four), "the tensors end at byte 0"},
       {"overlap",
-       file_bytes(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}})", "xxxxxx"), "overlaps"},
+       file_bytes(
+           R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}})",
+           "xxxxxx"),
+       "overlaps"},
       {"same bytes twice",
-       file_bytes(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})", four), "overlaps"},
+       file_bytes(
+           R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}})",
+           four),
+       "overlaps"},
       {"name twice",
-       file_bytes(R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})", eight), "twice"},
+       file_bytes(
+           R"({"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}})",
+           eight),
+       "twice"},
       {"metadata is a list", file_bytes(R"({"__metadata__":[]})", ""), "__metadata__"},
       {"metadata holds a number", file_bytes(R"({"__metadata__":{"a":1}})", ""), "__metadata__"},
   };
@@ -160,7 +171,8 @@ TEST(Safetensors, HostileFilesAreOneSentence) {
 
 TEST(Safetensors, EveryTruncationAndFlippedHeaderByteIsHandled) {
   const TemporaryFolder folder;
-  const std::string good = read_bytes((fs::path(SALA_SOURCE_DIR) / "tests/data/fixtures/tied/expected.safetensors").string());
+  const std::string good =
+      read_bytes((fs::path(SALA_SOURCE_DIR) / "tests/data/fixtures/tied/expected.safetensors").string());
   const std::string path = folder.file("broken.safetensors");
   uint64_t header = 0;
   std::memcpy(&header, good.data(), 8);
@@ -199,7 +211,9 @@ class Shards : public testing::Test {
       writer.write(folder_.file(std::string(name) + ".safetensors"));
     }
   }
-  void index(const std::string& map) { write_bytes(folder_.file("model.safetensors.index.json"), "{\"weight_map\":" + map + "}"); }
+  void index(const std::string& map) {
+    write_bytes(folder_.file("model.safetensors.index.json"), "{\"weight_map\":" + map + "}");
+  }
   void refused(ErrorCode code, const std::string& part) {
     expect_error(code, {part}, [&] { SafetensorsCheckpoint::open(folder_.path()); });
   }

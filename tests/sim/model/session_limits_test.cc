@@ -30,7 +30,8 @@ std::vector<float> logits_of(const Model& model, const std::vector<int32_t>& ids
 class CountingProbe : public SelectionProbe {
  public:
   bool wants(int64_t position) const override { return position % 10 == 3; }
-  void on_selection(int layer, int64_t position, int64_t block_size, TensorView<const int32_t, 2> blocks, TensorView<const float, 2> scores) override {
+  void on_selection(int layer, int64_t position, int64_t block_size, TensorView<const int32_t, 2> blocks,
+                    TensorView<const float, 2> scores) override {
     EXPECT_EQ(block_size, 16);
     EXPECT_EQ(scores.extent[1], position / 16 + 1);
     std::vector<int32_t> row;

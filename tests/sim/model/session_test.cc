@@ -48,8 +48,14 @@ const std::vector<Case>& cases() {
        }},
       {"tied", "LS", [](ModelConfig& c) { c.tie_word_embeddings = true; }},
       {"lightning_grouped", "LL", [](ModelConfig& c) { c.lightning_nkv = 1; }},
-      {"slopes", "LL", [](ModelConfig& c) { c.sala_lab.lightning_slopes = {0, 0.03, 2}; }},
-      {"logit_scaling", "SF", [](ModelConfig& c) { c.sala_lab.attn_logits_scaling = {LogitScaling::Kind::kHype, 50}; }},
+      {"slopes", "LL",
+       [](ModelConfig& c) {
+         c.sala_lab.lightning_slopes = {0, 0.03, 2};
+       }},
+      {"logit_scaling", "SF",
+       [](ModelConfig& c) {
+         c.sala_lab.attn_logits_scaling = {LogitScaling::Kind::kHype, 50};
+       }},
       {"exact_lse", "SS", [](ModelConfig& c) { c.sala_lab.exact_lse = true; }},
       {"wide_blocks", "SS", [](ModelConfig& c) { c.sparse_config = {8, 8, 32, 1, 32, 2, 0, false}; }},
       {"dense_first", "SLS", [](ModelConfig& c) { c.sparse_config.dense_len = 150; }},
@@ -145,7 +151,8 @@ class EveryFp32Model : public EveryModel {
     chosen.kernels = kernels;
     Session session(model_, chosen);
     std::vector<float> values;
-    session.set_hidden_hook([&](int, int64_t, TensorView<const float, 2> h) { values.insert(values.end(), h.data, h.data + h.size()); });
+    session.set_hidden_hook(
+        [&](int, int64_t, TensorView<const float, 2> h) { values.insert(values.end(), h.data, h.data + h.size()); });
     feed(session, kTokens);
     values.insert(values.end(), session.logits().begin(), session.logits().end());
     return values;

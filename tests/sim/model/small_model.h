@@ -41,7 +41,8 @@ inline ModelConfig small_config(const std::string& letters) {
 inline std::vector<int32_t> random_ids(const ModelConfig& config, int64_t count, uint64_t seed = 1) {
   Rng rng(seed, "tests/random_ids");
   std::vector<int32_t> ids;
-  for (int64_t i = 0; i < count; ++i) ids.push_back(static_cast<int32_t>(rng.below(static_cast<uint64_t>(config.vocab_size))));
+  for (int64_t i = 0; i < count; ++i)
+    ids.push_back(static_cast<int32_t>(rng.below(static_cast<uint64_t>(config.vocab_size))));
   return ids;
 }
 
@@ -83,7 +84,8 @@ void expect_error(ErrorCode code, const std::vector<std::string>& parts, const B
     const std::string what = problem.what();
     EXPECT_EQ(error_code_name(problem.code()), std::string(error_code_name(code))) << what;
     EXPECT_EQ(what.find('\n'), std::string::npos) << what;
-    for (const std::string& part : parts) EXPECT_NE(what.find(part), std::string::npos) << "'" << part << "' is not in: " << what;
+    for (const std::string& part : parts)
+      EXPECT_NE(what.find(part), std::string::npos) << "'" << part << "' is not in: " << what;
   }
 }
 

@@ -46,8 +46,10 @@ TEST(Weights, TensorsFollowTheSwitches) {
     return false;
   };
   ModelConfig softmax = small_config("S"), linear = small_config("L");
-  EXPECT_TRUE(has(softmax, "o_gate.weight") && has(softmax, "q_norm.weight") && !has(softmax, "z_proj.weight") && !has(softmax, "o_norm.weight"));
-  EXPECT_TRUE(has(linear, "z_proj.weight") && has(linear, "k_norm.weight") && has(linear, "o_norm.weight") && !has(linear, "o_gate.weight"));
+  EXPECT_TRUE(has(softmax, "o_gate.weight") && has(softmax, "q_norm.weight") && !has(softmax, "z_proj.weight") &&
+              !has(softmax, "o_norm.weight"));
+  EXPECT_TRUE(has(linear, "z_proj.weight") && has(linear, "k_norm.weight") && has(linear, "o_norm.weight") &&
+              !has(linear, "o_gate.weight"));
   softmax.attn_use_output_gate = softmax.sala_lab.attn_qk_norm = false;
   linear.use_output_gate = linear.use_output_norm = linear.qk_norm = false;
   EXPECT_FALSE(has(softmax, "o_gate.weight") || has(softmax, "q_norm.weight"));
@@ -69,7 +71,8 @@ TEST(Weights, EveryTensorThatDoesNotFitIsNamed) {
   source.shapes["model.layers.0.self_attn.z_proj.weight"] = {1, 1};
   source.shapes["model.layers.0.mlp.up_proj.weight"] = {56, 41};
   expect_error(ErrorCode::kFormat,
-               {"changed", "2 missing: ", "model.norm.weight", "model.layers.1.self_attn.z_proj.weight", "1 surplus: model.layers.0.self_attn.z_proj.weight",
+               {"changed", "2 missing: ", "model.norm.weight", "model.layers.1.self_attn.z_proj.weight",
+                "1 surplus: model.layers.0.self_attn.z_proj.weight",
                 "1 of wrong shape: model.layers.0.mlp.up_proj.weight is [56, 41], the config says [56, 40]"},
                [&] { build_weights(config, source); });
 }
@@ -93,7 +96,8 @@ TEST(Model, SavedAndLoadedIsTheSameModel) {
   const std::vector<int32_t> ids = random_ids(config, 77);
   EXPECT_EQ(logits_of(loaded, ids), logits_of(random_model(config, 3), ids));
   save_model(second.path(), loaded.config(), CheckpointSource(first.path()), DType::kF32);
-  for (const char* name : {"config.json", "model.safetensors"}) EXPECT_TRUE(read_bytes(first.file(name)) == read_bytes(second.file(name))) << name;
+  for (const char* name : {"config.json", "model.safetensors"})
+    EXPECT_TRUE(read_bytes(first.file(name)) == read_bytes(second.file(name))) << name;
 }
 
 TEST(Model, Bf16CheckpointsKeepTheirBytes) {

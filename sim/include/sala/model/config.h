@@ -91,7 +91,8 @@ struct ModelConfig {
   SparseConfig sparse_config;
   LabConfig sala_lab;
 
-  std::vector<std::string> unknown_keys;  // keys of the file that mean nothing here, as dotted paths; not compared, not written
+  std::vector<std::string>
+      unknown_keys;  // keys of the file that mean nothing here, as dotted paths; not compared, not written
 
   // `source` names the file in messages. Throws Error{kFormat} for text that is no JSON object, Error{kConfig} naming the
   // field that is missing, wrong or contradictory, Error{kUnsupported} for a valid wish that the engine cannot serve.
@@ -105,10 +106,10 @@ struct ModelConfig {
   void validate() const;
   bool operator==(const ModelConfig& other) const;
 
-  double residual_scale() const;             // r of spec 2
-  double logit_divisor() const;              // hidden_size / dim_model_base
-  double lightning_scale_value() const;      // spec 3.1
-  std::vector<float> slopes() const;         // [lightning_nh], spec 3.3
+  double residual_scale() const;         // r of spec 2
+  double logit_divisor() const;          // hidden_size / dim_model_base
+  double lightning_scale_value() const;  // spec 3.1
+  std::vector<float> slopes() const;     // [lightning_nh], spec 3.3
   double softmax_rope_theta() const { return sala_lab.attn_rope_theta.value_or(rope_theta); }
   bool uses(const std::string& mixer) const;  // some layer has this mixer
 
@@ -135,9 +136,10 @@ void apply_position_policy(ModelConfig& config, const std::string& name);
 std::string position_policy(const ModelConfig& config);
 
 // Layer maps. `softmax` is the mixer of the softmax layers: "minicpm4" or "full-attn".
-// "1:3" = one softmax layer to three linear ones; first and last are softmax, the rest spread evenly. "1:0" and "0:1" are pure.
-// Throws Error{kConfig} when the ratio does not divide `layers` or leaves fewer than two softmax layers.
-std::vector<std::string> layer_map_from_ratio(const std::string& ratio, int64_t layers, const std::string& softmax = "minicpm4");
+// "1:3" = one softmax layer to three linear ones; first and last are softmax, the rest spread evenly. "1:0" and "0:1" are
+// pure. Throws Error{kConfig} when the ratio does not divide `layers` or leaves fewer than two softmax layers.
+std::vector<std::string> layer_map_from_ratio(const std::string& ratio, int64_t layers,
+                                              const std::string& softmax = "minicpm4");
 // One letter a layer: S = minicpm4, F = full-attn, L or l = lightning-attn. Throws Error{kConfig} naming letter and place.
 std::vector<std::string> layer_map_from_string(const std::string& letters);
 std::string layer_map_string(const std::vector<std::string>& mixer_types);
@@ -167,13 +169,15 @@ void YarnConfig::visit_fields(Self& self, Visitor&& visit) {
         FieldSpec{"length before scaling", true, 1, 9e15});
   visit("beta_fast", self.beta_fast, FieldSpec{"rotations above which a dimension keeps its frequency", false, 1e-9, 1e9});
   visit("beta_slow", self.beta_slow, FieldSpec{"rotations below which a dimension is interpolated", false, 1e-9, 1e9});
-  visit("attention_factor", self.attention_factor, FieldSpec{"factor on cos and sin; null = 0.1 ln(factor) + 1", false, 0, 1e9});
+  visit("attention_factor", self.attention_factor,
+        FieldSpec{"factor on cos and sin; null = 0.1 ln(factor) + 1", false, 0, 1e9});
 }
 
 template <class Self, class Visitor>
 void LabConfig::visit_fields(Self& self, Visitor&& visit) {
   visit("attn_qk_norm", self.attn_qk_norm, FieldSpec{"per-head RMSNorm of q and k on softmax layers"});
-  visit("lightning_slopes", self.lightning_slopes, FieldSpec{"decay slope of each lightning head; null = released rule", false, 0, 1e9});
+  visit("lightning_slopes", self.lightning_slopes,
+        FieldSpec{"decay slope of each lightning head; null = released rule", false, 0, 1e9});
   visit("attn_rope_theta", self.attn_rope_theta, FieldSpec{"theta of softmax layers; null = rope_theta", false, 1, 1e18});
   visit("attn_logits_scaling", self.attn_logits_scaling, FieldSpec{"null, a factor, or \"hype <a>\": ln(t + a) / ln(a)"});
   visit("exact_lse", self.exact_lse, FieldSpec{"normalise block scores over fine keys instead of coarse ones"});
@@ -192,11 +196,14 @@ void ModelConfig::visit_fields(Self& self, Visitor&& visit) {
   visit("intermediate_size", self.intermediate_size, FieldSpec{"width of the FFN", true, 1, kMaxExtent});
   visit("num_hidden_layers", self.num_hidden_layers, FieldSpec{"layers", true, 1, 100000});
   visit("num_attention_heads", self.num_attention_heads, FieldSpec{"query heads of softmax layers", true, 1, 65536});
-  visit("num_key_value_heads", self.num_key_value_heads, FieldSpec{"KV heads of softmax layers; default num_attention_heads", false, 1, 65536});
-  visit("head_dim", self.head_dim, FieldSpec{"dimensions of a head; default hidden_size / num_attention_heads", false, 1, 65536});
+  visit("num_key_value_heads", self.num_key_value_heads,
+        FieldSpec{"KV heads of softmax layers; default num_attention_heads", false, 1, 65536});
+  visit("head_dim", self.head_dim,
+        FieldSpec{"dimensions of a head; default hidden_size / num_attention_heads", false, 1, 65536});
   visit("hidden_act", self.hidden_act, FieldSpec{.help = "FFN activation", .allowed = {"silu"}});
   visit("rms_norm_eps", self.rms_norm_eps, FieldSpec{"added to the mean square", false, 0, 1});
-  visit("max_position_embeddings", self.max_position_embeddings, FieldSpec{"length the model was made for (information only)", false, 0, 9e15});
+  visit("max_position_embeddings", self.max_position_embeddings,
+        FieldSpec{"length the model was made for (information only)", false, 0, 9e15});
   visit("rope_theta", self.rope_theta, FieldSpec{"RoPE base", false, 1, 1e18});
   visit("rope_scaling", self.rope_scaling, FieldSpec{"null or YaRN for softmax layers"});
   visit("attention_bias", self.attention_bias, FieldSpec{"biases of projections (only false)"});
@@ -207,13 +214,15 @@ void ModelConfig::visit_fields(Self& self, Visitor&& visit) {
   visit("eos_token_id", self.eos_token_id, FieldSpec{"stop on any of these", false, 0, kMaxExtent});
   visit("scale_emb", self.scale_emb, FieldSpec{"factor on the embedding", sala, -1e9, 1e9});
   visit("scale_depth", self.scale_depth, FieldSpec{"residual factor times sqrt(layers)", sala, -1e9, 1e9});
-  visit("dim_model_base", self.dim_model_base, FieldSpec{"logits are divided by hidden_size / dim_model_base", sala, 1e-9, 1e9});
+  visit("dim_model_base", self.dim_model_base,
+        FieldSpec{"logits are divided by hidden_size / dim_model_base", sala, 1e-9, 1e9});
   visit("mixer_types", self.mixer_types, FieldSpec{"mixer of each layer", sala});
   visit("attn_use_rope", self.attn_use_rope, FieldSpec{"RoPE on softmax layers", sala});
   visit("attn_use_output_gate", self.attn_use_output_gate, FieldSpec{"softmax layers have o_gate", sala});
   visit("lightning_nh", self.lightning_nh, FieldSpec{"lightning query heads; default num_attention_heads", false, 1, 65536});
   visit("lightning_nkv", self.lightning_nkv, FieldSpec{"lightning KV heads; default num_key_value_heads", false, 1, 65536});
-  visit("lightning_head_dim", self.lightning_head_dim, FieldSpec{"dimensions of a lightning head; default head_dim", false, 1, 65536});
+  visit("lightning_head_dim", self.lightning_head_dim,
+        FieldSpec{"dimensions of a lightning head; default head_dim", false, 1, 65536});
   visit("lightning_scale", self.lightning_scale, FieldSpec{.help = "score scale", .allowed = {"1/sqrt(d)", "1/d", "1"}});
   visit("lightning_use_rope", self.lightning_use_rope, FieldSpec{"RoPE on lightning layers", sala});
   visit("qk_norm", self.qk_norm, FieldSpec{"per-head RMSNorm of q and k on lightning layers", sala});

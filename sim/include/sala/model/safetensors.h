@@ -44,7 +44,8 @@ class SafetensorsFile {
   const TensorInfo* find(const std::string& name) const;  // null when absent
   // Bytes as stored (little endian, maybe unaligned). Throws Error{kFormat} when absent.
   std::span<const std::byte> raw(const std::string& name) const;
-  // Elements in row-major order. floats: F64, F32, F16, BF16; ints: I64, I32, I16, I8, U8, BOOL. Throws Error{kFormat} otherwise.
+  // Elements in row-major order. floats: F64, F32, F16, BF16; ints: I64, I32, I16, I8, U8, BOOL. Throws Error{kFormat}
+  // otherwise.
   std::vector<float> floats(const std::string& name) const;
   std::vector<int64_t> ints(const std::string& name) const;
   // As floats(), into out [elements].
@@ -61,7 +62,7 @@ class SafetensorsCheckpoint {
  public:
   // Throws as SafetensorsFile::open; also when the index names a missing tensor, a path, or leaves a tensor out.
   static SafetensorsCheckpoint open(const std::string& directory);
-  std::vector<std::string> names() const;                   // ascending
+  std::vector<std::string> names() const;                      // ascending
   const SafetensorsFile* find(const std::string& name) const;  // the file that holds it, or null
 
  private:
@@ -76,7 +77,8 @@ class SafetensorsWriter {
   void add_metadata(const std::string& key, const std::string& value);
   // Copies the bytes. Throws Error{kShape} when sizes disagree, Error{kFormat} for a name used twice.
   void add_raw(const std::string& name, DType dtype, const std::vector<int64_t>& shape, std::span<const std::byte> bytes);
-  void add_floats(const std::string& name, const std::vector<int64_t>& shape, std::span<const float> values, DType dtype = DType::kF32);
+  void add_floats(const std::string& name, const std::vector<int64_t>& shape, std::span<const float> values,
+                  DType dtype = DType::kF32);
   void add_ints(const std::string& name, const std::vector<int64_t>& shape, std::span<const int32_t> values);
   void add_ints(const std::string& name, const std::vector<int64_t>& shape, std::span<const int64_t> values);
   // Writes to `path` through a temporary file beside it and a rename. Throws Error{kIo}.
