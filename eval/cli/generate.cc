@@ -113,7 +113,7 @@ void generate_jsonl(const Options& options, const Tokenizer& tokenizer) {
       for (int64_t begin = options.first; begin < options.first + options.count; begin += batch) {
         std::vector<std::string> lines(static_cast<size_t>(std::min(batch, options.first + options.count - begin)));
         parallel_for(static_cast<int64_t>(lines.size()), [&](int64_t i, int) {
-          tasks::SampleRequest request{length, options.seed, begin + i, parse_split(options.split)};
+          tasks::SampleRequest request{length, options.seed, begin + i, parse_split(options.split), {}, nullptr};
           lines[static_cast<size_t>(i)] = to_json(info.task->make_sample(request, tokenizer), begin + i).dump(-1, ' ', true);
         });
         for (const std::string& line : lines) out << line << '\n';

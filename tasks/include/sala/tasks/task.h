@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "sala/tokenizer/tokenizer.h"
@@ -14,12 +15,24 @@ namespace sala::tasks {
 // key-value pair, value or haystack sentence of an evaluation sample was ever trained on (tests/tasks prove it).
 enum class Split { kEval, kTrain };
 
+// fixed: upstream's templates and metrics without its defects (spec tasks 5). upstream: its random streams and sizing as well.
+enum class Mode { kFixed, kUpstream };
+
+struct Corpora;  // tasks/text/corpora.h: texts from the user's files, loaded once, immutable
+
 // What makes a sample. A sample is a pure function of this, the tokenizer and the generator version.
 struct SampleRequest {
   int64_t length = 0;  // target: tokens in prompt + tokens_to_generate <= length, special tokens not counted
   uint64_t seed = 42;
   int64_t index = 0;
   Split split = Split::kEval;
+  Mode mode = Mode::kFixed;
+  const Corpora* corpora = nullptr;  // null = the built-in texts. Not owned
+};
+
+// One turn of a chat prompt.
+struct Message {
+  std::string role, content;
 };
 
 // What an ideal selector would have to read, as token indexes into encode(prompt).
@@ -35,6 +48,7 @@ struct Sample {
   SampleRequest request;
   std::string input;                 // prompt without answer_prefix
   std::string answer_prefix;         // prompt = input + answer_prefix
+  std::vector<Message> messages;     // of a chat task, whose `input` is their plain rendering; else empty
   std::vector<std::string> outputs;  // reference answers
   std::vector<Evidence> evidence;
   std::vector<int32_t> prompt_ids;  // encode(input + answer_prefix)
@@ -53,6 +67,8 @@ class Task {
   virtual Sample make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const = 0;
   // In [0, 1]. `answer` is the decoded generation, raw.
   virtual double score(const Sample& sample, std::string_view answer) const = 0;
+  // Further figures of the same answer by name, shown beside the score and never ranked by (word-boundary match, confusion, ...).
+  virtual std::vector<std::pair<std::string, double>> diagnostics(const Sample&, std::string_view) const { return {}; }
 };
 
 struct TaskInfo {

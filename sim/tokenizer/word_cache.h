@@ -1,0 +1,56 @@
+// Ids of words seen before, one cache per thread (no locks). When full it starts again from empty: memory stays bounded.
+#pragma once
+
+#include <cstdint>
+#include <cstring>
+#include <string_view>
+#include <vector>
+
+namespace sala::tokenizer {
+
+class WordCache {
+ public:
+  struct Entry {
+    uint64_t hash = 0;  // 0 marks a free slot
+    uint32_t text_begin = 0, data_begin = 0;
+    uint16_t text_size = 0, count = 0;
+  };
+  // A word and its ids; offsets follow the ids in `data`.
+  const Entry* find(uint64_t hash, std::string_view word) const {
+    for (size_t slot = hash & kMask;; slot = (slot + 1) & kMask) {
+      const Entry& entry = slots_[slot];
+      if (entry.hash == 0) return nullptr;
+      if (entry.hash == hash && entry.text_size == word.size() && std::memcmp(text_.data() + entry.text_begin, word.data(), word.size()) == 0)
+        return &entry;
+    }
+  }
+  const int32_t* ids(const Entry& entry) const { return data_.data() + entry.data_begin; }
+  const int32_t* offsets(const Entry& entry) const { return ids(entry) + entry.count; }
+
+  void insert(uint64_t hash, std::string_view word, const std::vector<int32_t>& ids, const std::vector<int32_t>& offsets) {
+    if (used_ == kMaxWords) clear();
+    size_t slot = hash & kMask;
+    while (slots_[slot].hash != 0) slot = (slot + 1) & kMask;
+    slots_[slot] = {hash, static_cast<uint32_t>(text_.size()), static_cast<uint32_t>(data_.size()), static_cast<uint16_t>(word.size()),
+                    static_cast<uint16_t>(ids.size())};
+    text_.insert(text_.end(), word.begin(), word.end());
+    data_.insert(data_.end(), ids.begin(), ids.end());
+    data_.insert(data_.end(), offsets.begin(), offsets.end());
+    ++used_;
+  }
+
+ private:
+  static constexpr size_t kSlots = size_t{1} << 16, kMask = kSlots - 1, kMaxWords = kSlots / 2;
+  void clear() {
+    slots_.assign(kSlots, {});
+    text_.clear();
+    data_.clear();
+    used_ = 0;
+  }
+  std::vector<Entry> slots_ = std::vector<Entry>(kSlots);
+  std::vector<char> text_;
+  std::vector<int32_t> data_;
+  size_t used_ = 0;
+};
+
+}  // namespace sala::tokenizer
