@@ -9,7 +9,7 @@
 
 #include "sala/core/tensor.h"
 #include "sala/model/config.h"
-#include "sala/model/session.h"
+#include "sala/model/probe.h"
 #include "sim/mixers/workspace.h"
 #include "sim/ops/kernels.h"
 #include "sim/ops/linear/linear.h"

@@ -10,6 +10,7 @@
 
 #include "sala/core/tensor.h"
 #include "sala/model/model.h"
+#include "sala/model/probe.h"
 
 namespace sala {
 
@@ -20,19 +21,6 @@ enum class Numerics {
 };
 // Raised whenever any result of the fp32 class changes.
 inline constexpr int kNumericsVersion = 1;
-
-// Observes block selection; never influences it. Called from one thread, positions ascending within a layer. A layer that
-// runs dense (full-attn, or below dense_len) selects nothing and reports nothing.
-class SelectionProbe {
- public:
-  virtual ~SelectionProbe() = default;
-  // True when the selection of the query at `position` (0-based, BOS included) is to be reported.
-  virtual bool wants(int64_t position) const = 0;
-  // blocks: [Hkv, slots] selected block ids, ascending, padded with -1. scores: [Hkv, num_blocks] pooled block scores
-  // (spec 4.5; +inf marks a forced block, -inf an empty one). block_size in tokens.
-  virtual void on_selection(int layer, int64_t position, int64_t block_size, TensorView<const int32_t, 2> blocks,
-                            TensorView<const float, 2> scores) = 0;
-};
 
 struct SessionOptions {
   int64_t max_tokens = 0;    // capacity of the caches: prompt (with BOS) + generated
