@@ -1,0 +1,25 @@
+# cmake --install: libraries with their headers, the programs, the models, and a package that find_package(sala) finds.
+include(CMakePackageConfigHelpers)
+set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/sala)
+
+set(sala_libraries core ops tokenizer sim tasks)
+foreach(library IN LISTS sala_libraries)
+  set_target_properties(sala_${library} PROPERTIES EXPORT_NAME ${library})
+  install(TARGETS sala_${library} EXPORT salaTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+endforeach()
+install(EXPORT salaTargets NAMESPACE sala:: DESTINATION ${package_dir})
+
+install(DIRECTORY sim/include/ tasks/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
+install(DIRECTORY models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/sala/models)
+install(FILES LICENSE NOTICE CITATION.cff DESTINATION ${CMAKE_INSTALL_DOCDIR})
+foreach(program sala_eval sala_generate)
+  if(TARGET ${program})
+    install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  endif()
+endforeach()
+
+configure_package_config_file(cmake/salaConfig.cmake.in ${CMAKE_CURRENT_BINARY_DIR}/salaConfig.cmake
+  INSTALL_DESTINATION ${package_dir} PATH_VARS CMAKE_INSTALL_DATADIR)
+write_basic_package_version_file(${CMAKE_CURRENT_BINARY_DIR}/salaConfigVersion.cmake COMPATIBILITY SameMinorVersion)
+install(FILES ${CMAKE_CURRENT_BINARY_DIR}/salaConfig.cmake ${CMAKE_CURRENT_BINARY_DIR}/salaConfigVersion.cmake
+  cmake/FindSentencePiece.cmake DESTINATION ${package_dir})

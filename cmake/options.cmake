@@ -2,7 +2,7 @@
 option(SALA_BUILD_TESTS "Build the test suite" ON)
 option(SALA_BUILD_BENCHMARKS "Build the Google Benchmark programs" OFF)
 option(SALA_WERROR "Warnings are errors" OFF)
-option(SALA_STATIC "Link sala_generate statically, so that it runs where no packages can be installed" OFF)
+option(SALA_STATIC "Only sala_generate, linked statically, so that it runs where no packages can be installed" OFF)
 set(SALA_SANITIZE "" CACHE STRING "Sanitizers, for instance address,undefined")
 
 set(CMAKE_CXX_STANDARD 20)
@@ -12,6 +12,14 @@ set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release)
+endif()
+# Checked builds keep SALA_DCHECK (no NDEBUG) and just enough debug information for line numbers in reports.
+set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
+
+find_program(SALA_CCACHE ccache)
+mark_as_advanced(SALA_CCACHE)
+if(SALA_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${SALA_CCACHE})
 endif()
 
 find_package(OpenMP REQUIRED COMPONENTS CXX)

@@ -1,14 +1,30 @@
-# sala_add_test(name SOURCES a.cc ... LIBS lib ... [LABELS fast|slow])
+# sala_add_test(name SOURCES a.cc ... LIBS lib ... [LABELS fast|slow] [NO_ASAN])
+# fast: under 60 s for all of them together; slow: everything else. Fast tests also run under the sanitizers, except with
+# NO_ASAN, for tests that measure or that take minutes there.
 find_package(GTest REQUIRED)
-include(GoogleTest)
 function(sala_add_test name)
-  cmake_parse_arguments(ARG "" "" "SOURCES;LIBS;LABELS" ${ARGN})
+  cmake_parse_arguments(ARG "NO_ASAN" "" "SOURCES;LIBS;LABELS" ${ARGN})
   if(NOT ARG_LABELS)
     set(ARG_LABELS fast)
+  endif()
+  if("fast" IN_LIST ARG_LABELS AND NOT ARG_NO_ASAN)
+    list(APPEND ARG_LABELS asan)
   endif()
   add_executable(${name} ${ARG_SOURCES})
   target_link_libraries(${name} PRIVATE sala_flags ${ARG_LIBS} GTest::gtest GTest::gtest_main)
   target_compile_definitions(${name} PRIVATE SALA_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   add_test(NAME ${name} COMMAND ${name})
-  set_tests_properties(${name} PROPERTIES LABELS "${ARG_LABELS}" TIMEOUT 900)
+  sala_test_properties(${name} "${ARG_LABELS}")
+endfunction()
+
+# sala_add_script_test(name LABELS fast COMMAND program arg ...): a test that is no C++ program of ours.
+function(sala_add_script_test name)
+  cmake_parse_arguments(ARG "" "" "LABELS;COMMAND" ${ARGN})
+  add_test(NAME ${name} COMMAND ${ARG_COMMAND} WORKING_DIRECTORY ${PROJECT_SOURCE_DIR})
+  sala_test_properties(${name} "${ARG_LABELS}")
+endfunction()
+
+# Passive waiting: tests share the cores, and a spinning OpenMP thread would steal them from the test beside it.
+function(sala_test_properties name labels)
+  set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT 900 ENVIRONMENT "OMP_WAIT_POLICY=passive")
 endfunction()

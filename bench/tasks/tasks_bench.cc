@@ -1,0 +1,64 @@
+// How fast evaluation samples are made and text becomes token ids. Each sample has another index, as in a run.
+#include <benchmark/benchmark.h>
+
+#include <cstdint>
+#include <string>
+
+#include "sala/tasks/task.h"
+#include "sala/tokenizer/tokenizer.h"
+
+namespace sala::tasks {
+namespace {
+
+const std::string kTokenizer = std::string(SALA_SOURCE_DIR) + "/models/tokenizer.model";
+
+void BM_MakeSample(benchmark::State& state, const char* task) {
+  const auto tokenizer = open_tokenizer(kTokenizer);
+  const TaskInfo info = resolve_tasks(task).at(0);
+  SampleRequest request;
+  request.length = state.range(0);
+  int64_t tokens = 0;
+  for (auto _ : state) {
+    ++request.index;
+    tokens += static_cast<int64_t>(info.task->make_sample(request, *tokenizer).prompt_ids.size());
+  }
+  state.counters["tokens/s"] = benchmark::Counter(static_cast<double>(tokens), benchmark::Counter::kIsRate);
+}
+BENCHMARK_CAPTURE(BM_MakeSample, noise, "niah_single_1")
+    ->ArgName("T")
+    ->Arg(4096)
+    ->Arg(131072)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(BM_MakeSample, essay, "niah_single_2")
+    ->ArgName("T")
+    ->Arg(4096)
+    ->Arg(131072)
+    ->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(BM_MakeSample, needles, "niah_multikey_3")
+    ->ArgName("T")
+    ->Arg(4096)
+    ->Arg(131072)
+    ->Unit(benchmark::kMillisecond);
+
+void BM_Encode(benchmark::State& state, const std::string& name) {
+  const auto tokenizer = open_tokenizer(name);
+  const auto sentencepiece = open_tokenizer(kTokenizer);
+  SampleRequest request;
+  request.length = state.range(0);
+  const std::string text = resolve_tasks("niah_single_2").at(0).task->make_sample(request, *sentencepiece).prompt();
+  int64_t bytes = 0;
+  for (auto _ : state) {
+    benchmark::DoNotOptimize(tokenizer->encode(text));
+    bytes += static_cast<int64_t>(text.size());
+  }
+  state.SetBytesProcessed(bytes);
+}
+BENCHMARK_CAPTURE(BM_Encode, sentencepiece, kTokenizer)->ArgName("T")->Arg(4096)->Arg(131072)->Unit(benchmark::kMillisecond);
+BENCHMARK_CAPTURE(BM_Encode, whitespace, std::string("whitespace"))
+    ->ArgName("T")
+    ->Arg(4096)
+    ->Arg(131072)
+    ->Unit(benchmark::kMillisecond);
+
+}  // namespace
+}  // namespace sala::tasks
