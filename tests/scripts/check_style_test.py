@@ -1,0 +1,80 @@
+"""Every rule of scripts/check_style finds a file that breaks it, and accepts one that keeps it."""
+
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "check_style"
+
+# (rule, path, text that breaks it)
+BROKEN = [
+    ("layering", "sim/ops/dot/dot.cc", '#include "sala/model/config.h"\n'),
+    ("layering", "sim/core/rng.cc", '#include "sim/ops/kernels.h"\n'),
+    ("layering", "sim/mixers/full.cc", '#include "sim/model/weights.h"\n'),
+    ("layering", "sim/mixers/full.cc", '#include "sala/model/session.h"\n'),
+    ("layering", "tasks/ruler/niah.cc", '#include "sala/model/model.h"\n'),
+    ("layering", "sim/model/session.cc", '#include "sala/tasks/task.h"\n'),
+    ("layering", "tasks/ruler/niah.cc", '#include "eval/runner.h"\n'),
+    ("simd", "sim/ops/dot/dot.cc", "#include <immintrin.h>\n"),
+    ("cuda", "sim/ops/dot/dot.cc", "__global__ void f();\n"),
+    ("randomness", "tasks/text/words.cc", "int x = rand();\n"),
+    ("randomness", "tasks/text/words.cc", "std::shuffle(a, b, c);\n"),
+    ("randomness", "tasks/text/words.cc", "std::uniform_int_distribution<int> d;\n"),
+    ("fast-math", "CMakeLists.txt", "add_compile_options(-f" "fast-math)\n"),
+    ("omp-reduction", "sim/ops/dot/dot_cpu.cc", "#pragma omp simd reduction(+ : x)\n"),
+    ("threads", "sim/ops/dot/dot_cpu.cc", "std::thread t;\n"),
+    ("installed-header", "sim/include/sala/core/x.h", "#pragma once\n#include <nlohmann/json.hpp>\n"),
+    ("installed-header", "tasks/include/sala/tasks/x.h", '#pragma once\n#include "tasks/text/words.h"\n'),
+    ("marker", "docs/x.md", "TO" "DO: later\n"),
+    ("include-guard", "eval/x.h", "int x;\n"),
+    ("file-length", "eval/x.cc", "int x;\n" * 501),
+    ("function-length", "eval/x.cc", "void f(int a,\n       int b) {\n" + "  g();\n" * 80 + "}\n"),
+    ("last-line", "eval/x.cc", "int x;"),
+    ("trailing-space", "eval/x.cc", "int x; \n"),
+    ("tab", "eval/x.cc", "\tint x;\n"),
+]
+
+GOOD = {
+    "sim/ops/dot/dot_cpu.cc": '#include <immintrin.h>\n\n#include "sala/core/tensor.h"\n#include "sim/ops/kernels.h"\n',
+    "sim/ops/dot/dot_cuda.cu": "__global__ void f();\n",
+    "sim/posenc/rope.cc": '#include "sala/model/config.h"\n#include "sim/ops/kernels.h"\n',
+    "sim/mixers/full.cc": '#include "sala/model/probe.h"\n#include "sim/posenc/posenc.h"\n',
+    "eval/runner.cc": '#include "sala/model/session.h"\n#include "sala/tasks/task.h"\n',
+    "tests/sim/x_test.cc": '#include "sim/model/weights.h"\n#include "tasks/text/words.h"\n',
+    "eval/long.cc": "void f() {\n" + "  g();\n" * 78 + "}\n" + "void g() {\n" + "  f();\n" * 78 + "}\n",
+}
+
+
+def check(files):
+    with tempfile.TemporaryDirectory() as root:
+        for name, text in files.items():
+            path = Path(root) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+        return subprocess.run([SCRIPT, "--root", root], capture_output=True, text=True)
+
+
+class CheckStyle(unittest.TestCase):
+    def test_each_rule_finds_what_breaks_it(self):
+        for rule, path, text in BROKEN:
+            with self.subTest(rule=rule, text=text[:60]):
+                result = check({path: text})
+                self.assertEqual(result.returncode, 1, result.stderr)
+                self.assertRegex(result.stdout, rf"^{path}:\d+: {rule}: ")
+                self.assertEqual(len(result.stdout.splitlines()), 1, result.stdout)
+
+    def test_good_files_pass(self):
+        result = check(GOOD)
+        self.assertEqual((result.returncode, result.stdout), (0, ""), result.stderr)
+
+    def test_the_repository_passes(self):
+        if not (SCRIPT.parents[1] / ".git").exists():
+            self.skipTest("no git checkout")
+        result = subprocess.run([SCRIPT], capture_output=True, text=True)
+        self.assertEqual((result.returncode, result.stdout), (0, ""), result.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())

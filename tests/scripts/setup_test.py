@@ -1,0 +1,62 @@
+"""scripts/setup on machines that it cannot or need not change: it says what is missing, or stays silent."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "setup"
+
+
+def setup(*args, commands=None, **environment):
+    """Runs with a PATH that holds bash, grep, env, mktemp, tail, rm and the given commands (name -> shell text) only."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("bash", "grep", "env", "mktemp", "tail", "rm"):
+            os.symlink(f"/usr/bin/{name}", Path(folder) / name)
+        for name, text in (commands or {}).items():
+            path = Path(folder) / name
+            path.write_text("#!/bin/bash\n" + text)
+            path.chmod(0o755)
+        result = subprocess.run(["/bin/bash", SCRIPT, *args], env={"PATH": folder, **environment}, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+        return result.returncode, result.stderr
+
+
+ALL_THERE = 'shift 3; for p in "$@"; do echo "$p installed"; done\n'
+ALL_BUT_CMAKE = 'shift 3; for p in "$@"; do [ "$p" = cmake ] || echo "$p installed"; done\n'
+
+
+class Setup(unittest.TestCase):
+    def test_unknown_set_is_refused(self):
+        code, message = setup("everything")
+        self.assertEqual(code, 2)
+        self.assertIn("run, test and dev", message)
+
+    def test_silent_when_all_is_there(self):
+        self.assertEqual(setup("dev", commands={"dpkg-query": ALL_THERE, "apt-get": "exit 1\n"}), (0, ""))
+
+    def test_other_systems_get_the_list(self):
+        code, message = setup("run")
+        self.assertEqual(code, 1)
+        self.assertIn("cmake ninja-build g++", message)
+        self.assertIn("SALA_SKIP_SETUP=1", message)
+        self.assertEqual(setup("run", SALA_SKIP_SETUP="1"), (0, ""))
+
+    @unittest.skipIf(os.geteuid() == 0, "root can install")
+    def test_without_root_and_sudo_it_prints_the_command(self):
+        code, message = setup("run", commands={"dpkg-query": ALL_BUT_CMAKE, "apt-get": "exit 1\n"})
+        self.assertEqual(code, 1)
+        self.assertIn("apt-get install --no-install-recommends cmake\n", message)
+
+    @unittest.skipUnless(os.geteuid() == 0, "needs root")
+    def test_installs_only_what_is_missing_and_shows_failures(self):
+        code, message = setup("run", commands={"dpkg-query": ALL_BUT_CMAKE, "apt-get": "exit 0\n"})
+        self.assertEqual((code, message), (0, "setup: installing 1 Debian packages: cmake\nsetup: installed\n"))
+        code, message = setup("run", commands={"dpkg-query": ALL_BUT_CMAKE, "apt-get": "echo no route to host; exit 100\n"})
+        self.assertEqual(code, 1)
+        self.assertIn("no route to host", message)
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())
