@@ -3,6 +3,8 @@
 #include <cmath>
 #include <numbers>
 
+#include "sala/core/error.h"
+
 namespace sala {
 namespace {
 
@@ -14,7 +16,9 @@ uint64_t splitmix_finalise(uint64_t x) {
   return x ^ (x >> 31);
 }
 
-std::array<uint32_t, 4> philox(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) {
+}  // namespace
+
+std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) {
   for (int round = 0; round < 10; ++round) {
     const uint64_t a = uint64_t{0xD2511F53} * counter[0];
     const uint64_t b = uint64_t{0xCD9E8D57} * counter[2];
@@ -25,8 +29,6 @@ std::array<uint32_t, 4> philox(std::array<uint32_t, 4> counter, std::array<uint3
   }
   return counter;
 }
-
-}  // namespace
 
 uint64_t stable_hash(std::string_view text, uint64_t seed) {
   uint64_t h = 0xcbf29ce484222325u ^ splitmix_finalise(seed + 0x9e3779b97f4a7c15u);
@@ -41,8 +43,9 @@ Rng::Rng(uint64_t seed, std::string_view domain, uint64_t sample, uint32_t strea
 }
 
 void Rng::refill() {
-  block_ = philox(counter_, key_);
-  ++counter_[0];
+  if (ended_) throw Error(ErrorCode::kInternal, "Rng: a stream holds 2^34 numbers; use one stream for each tensor or sample");
+  block_ = philox4x32(counter_, key_);
+  ended_ = ++counter_[0] == 0;
   used_ = 0;
 }
 
@@ -65,7 +68,8 @@ uint64_t Rng::below(uint64_t n) {
 }
 
 int64_t Rng::between(int64_t lo, int64_t hi) {
-  return lo + static_cast<int64_t>(below(static_cast<uint64_t>(hi - lo) + 1));
+  const auto low = static_cast<uint64_t>(lo);
+  return static_cast<int64_t>(low + below(static_cast<uint64_t>(hi) - low + 1));  // unsigned: hi - lo may not fit in int64
 }
 
 double Rng::uniform() { return static_cast<double>(next_u64() >> 11) * 0x1.0p-53; }

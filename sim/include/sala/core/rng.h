@@ -5,10 +5,15 @@
 #include <array>
 #include <cstdint>
 #include <string_view>
+#include <utility>
 
 namespace sala {
 
-// Philox-4x32-10 (Salmon et al., SC 2011). The key is a 64-bit hash of (seed, domain); the counter holds sample, stream and block.
+// One block of Philox-4x32-10 (Salmon et al., SC 2011): four 32-bit numbers, a bijection of `counter` for each key.
+std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key);
+
+// The key is a 64-bit hash of (seed, domain); the counter holds block, stream and sample. A stream ends after 2^34 32-bit numbers: drawing
+// further throws Error{kInternal} rather than repeat itself.
 class Rng {
  public:
   Rng(uint64_t seed, std::string_view domain, uint64_t sample = 0, uint32_t stream = 0);
@@ -17,7 +22,7 @@ class Rng {
   uint64_t next_u64();
   // Uniform integer in [0, n), unbiased (Lemire's rejection); n >= 1.
   uint64_t below(uint64_t n);
-  // Uniform integer in [lo, hi], both inclusive.
+  // Uniform integer in [lo, hi], both inclusive; hi - lo < 2^64 - 1.
   int64_t between(int64_t lo, int64_t hi);
   // Uniform double in [0, 1) with 53 bits.
   double uniform();
@@ -33,8 +38,9 @@ class Rng {
   void refill();
   std::array<uint32_t, 2> key_;
   std::array<uint32_t, 4> counter_;
-  std::array<uint32_t, 4> block_;
+  std::array<uint32_t, 4> block_{};
   int used_ = 4;
+  bool ended_ = false;
 };
 
 // FNV-1a 64 followed by the splitmix64 finaliser: the project's one string hash (train/eval split, ids, caches).

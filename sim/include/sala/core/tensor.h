@@ -7,6 +7,7 @@
 #include <memory>
 #include <new>
 #include <type_traits>
+#include <utility>
 
 #include "sala/core/error.h"
 
@@ -76,9 +77,15 @@ class Buffer {
  public:
   Buffer() = default;
   explicit Buffer(int64_t size) { resize_discard(size); }
-  // Makes room for `size` elements; contents become zero.
+  Buffer(Buffer&& other) noexcept : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
+  Buffer& operator=(Buffer&& other) noexcept {
+    data_ = std::move(other.data_);
+    size_ = std::exchange(other.size_, 0);
+    return *this;
+  }
+  // Makes room for `size` elements; contents become zero. After a throw the buffer is empty.
   void resize_discard(int64_t size);
-  // Keeps the first min(old, new) elements; new ones are zero. Grows exactly to `size`.
+  // Keeps the first min(old, new) elements; new ones are zero. Grows exactly to `size`. After a throw nothing has changed.
   void resize_keep(int64_t size);
   T* data() { return data_.get(); }
   const T* data() const { return data_.get(); }
@@ -104,15 +111,15 @@ class Buffer {
 };
 
 namespace internal {
-// 64-byte aligned zeroed memory from the OS; throws Error{kMemory} naming the size.
-void* allocate_zeroed(int64_t bytes);
+// `count` zeroed elements of `element_bytes`, 64-byte aligned; throws Error{kMemory} naming the size. Free with std::free.
+void* allocate_zeroed(int64_t count, int64_t element_bytes);
 }  // namespace internal
 
 template <class T>
 void Buffer<T>::resize_discard(int64_t size) {
   data_.reset();
   size_ = 0;
-  if (size > 0) data_.reset(static_cast<T*>(internal::allocate_zeroed(size * static_cast<int64_t>(sizeof(T)))));
+  if (size != 0) data_.reset(static_cast<T*>(internal::allocate_zeroed(size, static_cast<int64_t>(sizeof(T)))));
   size_ = size;
 }
 
