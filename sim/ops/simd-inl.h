@@ -1,6 +1,6 @@
-// Sixteen floats as one value, the same arithmetic on every instruction set. Included by *_cpu.cc only, which are compiled once per
-// instruction set with SALA_ISA set to the namespace. Every operation is one IEEE operation per lane (fma: one rounding), so a
-// kernel written with it gives the same bits everywhere.
+// Sixteen floats as one value, the same arithmetic on every instruction set. Included by *_cpu.cc only, which are compiled
+// once per instruction set with SALA_ISA set to the namespace. Every operation is one IEEE operation per lane (fma: one
+// rounding), so a kernel written with it gives the same bits everywhere.
 #pragma once
 
 #include <bit>
@@ -27,9 +27,13 @@ struct F16 {
   __m512 v;
 };
 SALA_INLINE F16 load(const float* p) { return {_mm512_loadu_ps(p)}; }
-SALA_INLINE F16 load_first(const float* p, int n) { return {_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p)}; }
+SALA_INLINE F16 load_first(const float* p, int n) {
+  return {_mm512_maskz_loadu_ps(static_cast<__mmask16>((1u << n) - 1), p)};
+}
 SALA_INLINE void store(float* p, F16 a) { _mm512_storeu_ps(p, a.v); }
-SALA_INLINE void store_first(float* p, F16 a, int n) { _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), a.v); }
+SALA_INLINE void store_first(float* p, F16 a, int n) {
+  _mm512_mask_storeu_ps(p, static_cast<__mmask16>((1u << n) - 1), a.v);
+}
 SALA_INLINE F16 set1(float x) { return {_mm512_set1_ps(x)}; }
 SALA_INLINE F16 add(F16 a, F16 b) { return {_mm512_add_ps(a.v, b.v)}; }
 SALA_INLINE F16 sub(F16 a, F16 b) { return {_mm512_sub_ps(a.v, b.v)}; }
@@ -43,7 +47,7 @@ SALA_INLINE F16 min(F16 a, F16 b) { return {_mm512_min_ps(a.v, b.v)}; }
 SALA_INLINE F16 where_greater(F16 x, F16 y, F16 a, F16 b) {
   return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(x.v, y.v, _CMP_GT_OQ), b.v, a.v)};
 }
-// x must be integral, |x| < 2^15; gives a * 2^x for a normal result.
+// x must be integral, |x| < 2^15; gives a * 2^x for a normal result. A NaN in both stays NaN.
 SALA_INLINE F16 scale_by_power(F16 a, F16 x) {
   const __m512i bits = _mm512_slli_epi32(_mm512_cvtps_epi32(x.v), 23);
   return {_mm512_castsi512_ps(_mm512_add_epi32(_mm512_castps_si512(a.v), bits))};
@@ -56,6 +60,9 @@ SALA_INLINE F16 round_bf16(F16 a) {
   return {_mm512_mask_blend_ps(_mm512_cmp_ps_mask(a.v, a.v, _CMP_UNORD_Q), _mm512_castsi512_ps(cut), a.v)};
 }
 SALA_INLINE void store_array(float (&out)[kLanes], F16 a) { _mm512_storeu_ps(out, a.v); }
+SALA_INLINE __m256 low_plus_high(F16 a) {
+  return _mm256_add_ps(_mm512_castps512_ps256(a.v), _mm512_extractf32x8_ps(a.v, 1));
+}
 
 #elif defined(SALA_ISA_AVX2)
 
@@ -101,6 +108,7 @@ SALA_INLINE F16 where_greater(F16 x, F16 y, F16 a, F16 b) {
 SALA_INLINE F16 scale_by_power(F16 a, F16 x) { return {internal::scale(a.lo, x.lo), internal::scale(a.hi, x.hi)}; }
 SALA_INLINE F16 round_bf16(F16 a) { return {internal::to_bf16(a.lo), internal::to_bf16(a.hi)}; }
 SALA_INLINE void store_array(float (&out)[kLanes], F16 a) { store(out, a); }
+SALA_INLINE __m256 low_plus_high(F16 a) { return _mm256_add_ps(a.lo, a.hi); }
 
 #else  // portable
 
@@ -156,7 +164,7 @@ SALA_INLINE F16 where_greater(F16 x, F16 y, F16 a, F16 b) {
 }
 SALA_INLINE F16 scale_by_power(F16 a, F16 x) {
   return internal::lanes([&](int i) {
-    const uint32_t shift = static_cast<uint32_t>(static_cast<int32_t>(x.v[i])) << 23;
+    const uint32_t shift = x.v[i] == x.v[i] ? static_cast<uint32_t>(static_cast<int32_t>(x.v[i])) << 23 : 0;
     return std::bit_cast<float>(std::bit_cast<uint32_t>(a.v[i]) + shift);
   });
 }
@@ -173,11 +181,18 @@ SALA_INLINE void store_array(float (&out)[kLanes], F16 a) { std::memcpy(out, a.v
 
 // Sum of the lanes in one fixed tree: lane i + lane i+8, then +4, +2, +1.
 SALA_INLINE float reduce_add(F16 a) {
+#if defined(SALA_ISA_AVX2) || defined(SALA_ISA_AVX512)
+  const __m256 eight = low_plus_high(a);
+  const __m128 four = _mm_add_ps(_mm256_castps256_ps128(eight), _mm256_extractf128_ps(eight, 1));
+  const __m128 two = _mm_add_ps(four, _mm_movehl_ps(four, four));
+  return _mm_cvtss_f32(_mm_add_ss(two, _mm_shuffle_ps(two, two, 1)));
+#else
   float lane[kLanes];
   store_array(lane, a);
   for (int half = 8; half > 0; half /= 2)
     for (int i = 0; i < half; ++i) lane[i] += lane[i + half];
   return lane[0];
+#endif
 }
 SALA_INLINE float reduce_max(F16 a) {
   float lane[kLanes];
@@ -187,11 +202,12 @@ SALA_INLINE float reduce_max(F16 a) {
   return lane[0];
 }
 
-// e^x by range reduction and a polynomial of degree 7, within 2 ulp. Below -87.33 it is 0 (no subnormals), above 88.37 infinity.
+// e^x by range reduction and a polynomial of degree 7, within 2 ulp. Below -87.33 it is 0 (no subnormals), above 88.37
+// infinity, of NaN it is NaN.
 SALA_INLINE F16 exp(F16 x) {
   const F16 lowest = set1(-87.33654f), highest = set1(88.37626f);
-  const F16 inside = min(max(x, lowest), highest);
-  const F16 magic = set1(12582912.0f);  // 1.5 * 2^23: adding it rounds to the nearest integer
+  const F16 inside = min(highest, max(lowest, x));  // in this order a NaN passes
+  const F16 magic = set1(12582912.0f);              // 1.5 * 2^23: adding it rounds to the nearest integer
   const F16 n = sub(add(mul(inside, set1(1.44269504f)), magic), magic);
   F16 r = fma(n, set1(-0.693145752f), inside);
   r = fma(n, set1(-1.42860677e-6f), r);
