@@ -1,0 +1,59 @@
+#include "sim/ops/elementwise/elementwise.h"
+
+#include "sala/core/error.h"
+#include "sim/ops/elementwise/elementwise_tiles.h"
+#include "sim/ops/row_tiles.h"
+
+namespace sala::ops {
+namespace {
+
+void check_same(const char* op, const char* name, TensorView<const float, 2> a, const char* other,
+                TensorView<const float, 2> b) {
+  if (a.extent != b.extent)
+    throw Error(ErrorCode::kShape, "{}: {} is [{}, {}], {} is [{}, {}]", op, name, a.extent[0], a.extent[1], other,
+                b.extent[0], b.extent[1]);
+}
+
+// The definition is serial.
+template <class Body>
+void for_rows(const Kernels& kernels, TensorView<const float, 2> shape, const Body& body) {
+  const auto run = [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) body(t);
+  };
+  if (kernels.is_ref()) return run(0, shape.extent[0]);
+  for_row_tiles(shape.extent[0], shape.extent[1], run);
+}
+
+}  // namespace
+
+void sigmoid_mul(const Kernels& kernels, TensorView<const float, 2> gate, TensorView<float, 2> x) {
+  check_same("sigmoid_mul", "gate", gate, "x", x);
+  const auto run = kernels.is_ref() ? &sigmoid_mul_ref : SALA_TILE(kernels, sigmoid_mul_row);
+  for_rows(kernels, x, [&](int64_t t) { run(gate[t].data, x[t].data, x.extent[1]); });
+}
+
+void silu_mul(const Kernels& kernels, TensorView<const float, 2> gate, TensorView<const float, 2> up,
+              TensorView<float, 2> out) {
+  check_same("silu_mul", "gate", gate, "out", out);
+  check_same("silu_mul", "up", up, "out", out);
+  const auto run = kernels.is_ref() ? &silu_mul_ref : SALA_TILE(kernels, silu_mul_row);
+  for_rows(kernels, out, [&](int64_t t) { run(gate[t].data, up[t].data, out[t].data, out.extent[1]); });
+}
+
+void add_scaled(const Kernels& kernels, TensorView<float, 2> h, TensorView<const float, 2> a, float r) {
+  check_same("add_scaled", "a", a, "h", h);
+  const auto run = kernels.is_ref() ? &add_scaled_ref : SALA_TILE(kernels, add_scaled_row);
+  for_rows(kernels, h, [&](int64_t t) { run(h[t].data, a[t].data, r, h.extent[1]); });
+}
+
+void scale(const Kernels& kernels, TensorView<float, 2> x, float factor) {
+  const auto run = kernels.is_ref() ? &scale_ref : SALA_TILE(kernels, scale_row);
+  for_rows(kernels, x, [&](int64_t t) { run(x[t].data, factor, x.extent[1]); });
+}
+
+void round_bf16(const Kernels& kernels, TensorView<float, 2> x) {
+  const auto run = kernels.is_ref() ? &round_bf16_ref : SALA_TILE(kernels, round_bf16_row);
+  for_rows(kernels, x, [&](int64_t t) { run(x[t].data, x.extent[1]); });
+}
+
+}  // namespace sala::ops

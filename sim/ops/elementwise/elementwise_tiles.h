@@ -1,0 +1,21 @@
+// Internal to the op: one row of each step, and its definition.
+#pragma once
+
+#include <cstdint>
+
+#include "sim/ops/elementwise/elementwise.h"
+
+namespace sala::ops {
+
+SALA_DECLARE_TILE(void sigmoid_mul_row(const float* gate, float* x, int64_t n);
+                  void silu_mul_row(const float* gate, const float* up, float* out, int64_t n);
+                  void add_scaled_row(float* h, const float* a, float r, int64_t n);
+                  void scale_row(float* x, float factor, int64_t n); void round_bf16_row(float* x, int64_t n))
+
+void sigmoid_mul_ref(const float* gate, float* x, int64_t n);
+void silu_mul_ref(const float* gate, const float* up, float* out, int64_t n);
+void add_scaled_ref(float* h, const float* a, float r, int64_t n);
+void scale_ref(float* x, float factor, int64_t n);
+void round_bf16_ref(float* x, int64_t n);
+
+}  // namespace sala::ops

@@ -1,0 +1,158 @@
+#include "sim/ops/elementwise/elementwise.h"
+
+#include <functional>
+#include <limits>
+
+#include "tests/sim/ops/op_test.h"
+
+namespace sala::ops {
+namespace {
+
+// exp within 2 ulp, an addition, a division and a multiplication: 4 roundings of at most 2 ulp of 2^-23 each.
+constexpr double kGate = 8 * 0x1p-23;
+constexpr double kOneRounding = 0x1p-24;  // relative; kernel and ref round the exact value once
+
+const std::vector<std::pair<int64_t, int64_t>>& shapes() {
+  static const std::vector<std::pair<int64_t, int64_t>> all = {{1, 1},   {1, 64},  {3, 15},    {63, 16},
+                                                               {64, 17}, {65, 33}, {130, 208}, {2, 20000}};
+  return all;
+}
+
+// A step on (gate or h, up or a, out): out starts as random numbers.
+using Step = std::function<void(const Kernels&, TensorView<float, 2> a, TensorView<float, 2> b, TensorView<float, 2> out)>;
+struct NamedStep {
+  const char* name;
+  double tolerance;
+  Step run;
+};
+const std::vector<NamedStep>& steps() {
+  static const std::vector<NamedStep> all = {
+      {"sigmoid_mul", kGate, [](const Kernels& k, auto a, auto, auto out) { sigmoid_mul(k, a, out); }},
+      {"silu_mul", kGate, [](const Kernels& k, auto a, auto b, auto out) { silu_mul(k, a, b, out); }},
+      {"add_scaled", kOneRounding, [](const Kernels& k, auto a, auto, auto out) { add_scaled(k, out, a, 0.24748737f); }},
+      {"scale", kOneRounding, [](const Kernels& k, auto, auto, auto out) { scale(k, out, 0.1767767f); }},
+      {"round_bf16", 0, [](const Kernels& k, auto, auto, auto out) { round_bf16(k, out); }},
+  };
+  return all;
+}
+
+Buffer<float> run(const Step& step, const Kernels& kernels, int64_t T, int64_t N) {
+  Buffer<float> a = random_values(T * N, 1), b = random_values(T * N, 2), out = random_values(T * N, 3);
+  for (int64_t i = 0; i < a.size(); ++i) a[i] *= 20;  // gates far into both ends
+  step(kernels, a.view(T, N), b.view(T, N), out.view(T, N));
+  return out;
+}
+
+INSTANTIATE_EVERY_KERNEL();
+
+TEST_P(EveryKernel, EachStepMatchesRefElementByElement) {
+  for (const NamedStep& step : steps())
+    for (const auto& [T, N] : shapes()) {
+      const Buffer<float> got = run(step.run, kernels(), T, N), want = run(step.run, ref_kernels(), T, N);
+      for (int64_t i = 0; i < want.size(); ++i)
+        ASSERT_NEAR(got[i], want[i], 2 * step.tolerance * std::fabs(want[i]))
+            << step.name << " " << T << " x " << N << " at " << i;
+    }
+}
+
+TEST_P(EveryKernel, EachStepHasTheBytesOfPortableForAnyThreadCount) {
+  for (const NamedStep& step : steps())
+    for (const auto& [T, N] : shapes()) {
+      const Buffer<float> want = run(step.run, find_kernels("portable"), T, N);
+      for (const int threads : {1, 2, 3}) {
+        const ThreadCount count(threads);
+        expect_same_bytes(run(step.run, kernels(), T, N), want, step.name);
+      }
+    }
+}
+
+TEST_P(EveryKernel, SiluMulMayOverwriteEitherInput) {
+  const int64_t T = 5, N = 37;
+  const Buffer<float> gate = random_values(T * N, 4), up = random_values(T * N, 5);
+  Buffer<float> apart(T * N), over_gate = copy_of(gate), over_up = copy_of(up);
+  silu_mul(kernels(), gate.view(T, N), up.view(T, N), apart.view(T, N));
+  silu_mul(kernels(), over_gate.view(T, N), up.view(T, N), over_gate.view(T, N));
+  silu_mul(kernels(), gate.view(T, N), over_up.view(T, N), over_up.view(T, N));
+  expect_same_bytes(over_gate, apart, "out is gate");
+  expect_same_bytes(over_up, apart, "out is up");
+}
+
+TEST_P(EveryKernel, OnlyTheRowsOfAStridedViewChange) {
+  const int64_t T = 3, N = 18, stride = 25;
+  for (const NamedStep& step : steps()) {
+    Buffer<float> a = random_values(T * stride, 6), b = random_values(T * stride, 7), out = random_values(T * stride, 8);
+    const Buffer<float> before = copy_of(out);
+    const auto rows = [&](Buffer<float>& buffer) {
+      TensorView<float, 2> view = buffer.view(T, N);
+      view.stride[0] = stride;
+      return view;
+    };
+    step.run(kernels(), rows(a), rows(b), rows(out));
+    for (int64_t t = 0; t < T; ++t)
+      for (int64_t n = N; n < stride; ++n) ASSERT_EQ(out[t * stride + n], before[t * stride + n]) << step.name;
+  }
+}
+
+TEST_P(EveryKernel, GatesReachTheirLimits) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  std::vector<float> gate = {0, 100, -100, infinity, -infinity, 1000, -1000, NAN}, x(8, 3.0f), up(8, 3.0f), out(8);
+  sigmoid_mul(kernels(), make_view(gate.data(), 1, 8), make_view(x.data(), 1, 8));
+  EXPECT_EQ(std::vector<float>(x.begin(), x.end() - 1), (std::vector<float>{1.5f, 3, 0, 3, 0, 3, 0}));
+  EXPECT_TRUE(std::isnan(x[7]));
+  silu_mul(kernels(), make_view(gate.data(), 1, 8), make_view(up.data(), 1, 8), make_view(out.data(), 1, 8));
+  EXPECT_EQ(out[0], 0);
+  EXPECT_EQ(out[1], 300);
+  EXPECT_EQ(out[2], 0);
+  EXPECT_EQ(out[5], 3000);
+  EXPECT_EQ(out[6], 0);
+  EXPECT_TRUE(std::isnan(out[7]));
+}
+
+TEST_P(EveryKernel, RoundBf16TiesToEven) {
+  const float step = 0x1p-7f;  // of bfloat16 in [1, 2)
+  std::vector<float> x = {1 + step / 2,
+                          1 + 3 * step / 2,
+                          1 + step / 2 + 0x1p-20f,
+                          -1 - 3 * step / 2,
+                          0.0f,
+                          -0.0f,
+                          std::numeric_limits<float>::infinity(),
+                          3.4e38f,
+                          0x1.8p-133f,
+                          NAN};
+  round_bf16(kernels(), make_view(x.data(), 1, static_cast<int64_t>(x.size())));
+  EXPECT_EQ(x[0], 1.0f);
+  EXPECT_EQ(x[1], 1 + 2 * step);
+  EXPECT_EQ(x[2], 1 + step);
+  EXPECT_EQ(x[3], -1 - 2 * step);
+  EXPECT_TRUE(x[4] == 0 && !std::signbit(x[4]));
+  EXPECT_TRUE(x[5] == 0 && std::signbit(x[5]));
+  EXPECT_TRUE(std::isinf(x[6]));
+  EXPECT_TRUE(std::isinf(x[7]));  // above the largest bfloat16 by more than half a step
+  EXPECT_EQ(x[8], 0x1p-132f);     // a tie between subnormals
+  EXPECT_TRUE(std::isnan(x[9]));
+}
+
+TEST(Elementwise, RefValues) {
+  std::vector<float> gate = {0, 1}, x = {4, 4}, out(2);
+  sigmoid_mul(ref_kernels(), make_view(gate.data(), 1, 2), make_view(x.data(), 1, 2));
+  EXPECT_FLOAT_EQ(x[0], 2);
+  EXPECT_FLOAT_EQ(x[1], 4 * 0.7310585786f);
+  silu_mul(ref_kernels(), make_view(gate.data(), 1, 2), make_view(x.data(), 1, 2), make_view(out.data(), 1, 2));
+  EXPECT_EQ(out[0], 0);
+  EXPECT_FLOAT_EQ(out[1], 0.7310585786f * 4 * 0.7310585786f);
+}
+
+TEST(Elementwise, NamesTheSizesThatDisagree) {
+  Buffer<float> a(100), b(100);
+  const Kernels& best = find_kernels("best");
+  expect_error(ErrorCode::kShape, {"sigmoid_mul", "[2, 3]", "[2, 4]"},
+               [&] { sigmoid_mul(best, a.view(2, 3), b.view(2, 4)); });
+  expect_error(ErrorCode::kShape, {"silu_mul", "up", "[5, 4]", "[2, 4]"},
+               [&] { silu_mul(best, a.view(2, 4), a.view(5, 4), b.view(2, 4)); });
+  expect_error(ErrorCode::kShape, {"add_scaled", "[1, 3]", "[2, 3]"},
+               [&] { add_scaled(best, b.view(2, 3), a.view(1, 3), 1.0f); });
+}
+
+}  // namespace
+}  // namespace sala::ops
