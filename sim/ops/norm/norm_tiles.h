@@ -1,0 +1,25 @@
+// Internal to the op: its tile kernel and its definition.
+#pragma once
+
+#include <cstdint>
+
+#include "sim/ops/norm/norm.h"
+
+namespace sala::ops {
+
+struct NormTile {
+  const float* x = nullptr;  // [rows, N]
+  int64_t x_stride = 0;
+  int64_t rows = 0, N = 0;
+  const float* w = nullptr;  // [N]
+  float eps = 0;
+  bool bf16 = false;
+  float* y = nullptr;  // [rows, N]
+  int64_t y_stride = 0;
+};
+
+SALA_DECLARE_TILE(void norm_tile(const NormTile& tile))
+
+void norm_ref(const NormTile& tile);
+
+}  // namespace sala::ops
