@@ -279,6 +279,9 @@ std::unique_ptr<Tokenizer> make_bpe_tokenizer(const std::string& path) {
 
 #ifdef SALA_STATIC
 std::unique_ptr<Tokenizer> make_sentencepiece_tokenizer(const std::string& path) { return make_bpe_tokenizer(path); }
+std::unique_ptr<Tokenizer> make_hf_tokenizer(const std::string& path) {
+  throw Error(ErrorCode::kUnsupported, "tokenizer: {}: tokenizer.json files need a build without SALA_STATIC", path);
+}
 #endif
 
 }  // namespace sala

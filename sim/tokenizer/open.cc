@@ -9,9 +9,14 @@ std::unique_ptr<Tokenizer> open_tokenizer(const std::string& name_or_path) {
   if (name_or_path == "whitespace") return make_whitespace_tokenizer();
   if (name_or_path == "byte") return make_byte_tokenizer();
   std::error_code ignored;
-  if (fs::is_directory(name_or_path, ignored)) return make_sentencepiece_tokenizer((fs::path(name_or_path) / "tokenizer.model").string());
-  if (fs::exists(name_or_path, ignored)) return make_sentencepiece_tokenizer(name_or_path);
-  throw Error(ErrorCode::kUsage, "open_tokenizer: '{}' is neither whitespace, byte, a .model file nor a model directory", name_or_path);
+  fs::path path(name_or_path);
+  if (fs::is_directory(path, ignored))
+    path /= fs::exists(path / "tokenizer.json", ignored) ? "tokenizer.json" : "tokenizer.model";
+  else if (!fs::exists(path, ignored))
+    throw Error(ErrorCode::kUsage,
+                "open_tokenizer: '{}' is neither whitespace, byte, a .model or .json file nor a model directory",
+                name_or_path);
+  return path.extension() == ".json" ? make_hf_tokenizer(path.string()) : make_sentencepiece_tokenizer(path.string());
 }
 
 }  // namespace sala

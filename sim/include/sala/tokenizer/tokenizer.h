@@ -27,8 +27,8 @@ class Tokenizer {
   virtual std::string decode(const std::vector<int32_t>& ids) const = 0;
 };
 
-// Opens a tokenizer by name or path: "whitespace", "byte", a SentencePiece `.model` file, or a model directory that holds
-// `tokenizer.model`. Throws Error{kUsage} for an unknown name, Error{kIo} / Error{kFormat} for a file that cannot be used.
+// Opens a tokenizer by name or path: "whitespace", "byte", a SentencePiece `.model` file, a Hugging Face `tokenizer.json` of type BPE,
+// or a model directory that holds one of the two files (`tokenizer.json` first, as other tools do). Throws Error{kUsage} for an unknown name, Error{kIo} / Error{kFormat} for a file that cannot be used.
 std::unique_ptr<Tokenizer> open_tokenizer(const std::string& name_or_path);
 
 }  // namespace sala
