@@ -1,15 +1,12 @@
-// Byte-fallback BPE over SentencePiece pieces without libsentencepiece, one word at a time through a cache; tests hold it equal to the
-// library. Serves models of type BPE with identity normalisation, byte fallback, spaces kept, no user-defined or unused pieces and no
-// piece that crosses a word boundary (unsupported_reason() says which of these fails). Static builds have nothing else.
-
+// Byte-fallback BPE over SentencePiece pieces, one word at a time through a cache. Merges cannot cross from a word into the
+// space after it, because no piece does (unsupported_reason() says which models this class serves), so the ids of a text are
+// those of its words, each with the spaces before it. tests/sim/tokenizer hold it equal to libsentencepiece.
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <memory>
-#include <fstream>
-#include <iterator>
-#include <unordered_map>
 
-#include "sala/core/rng.h"
+#include "sim/tokenizer/bpe_merge.h"
 #include "sim/tokenizer/sp_model.h"
 #include "sim/tokenizer/tokenizers.h"
 #include "sim/tokenizer/utf8.h"
@@ -18,17 +15,27 @@
 namespace sala::tokenizer {
 namespace {
 
-constexpr size_t kMaxCachedWord = 24;
+constexpr size_t kMaxCachedWord = 24;                        // bytes; longer words are rare and not worth memory
+constexpr size_t kMaxWord = size_t{1} << 30;                 // symbols are counted in 32 bits
+constexpr std::string_view kUnknownText = " \xE2\x81\x87 ";  // what SentencePiece writes for an unknown piece
 
-// The calling thread's cache for tokenizer `instance`; a thread that changes tokenizers starts a new one.
-WordCache& thread_cache(uint64_t instance) {
-  thread_local uint64_t owner = 0;
-  thread_local std::unique_ptr<WordCache> cache;
-  if (owner != instance) {
-    cache = std::make_unique<WordCache>();
-    owner = instance;
+// What one thread keeps between calls: the words of one tokenizer, and scratch memory.
+struct ThreadState {
+  uint64_t owner = 0;
+  WordCache cache;
+  std::vector<BpeMerges::Symbol> symbols;
+  std::vector<BpeMerges::Candidate> heap;
+  std::vector<int32_t> ids, offsets;  // of the word encoded last
+};
+
+// The calling thread's state for tokenizer `instance`; a thread that changes tokenizers forgets its words.
+ThreadState& thread_state(uint64_t instance) {
+  thread_local std::unique_ptr<ThreadState> state;
+  if (!state || state->owner != instance) {
+    state = std::make_unique<ThreadState>();
+    state->owner = instance;
   }
-  return *cache;
+  return *state;
 }
 
 uint64_t next_instance() {
@@ -36,55 +43,12 @@ uint64_t next_instance() {
   return ++count;
 }
 
-struct Symbol {
-  int begin, size;  // in the normalised word; size 0: merged away
-  int previous, next;
-};
-
-struct Candidate {
-  float score;
-  int left, right;
-  int size;  // of the merged piece: tells a stale candidate
-  bool operator<(const Candidate& other) const { return score < other.score || (score == other.score && left > other.left); }
-};
-
-// Merges the best-scored adjacent pair until none is a piece; among equal scores the leftmost (SentencePiece's order).
-void merge_symbols(std::string_view text, std::vector<Symbol>& symbols, const std::unordered_map<std::string_view, int32_t>& ids,
-                   const std::vector<Piece>& pieces) {
-  std::vector<Candidate> heap;
-  const auto consider = [&](int left, int right) {
-    if (left < 0 || right < 0) return;
-    const int size = symbols[left].size + symbols[right].size;
-    const auto found = ids.find(text.substr(symbols[left].begin, size));
-    if (found == ids.end()) return;
-    heap.push_back({pieces[found->second].score, left, right, size});
-    std::push_heap(heap.begin(), heap.end());
-  };
-  for (int i = 1; i < static_cast<int>(symbols.size()); ++i) consider(i - 1, i);
-  while (!heap.empty()) {
-    std::pop_heap(heap.begin(), heap.end());
-    const Candidate best = heap.back();
-    heap.pop_back();
-    Symbol& left = symbols[best.left];
-    Symbol& right = symbols[best.right];
-    if (left.size == 0 || right.size == 0 || left.size + right.size != best.size) continue;
-    left.size = best.size;
-    left.next = right.next;
-    if (right.next >= 0) symbols[right.next].previous = best.left;
-    right.size = 0;
-    consider(left.previous, best.left);
-    consider(best.left, left.next);
-  }
-}
-
 class BpeTokenizer final : public Tokenizer {
  public:
-  BpeTokenizer(SpModel model, std::string hash);
-  // Empty when this class encodes `model` exactly; else the reason why not.
-  static std::string unsupported_reason(const SpModel& model);
+  explicit BpeTokenizer(SpModel model);
 
   std::string kind() const override { return "sentencepiece"; }
-  std::string hash() const override { return hash_; }
+  std::string hash() const override { return model_.hash; }
   int64_t vocab_size() const override { return static_cast<int64_t>(model_.pieces.size()); }
   std::vector<int32_t> encode(std::string_view text) const override;
   int64_t count(std::string_view text) const override;
@@ -92,83 +56,73 @@ class BpeTokenizer final : public Tokenizer {
   std::string decode(const std::vector<int32_t>& ids) const override;
 
  private:
-  // Ids of one word and, for each, the offset of its first byte in `word` (-1: in the space before it).
-  void encode_word(std::string_view word, bool space_before, std::vector<int32_t>& ids, std::vector<int32_t>& offsets) const;
+  // Puts into `state` the ids of `word` with `spaces` spaces before it, and for each the offset of its first byte from the
+  // word's (spaces have negative ones).
+  void encode_word(std::string_view word, int64_t spaces, ThreadState& state) const;
   // Calls emit(ids, offsets, count, position of the word in text) for the words of `text` in order.
   template <class Emit>
   void each_word(std::string_view text, Emit&& emit) const;
 
   SpModel model_;
-  std::string hash_;
-  uint64_t instance_;                                  // owner mark of the per-thread word cache
-  std::unordered_map<std::string_view, int32_t> ids_;  // normal pieces; views into model_
-  std::vector<int32_t> byte_ids_;                      // [256]
+  uint64_t instance_;  // owner mark of the threads' states
+  BpeMerges merges_;
+  int32_t space_;  // symbol of U+2581
+  std::array<int32_t, 256> byte_ids_;
+  std::vector<int16_t> byte_of_;  // [pieces] the byte of a byte piece, else -1
 };
 
-
-std::string BpeTokenizer::unsupported_reason(const SpModel& model) {
-  if (model.model_type != 2) return "it is not a BPE model";
-  if (!model.byte_fallback) return "it has no byte fallback";
-  if (model.has_charsmap) return "it normalises characters";
-  if (model.remove_extra_whitespaces) return "it removes extra spaces";
-  if (!model.escape_whitespaces || model.whitespace_as_suffix) return "it does not write a space as a prefix of its word";
-  if (!pieces_stay_in_words(model)) return "a piece crosses a word boundary";
-  int bytes = 0;
-  for (const Piece& piece : model.pieces) {
-    if (piece.type == PieceType::kUserDefined || piece.type == PieceType::kUnused) return "it has user-defined or unused pieces";
-    bytes += piece.type == PieceType::kByte;
-  }
-  if (bytes != 256) return "it does not have the 256 byte pieces";
-  return "";
-}
-
-BpeTokenizer::BpeTokenizer(SpModel model, std::string hash)
-    : model_(std::move(model)), hash_(std::move(hash)), instance_(next_instance()), byte_ids_(256, 0) {
-  const std::string reason = unsupported_reason(model_);
-  if (!reason.empty()) throw Error(ErrorCode::kUnsupported, "tokenizer: this SentencePiece model needs libsentencepiece, which static builds leave out: {}", reason);
+BpeTokenizer::BpeTokenizer(SpModel model)
+    : model_(std::move(model)),
+      instance_(next_instance()),
+      merges_(model_.pieces),
+      space_(merges_.symbol(kSpace)),
+      byte_of_(model_.pieces.size(), -1) {
   for (size_t id = 0; id < model_.pieces.size(); ++id) {
-    const Piece& piece = model_.pieces[id];
-    if (piece.type == PieceType::kNormal) ids_.emplace(piece.text, static_cast<int32_t>(id));
-    if (piece.type == PieceType::kByte) {
-      const bool well_formed = piece.text.size() == 6 && piece.text.starts_with("<0x") && piece.text.find_first_not_of("0123456789ABCDEF", 3) == 5;
-      if (!well_formed) throw Error(ErrorCode::kFormat, "BpeTokenizer: byte piece {} is written `{}`, expected the form <0x0A>", id, piece.text);
-      byte_ids_[std::stoi(piece.text.substr(3, 2), nullptr, 16)] = static_cast<int32_t>(id);
-    }
+    if (model_.pieces[id].type != PieceType::kByte) continue;
+    const int byte = byte_of_piece(model_.pieces[id].text);
+    byte_of_[id] = static_cast<int16_t>(byte);
+    byte_ids_[static_cast<size_t>(byte)] = static_cast<int32_t>(id);
   }
 }
 
-void BpeTokenizer::encode_word(std::string_view word, bool space_before, std::vector<int32_t>& ids, std::vector<int32_t>& offsets) const {
-  std::string text(space_before ? kSpace : "");
-  std::vector<Symbol> symbols;
-  std::vector<int> origin;  // of each symbol: its first byte in `word`
-  const auto add = [&](std::string_view character, int from) {
-    const int index = static_cast<int>(symbols.size());
-    if (from >= 0) text += character;
-    symbols.push_back({static_cast<int>(text.size() - character.size()), static_cast<int>(character.size()), index - 1, index + 1});
-    origin.push_back(from);
+void BpeTokenizer::encode_word(std::string_view word, int64_t spaces, ThreadState& state) const {
+  if (word.size() > kMaxWord || spaces > static_cast<int64_t>(kMaxWord))
+    throw Error(ErrorCode::kUnsupported, "tokenizer: a word of {} bytes after {} spaces; the most is {}", word.size(),
+                spaces, kMaxWord);
+  auto& symbols = state.symbols;
+  symbols.clear();
+  const auto add = [&](int32_t id, int64_t origin) {
+    const auto index = static_cast<int32_t>(symbols.size());
+    symbols.push_back({id, static_cast<int32_t>(origin), 1, index - 1, index + 1});
   };
-  if (space_before) add(kSpace, -1);
+  for (int64_t i = 0; i < spaces; ++i) add(space_, i - spaces);
   for (size_t at = 0; at < word.size();) {
     const size_t size = valid_char_length(word.substr(at));
-    add(size ? word.substr(at, size) : kReplacement, static_cast<int>(at));
-    at += size ? size : 1;
+    const std::string_view character = size == 0 ? kReplacement : word.substr(at, size);
+    add(character == " " ? space_ : merges_.symbol(character), static_cast<int64_t>(at));
+    at += std::max<size_t>(size, 1);
   }
-  ids.clear();
-  offsets.clear();
+  state.ids.clear();
+  state.offsets.clear();
   if (symbols.empty()) return;
   symbols.back().next = -1;
-  merge_symbols(text, symbols, ids_, model_.pieces);
-  for (int i = 0; i >= 0; i = symbols[i].next) {
-    const std::string_view piece = std::string_view(text).substr(symbols[i].begin, symbols[i].size);
-    const auto found = ids_.find(piece);
-    if (found != ids_.end()) {
-      ids.push_back(found->second);
-      offsets.push_back(origin[i]);
-    } else {
-      for (const char byte : piece) {
-        ids.push_back(byte_ids_[static_cast<unsigned char>(byte)]);
-        offsets.push_back(origin[i]);
-      }
+  merges_.merge(symbols, state.heap);
+  for (int32_t i = 0; i >= 0; i = symbols[i].next) {
+    const auto& symbol = symbols[i];
+    if (symbol.id >= 0 && symbol.id < vocab_size()) {
+      state.ids.push_back(symbol.id);
+      state.offsets.push_back(symbol.origin);
+      continue;
+    }
+    std::string_view bytes = kSpace;  // a single character that is no piece: its bytes
+    if (symbol.origin >= 0 && word[symbol.origin] != ' ') {
+      bytes = word.substr(symbol.origin);
+      const size_t size = valid_char_length(bytes);
+      bytes = size == 0 ? kReplacement : bytes.substr(0, size);
+    }
+    for (const char byte : bytes) {
+      state.ids.push_back(byte_ids_[static_cast<unsigned char>(byte)]);
+      state.offsets.push_back(symbol.origin);
     }
   }
 }
@@ -176,40 +130,39 @@ void BpeTokenizer::encode_word(std::string_view word, bool space_before, std::ve
 template <class Emit>
 void BpeTokenizer::each_word(std::string_view text, Emit&& emit) const {
   if (text.empty()) return;
-  WordCache& cache = thread_cache(instance_);
-  std::vector<int32_t> ids, offsets;
-  bool space_before = model_.add_dummy_prefix;
-  for (size_t at = 0; at <= text.size();) {
-    uint64_t hash = 0x9E3779B97F4A7C15ull;
-    bool cacheable = space_before;
-    size_t end = at;
+  ThreadState& state = thread_state(instance_);
+  // A written U+2581 is a space to the model; such a text is encoded as one word.
+  const bool one_word = memmem(text.data(), text.size(), kSpace.data(), kSpace.size()) != nullptr;
+  int64_t spaces = model_.add_dummy_prefix ? 1 : 0;
+  for (size_t at = 0; at < text.size(); spaces = 0) {
+    for (; !one_word && at < text.size() && text[at] == ' '; ++at) ++spaces;
+    uint64_t hash = WordCache::kHashSeed;
+    bool cacheable = spaces == 1 && !one_word;
+    size_t end = one_word ? text.size() : at;
     for (; end < text.size() && text[end] != ' '; ++end) {
-      const unsigned char c = static_cast<unsigned char>(text[end]);
+      const auto c = static_cast<unsigned char>(text[end]);
       if (static_cast<unsigned>(c - '0') < 10 || c == '-') cacheable = false;  // keys and values: rarely seen twice
-      hash = (hash ^ c) * 0x100000001B3ull;
+      hash = WordCache::mix(hash, c);
     }
     const std::string_view word = text.substr(at, end - at);
-    hash = (hash ^ hash >> 32) * 0xD6E8FEB86659FD93ull;
-    hash |= 1;  // never 0
-    hash ^= hash >> 31 << 1;
-    cacheable = cacheable && word.size() <= kMaxCachedWord;
-    const WordCache::Entry* entry = cacheable ? cache.find(hash, word) : nullptr;
+    cacheable = cacheable && !word.empty() && word.size() <= kMaxCachedWord;
+    const WordCache::Entry* entry = cacheable ? state.cache.find(WordCache::finish(hash), word) : nullptr;
     if (entry != nullptr) {
-      emit(cache.ids(*entry), cache.offsets(*entry), static_cast<size_t>(entry->count), at);
+      emit(state.cache.ids(*entry), state.cache.offsets(*entry), static_cast<size_t>(entry->count), at);
     } else {
-      encode_word(word, space_before, ids, offsets);
-      if (cacheable) cache.insert(hash, word, ids, offsets);
-      emit(ids.data(), offsets.data(), ids.size(), at);
+      encode_word(word, spaces, state);
+      if (cacheable) state.cache.insert(WordCache::finish(hash), word, state.ids, state.offsets);
+      emit(state.ids.data(), state.offsets.data(), state.ids.size(), at);
     }
-    at = end + 1;
-    space_before = true;
+    at = end;
   }
 }
 
 std::vector<int32_t> BpeTokenizer::encode(std::string_view text) const {
   std::vector<int32_t> out;
   out.reserve(text.size() / 3 + 8);
-  each_word(text, [&](const int32_t* ids, const int32_t*, size_t count, size_t) { out.insert(out.end(), ids, ids + count); });
+  each_word(text,
+            [&](const int32_t* ids, const int32_t*, size_t count, size_t) { out.insert(out.end(), ids, ids + count); });
   return out;
 }
 
@@ -241,24 +194,23 @@ std::string BpeTokenizer::decode(const std::vector<int32_t>& ids) const {
     }
     bytes.clear();
   };
+  bool at_start = model_.add_dummy_prefix;  // a space before any text is the dummy one
   for (const int32_t id : ids) {
-    if (id < 0 || id >= vocab_size())
-      throw Error(ErrorCode::kShape, "decode: id {} is outside the vocabulary of {}", id, vocab_size());
-    const Piece& piece = model_.pieces[id];
-    if (piece.type == PieceType::kByte) {
-      bytes += static_cast<char>(std::find(byte_ids_.begin(), byte_ids_.end(), id) - byte_ids_.begin());
+    check_id(id, vocab_size());
+    if (byte_of_[id] >= 0) {
+      bytes += static_cast<char>(byte_of_[id]);
       continue;
     }
     flush_bytes();
+    const Piece& piece = model_.pieces[id];
     if (piece.type == PieceType::kControl) continue;
-    if (piece.type == PieceType::kUnknown) {
-      text += " \xE2\x81\x87 ";  // SentencePiece's mark for an unknown piece
-      continue;
+    std::string_view rest = piece.type == PieceType::kUnknown ? kUnknownText : piece.text;
+    if (at_start && text.empty() && rest.starts_with(kSpace)) rest.remove_prefix(kSpace.size());
+    at_start = false;
+    for (size_t space = rest.find(kSpace); space != std::string_view::npos; space = rest.find(kSpace)) {
+      text.append(rest.substr(0, space)).push_back(' ');
+      rest.remove_prefix(space + kSpace.size());
     }
-    std::string_view rest = piece.text;
-    const bool space = rest.starts_with(kSpace);
-    if (space) rest.remove_prefix(kSpace.size());
-    if (space && !(text.empty() && model_.add_dummy_prefix)) text += ' ';
     text += rest;
   }
   flush_bytes();
@@ -270,18 +222,35 @@ std::string BpeTokenizer::decode(const std::vector<int32_t>& ids) const {
 
 namespace sala {
 
-std::unique_ptr<Tokenizer> make_bpe_tokenizer(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw Error(ErrorCode::kIo, "tokenizer: cannot read {}", path);
-  const std::string bytes{std::istreambuf_iterator<char>(file), {}};
-  return std::make_unique<tokenizer::BpeTokenizer>(tokenizer::SpModel::parse(bytes, path), fmt::format("{:016x}", stable_hash(bytes)));
+using namespace tokenizer;
+
+std::string bpe_unsupported_reason(const SpModel& model) {
+  if (model.model_type != 2) return "it is not a BPE model";
+  if (!model.byte_fallback) return "it has no byte fallback";
+  if (model.has_charsmap) return "it normalises characters";
+  if (model.remove_extra_whitespaces) return "it removes extra spaces";
+  if (!model.escape_whitespaces || model.whitespace_as_suffix) return "it does not write a space as a prefix of its word";
+  int bytes = 0;
+  for (const Piece& piece : model.pieces) {
+    if (piece.type == PieceType::kUserDefined || piece.type == PieceType::kUnused)
+      return "it has user-defined or unused pieces";
+    if (piece.type == PieceType::kNormal) {
+      std::string_view word = piece.text;
+      while (word.starts_with(kSpace)) word.remove_prefix(kSpace.size());
+      if (word.find(kSpace) != std::string_view::npos) return "a piece crosses a word boundary";
+    } else if (valid_char_length(piece.text) == piece.text.size()) {
+      return "a reserved piece is a single character";
+    }
+    bytes += piece.type == PieceType::kByte;
+  }
+  if (bytes != 256) return "it does not have the 256 byte pieces";
+  return "";
 }
 
-#ifdef SALA_STATIC
-std::unique_ptr<Tokenizer> make_sentencepiece_tokenizer(const std::string& path) { return make_bpe_tokenizer(path); }
-std::unique_ptr<Tokenizer> make_hf_tokenizer(const std::string& path) {
-  throw Error(ErrorCode::kUnsupported, "tokenizer: {}: tokenizer.json files need a build without SALA_STATIC", path);
+std::unique_ptr<Tokenizer> make_bpe_tokenizer(SpModel model) {
+  const std::string reason = bpe_unsupported_reason(model);
+  if (!reason.empty()) throw Error(ErrorCode::kUnsupported, "tokenizer: {} needs libsentencepiece: {}", model.path, reason);
+  return std::make_unique<BpeTokenizer>(std::move(model));
 }
-#endif
 
 }  // namespace sala

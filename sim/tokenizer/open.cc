@@ -4,6 +4,20 @@
 
 namespace sala {
 
+std::unique_ptr<Tokenizer> make_sentencepiece_tokenizer(const std::string& path) {
+  tokenizer::SpModel model = tokenizer::SpModel::load(path);
+#ifndef SALA_STATIC
+  if (!bpe_unsupported_reason(model).empty()) return make_library_tokenizer(model);
+#endif
+  return make_bpe_tokenizer(std::move(model));
+}
+
+#ifdef SALA_STATIC
+std::unique_ptr<Tokenizer> make_hf_tokenizer(const std::string& path) {
+  throw Error(ErrorCode::kUnsupported, "tokenizer: {}: tokenizer.json files need a build without SALA_STATIC", path);
+}
+#endif
+
 std::unique_ptr<Tokenizer> open_tokenizer(const std::string& name_or_path) {
   namespace fs = std::filesystem;
   if (name_or_path == "whitespace") return make_whitespace_tokenizer();

@@ -10,7 +10,7 @@ bool is_space(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 class ByteTokenizer final : public Tokenizer {
  public:
   std::string kind() const override { return "byte"; }
-  std::string hash() const override { return "byte-v1-00000000"; }
+  std::string hash() const override { return fmt::format("{:016x}", stable_hash("byte/1")); }
   int64_t vocab_size() const override { return 256; }
   std::vector<int32_t> encode(std::string_view text) const override {
     std::vector<int32_t> ids;
@@ -26,7 +26,10 @@ class ByteTokenizer final : public Tokenizer {
   }
   std::string decode(const std::vector<int32_t>& ids) const override {
     std::string text;
-    for (int32_t id : ids) text.push_back(static_cast<char>(id));
+    for (int32_t id : ids) {
+      tokenizer::check_id(id, vocab_size());
+      text.push_back(static_cast<char>(id));
+    }
     return text;
   }
 };
@@ -34,7 +37,7 @@ class ByteTokenizer final : public Tokenizer {
 class WhitespaceTokenizer final : public Tokenizer {
  public:
   std::string kind() const override { return "whitespace"; }
-  std::string hash() const override { return "words-v1-0000000"; }
+  std::string hash() const override { return fmt::format("{:016x}", stable_hash("whitespace/1")); }
   int64_t vocab_size() const override { return int64_t{1} << 31; }
   std::vector<int32_t> encode(std::string_view text) const override {
     std::vector<int64_t> offsets;

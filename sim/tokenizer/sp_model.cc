@@ -1,9 +1,13 @@
 #include "sim/tokenizer/sp_model.h"
 
 #include <bit>
-#include <cstring>
+#include <cmath>
+#include <fstream>
+#include <iterator>
+#include <unordered_set>
 
 #include "sala/core/error.h"
+#include "sala/core/rng.h"
 
 namespace sala::tokenizer {
 namespace {
@@ -59,8 +63,15 @@ void each_field(std::string_view bytes, const std::string& path, Field&& field) 
   Wire wire(bytes, path);
   while (!wire.done()) {
     const uint64_t tag = wire.varint();
+    if (tag >> 3 == 0) wire.fail("a field with number 0");
     if (!field(tag >> 3, tag & 7, wire)) wire.skip(tag & 7);
   }
+}
+
+PieceType parse_type(Wire& wire) {
+  const uint64_t type = wire.varint();
+  if (type < 1 || type > 6) wire.fail("an unknown kind of piece");
+  return static_cast<PieceType>(type);
 }
 
 Piece parse_piece(std::string_view bytes, const std::string& path) {
@@ -68,19 +79,54 @@ Piece parse_piece(std::string_view bytes, const std::string& path) {
   each_field(bytes, path, [&](uint64_t number, uint64_t type, Wire& wire) {
     if (number == 1 && type == 2) piece.text = wire.block();
     else if (number == 2 && type == 5) piece.score = wire.number32();
-    else if (number == 3 && type == 0) piece.type = static_cast<PieceType>(wire.varint());
+    else if (number == 3 && type == 0) piece.type = parse_type(wire);
     else return false;
     return true;
   });
   return piece;
 }
 
+// The rules that the library has as well.
+void check_pieces(const SpModel& model) {
+  const auto fail = [&](const std::string& what) { return Error(ErrorCode::kFormat, "SpModel::parse: {} cannot be used: {}", model.path, what); };
+  if (model.pieces.empty()) throw fail("it holds no pieces, so it is not a SentencePiece model");
+  std::unordered_set<std::string_view> seen;
+  int64_t unknown = 0;
+  for (size_t id = 0; id < model.pieces.size(); ++id) {
+    const Piece& piece = model.pieces[id];
+    if (piece.text.empty()) throw fail(fmt::format("piece {} is empty", id));
+    if (!seen.insert(piece.text).second) throw fail(fmt::format("piece {} repeats `{}`", id, piece.text));
+    if (!std::isfinite(piece.score)) throw fail(fmt::format("the score of piece {} is not a number", id));
+    if (piece.type == PieceType::kByte && byte_of_piece(piece.text) < 0)
+      throw fail(fmt::format("byte piece {} is written `{}`, expected the form <0x0A>", id, piece.text));
+    unknown += piece.type == PieceType::kUnknown;
+  }
+  if (unknown != 1) throw fail(fmt::format("it has {} unknown pieces, expected 1", unknown));
+}
+
 }  // namespace
 
-SpModel SpModel::parse(std::string_view bytes, const std::string& path) {
+int byte_of_piece(std::string_view text) {
+  constexpr std::string_view kDigits = "0123456789ABCDEF";
+  if (text.size() != 6 || !text.starts_with("<0x") || text[5] != '>') return -1;
+  const size_t high = kDigits.find(text[3]), low = kDigits.find(text[4]);
+  return high == std::string_view::npos || low == std::string_view::npos ? -1 : static_cast<int>(16 * high + low);
+}
+
+SpModel SpModel::load(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw Error(ErrorCode::kIo, "tokenizer: cannot read {}", path);
+  std::string bytes{std::istreambuf_iterator<char>(file), {}};
+  if (file.bad()) throw Error(ErrorCode::kIo, "tokenizer: cannot read {}", path);
+  return parse(std::move(bytes), path);
+}
+
+SpModel SpModel::parse(std::string bytes, const std::string& path) {
   SpModel model;
+  model.path = path;
+  model.hash = fmt::format("{:016x}", stable_hash(bytes));
   each_field(bytes, path, [&](uint64_t part, uint64_t part_type, Wire& top) {
-    if (part_type != 2 || part < 1 || part > 3) return false;
+    if (part_type != 2 || !(part <= 3 || part == 5)) return false;
     const std::string_view block = top.block();
     if (part == 1) {
       model.pieces.push_back(parse_piece(block, path));
@@ -90,7 +136,7 @@ SpModel SpModel::parse(std::string_view bytes, const std::string& path) {
       if (part == 2 && number == 3 && type == 0) model.model_type = static_cast<int>(wire.varint());
       else if (part == 2 && number == 24 && type == 0) model.whitespace_as_suffix = wire.varint() != 0;
       else if (part == 2 && number == 35 && type == 0) model.byte_fallback = wire.varint() != 0;
-      else if (part == 3 && number == 2 && type == 2) model.has_charsmap = !wire.block().empty();
+      else if (part != 2 && number == 2 && type == 2) model.has_charsmap |= !wire.block().empty();
       else if (part == 3 && number == 3 && type == 0) model.add_dummy_prefix = wire.varint() != 0;
       else if (part == 3 && number == 4 && type == 0) model.remove_extra_whitespaces = wire.varint() != 0;
       else if (part == 3 && number == 5 && type == 0) model.escape_whitespaces = wire.varint() != 0;
@@ -99,14 +145,9 @@ SpModel SpModel::parse(std::string_view bytes, const std::string& path) {
     });
     return true;
   });
-  if (model.pieces.empty()) throw Error(ErrorCode::kFormat, "SpModel::parse: {} holds no pieces: it is not a SentencePiece model", path);
+  check_pieces(model);
+  model.bytes = std::move(bytes);
   return model;
-}
-
-bool pieces_stay_in_words(const SpModel& model) {
-  for (const Piece& piece : model.pieces)
-    if (piece.text.find(kSpace, 1) != std::string::npos) return false;
-  return true;
 }
 
 }  // namespace sala::tokenizer

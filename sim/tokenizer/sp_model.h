@@ -24,15 +24,20 @@ struct SpModel {
   bool add_dummy_prefix = true;
   bool remove_extra_whitespaces = true;
   bool escape_whitespaces = true;
-  bool has_charsmap = false;
+  bool has_charsmap = false;  // of the normaliser or the denormaliser
+  std::string path, bytes;    // the file itself
+  std::string hash;           // 16 hexadecimal digits of `bytes`
 
-  // Throws Error{kFormat} naming `path`.
-  static SpModel parse(std::string_view bytes, const std::string& path);
+  // `path` is for messages. Throws Error{kFormat} when the bytes are no model, or one that cannot be used: no pieces, an empty or repeated
+  // piece, a score that is no number, a byte piece not of the form <0x0A>, not exactly one unknown piece.
+  static SpModel parse(std::string bytes, const std::string& path);
+  // Reads and parses a file. Also throws Error{kIo}.
+  static SpModel load(const std::string& path);
 };
 
 inline constexpr std::string_view kSpace = "\xE2\x96\x81";  // U+2581, SentencePiece's visible space
 
-// True when no piece holds U+2581 except at its start, so that no piece ever crosses into the next word.
-bool pieces_stay_in_words(const SpModel& model);
+// The byte that a byte piece `<0x0A>` stands for, or -1 for any other text.
+int byte_of_piece(std::string_view text);
 
 }  // namespace sala::tokenizer

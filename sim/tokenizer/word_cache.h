@@ -1,4 +1,5 @@
 // Ids of words seen before, one cache per thread (no locks). When full it starts again from empty: memory stays bounded.
+// The caller hashes while it looks for the end of the word: finish(mix(mix(kHashSeed, byte), byte)...).
 #pragma once
 
 #include <cstdint>
@@ -10,6 +11,10 @@ namespace sala::tokenizer {
 
 class WordCache {
  public:
+  static constexpr uint64_t kHashSeed = 0x9E3779B97F4A7C15u;
+  static uint64_t mix(uint64_t hash, unsigned char byte) { return (hash ^ byte) * 0x100000001B3u; }
+  static uint64_t finish(uint64_t hash) { return ((hash ^ hash >> 32) * 0xD6E8FEB86659FD93u) | 1; }  // never 0
+
   struct Entry {
     uint64_t hash = 0;  // 0 marks a free slot
     uint32_t text_begin = 0, data_begin = 0;
@@ -17,7 +22,7 @@ class WordCache {
   };
   // A word and its ids; offsets follow the ids in `data`.
   const Entry* find(uint64_t hash, std::string_view word) const {
-    for (size_t slot = hash & kMask;; slot = (slot + 1) & kMask) {
+    for (size_t slot = hash >> kShift;; slot = (slot + 1) & kMask) {
       const Entry& entry = slots_[slot];
       if (entry.hash == 0) return nullptr;
       if (entry.hash == hash && entry.text_size == word.size() && std::memcmp(text_.data() + entry.text_begin, word.data(), word.size()) == 0)
@@ -29,7 +34,7 @@ class WordCache {
 
   void insert(uint64_t hash, std::string_view word, const std::vector<int32_t>& ids, const std::vector<int32_t>& offsets) {
     if (used_ == kMaxWords) clear();
-    size_t slot = hash & kMask;
+    size_t slot = hash >> kShift;
     while (slots_[slot].hash != 0) slot = (slot + 1) & kMask;
     slots_[slot] = {hash, static_cast<uint32_t>(text_.size()), static_cast<uint32_t>(data_.size()), static_cast<uint16_t>(word.size()),
                     static_cast<uint16_t>(ids.size())};
@@ -40,7 +45,8 @@ class WordCache {
   }
 
  private:
-  static constexpr size_t kSlots = size_t{1} << 16, kMask = kSlots - 1, kMaxWords = kSlots / 2;
+  static constexpr int kShift = 48;  // the slot is the top 16 bits
+  static constexpr size_t kSlots = size_t{1} << (64 - kShift), kMask = kSlots - 1, kMaxWords = kSlots / 2;
   void clear() {
     slots_.assign(kSlots, {});
     text_.clear();
