@@ -24,6 +24,7 @@ endif()
 
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 find_package(fmt REQUIRED)
+find_package(nlohmann_json REQUIRED)
 
 add_library(sala_flags INTERFACE)
 # -ffp-contract=off: a fused multiply-add happens where the source says so and nowhere else, on every compiler.
