@@ -24,13 +24,8 @@ constexpr int64_t kFloat = sizeof(float);
 
 class State final : public MixerState {
  public:
-  State(int64_t heads, int64_t dim) : heads_(heads), dim_(dim), sum(heads, dim, dim) {}
-  void reset() override { sum = ops::LightningState(heads_, dim_, dim_); }
-
- private:
-  int64_t heads_, dim_;
-
- public:
+  State(int64_t heads, int64_t dim) : sum(heads, dim, dim) {}
+  void reset() override { sum.reset(); }
   ops::LightningState sum;
 };
 
@@ -58,20 +53,14 @@ class Lightning final : public Mixer {
     const Workspace::Scope scope(workspace);
     const int64_t T = in.x.extent[0], skipped = in.first_needed_row, R = T - skipped;
     const TensorView<float, 3> k = keys(context, in), v = values(context, in);
-    const auto q = workspace.take<float>(T, H_, D_), o = workspace.take<float>(T, H_, D_);
-    const auto scale = static_cast<float>(config_.lightning_scale_value());
-    if (skipped > 0) {  // zero queries: only the state moves on
-      std::fill_n(q.data, skipped * H_ * D_, 0.0f);
-      ops::lightning(context.kernels, q.slice(0, skipped), k.slice(0, skipped), v.slice(0, skipped), slopes_, scale, sum,
-                     o.slice(0, skipped));
-    }
+    if (skipped > 0) ops::lightning_update(context.kernels, k.slice(0, skipped), v.slice(0, skipped), slopes_, sum);
     if (R == 0) return;
     const TensorView<const float, 2> x = in.x.slice(skipped, T);
-    const TensorView<float, 3> needed = o.slice(skipped, T);
-    queries(context, x, in.first_position + skipped, q.slice(skipped, T));
-    ops::lightning(context.kernels, q.slice(skipped, T), k.slice(skipped, T), v.slice(skipped, T), slopes_, scale, sum,
-                   needed);
-    output(context, x, needed, out);
+    const auto q = workspace.take<float>(R, H_, D_), o = workspace.take<float>(R, H_, D_);
+    queries(context, x, in.first_position + skipped, q);
+    ops::lightning(context.kernels, q, k.slice(skipped, T), v.slice(skipped, T), slopes_,
+                   static_cast<float>(config_.lightning_scale_value()), sum, o);
+    output(context, x, o, out);
   }
 
   // Spec 9.4: 4 C d H for the products inside a chunk, 4 d d H for the state.

@@ -16,6 +16,12 @@
 #error "compile with -DSALA_ISA=portable, avx2 or avx512"
 #endif
 #define SALA_INLINE inline __attribute__((always_inline))
+// Before a short loop whose index picks registers.
+#if defined(__clang__)
+#define SALA_UNROLL _Pragma("unroll")
+#else
+#define SALA_UNROLL _Pragma("GCC unroll 16")
+#endif
 
 namespace sala::ops::SALA_ISA {
 

@@ -1,8 +1,8 @@
 // Register tiles of R rows by 16 NV outputs; the weights of 16 NV outputs stay in L1 while the rows of the tile pass by.
 #include <algorithm>
 
+#include "sim/ops/gemm-inl.h"
 #include "sim/ops/linear/linear_tiles.h"
-#include "sim/ops/simd-inl.h"
 
 namespace sala::ops::SALA_ISA {
 namespace {
@@ -34,14 +34,7 @@ SALA_INLINE void multiply(const float* x, int64_t x_stride, const float* panels,
   for (int r = 0; r < R; ++r)
     for (int v = 0; v < NV; ++v)
       sum[r][v] = first ? set1(0.0f) : load_columns(y + r * y_stride + v * kLanes, columns - v * kLanes);
-  for (int64_t k = 0; k < depth; ++k) {
-    F16 w[NV];
-    for (int v = 0; v < NV; ++v) w[v] = load(panels + v * panel_stride + k * kLanes);
-    for (int r = 0; r < R; ++r) {
-      const F16 a = set1(x[r * x_stride + k]);
-      for (int v = 0; v < NV; ++v) sum[r][v] = fma(a, w[v], sum[r][v]);
-    }
-  }
+  accumulate(x, x_stride, panels, kLanes, panel_stride, depth, sum);
   for (int r = 0; r < R; ++r)
     for (int v = 0; v < NV; ++v) store_columns(y + r * y_stride + v * kLanes, sum[r][v], columns - v * kLanes);
 }
