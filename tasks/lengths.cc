@@ -11,7 +11,8 @@ constexpr int64_t kLongest = int64_t{1} << 40;
 
 int64_t parse_one(std::string_view word) {
   const auto fail = [&] {
-    return Error(ErrorCode::kUsage, "length '{}' is not understood; write 4096, 4k, 1000k or 2m, lists 4k,128k, ranges 4k-2048k*2", word);
+    return Error(ErrorCode::kUsage,
+                 "length '{}' is not understood; write 4096, 4k, 1000k or 2m, lists 4k,128k, ranges 4k-2048k*2", word);
   };
   std::string_view digits = word;
   char unit = 0;
@@ -21,7 +22,8 @@ int64_t parse_one(std::string_view word) {
   }
   int64_t count = 0;
   const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), count);
-  if (digits.empty() || error != std::errc() || end != digits.data() + digits.size() || count <= 0 || count > kLongest) throw fail();
+  if (digits.empty() || error != std::errc() || end != digits.data() + digits.size() || count <= 0 || count > kLongest)
+    throw fail();
   int64_t scale = 1;
   if (unit == 'k' || unit == 'K') {
     scale = count % 1000 == 0 ? 1000 : 1024;  // published columns: 1000k is decimal, 2048k is not
@@ -38,20 +40,29 @@ int64_t parse_one(std::string_view word) {
 
 std::vector<int64_t> parse_lengths(const std::string& list) {
   std::vector<int64_t> lengths;
+  const auto add = [&](int64_t length) {
+    if (std::find(lengths.begin(), lengths.end(), length) == lengths.end()) lengths.push_back(length);
+  };
   for (size_t begin = 0; begin <= list.size();) {
     const size_t end = std::min(list.find(',', begin), list.size());
     const std::string word = list.substr(begin, end - begin);
     begin = end + 1;
     const size_t dash = word.find('-'), star = word.find('*');
     if (dash == std::string::npos) {
-      lengths.push_back(parse_one(word));
+      add(parse_one(word));
       continue;
     }
     const int64_t first = parse_one(word.substr(0, dash));
     const int64_t last = parse_one(word.substr(dash + 1, star == std::string::npos ? std::string::npos : star - dash - 1));
     const int64_t factor = star == std::string::npos ? 2 : parse_one(word.substr(star + 1));
-    if (factor < 2 || last < first) throw Error(ErrorCode::kUsage, "length range '{}' goes nowhere; write first-last*factor with factor at least 2", word);
-    for (int64_t length = first; length <= last; length *= factor) lengths.push_back(length);
+    if (factor < 2 || last < first ||
+        word.find_first_of("kKmM", star == std::string::npos ? word.size() : star) != std::string::npos)
+      throw Error(ErrorCode::kUsage,
+                  "length range '{}' goes nowhere; write first-last*factor with a plain factor of at least 2", word);
+    for (int64_t length = first;; length *= factor) {
+      add(length);
+      if (length > last / factor) break;
+    }
   }
   return lengths;
 }

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
 
 #include "sala/core/error.h"
 #include "sala/tasks/task.h"
@@ -74,31 +75,55 @@ std::vector<TaskInfo> resolve_tasks(const std::string& list) {
       const bool wanted = info.name == word || info.group == word || (word == "niah" && info.name.starts_with("niah_"));
       if (!wanted) continue;
       found = true;
-      if (std::none_of(chosen.begin(), chosen.end(), [&](const TaskInfo& c) { return c.name == info.name; })) chosen.push_back(info);
+      if (std::none_of(chosen.begin(), chosen.end(), [&](const TaskInfo& c) { return c.name == info.name; }))
+        chosen.push_back(info);
     }
     if (!found)
-      throw Error(ErrorCode::kUsage, "no task or group '{}'; near it: {}; `sala_eval list tasks` shows all", word, fmt::join(near_names(word), ", "));
+      throw Error(ErrorCode::kUsage, "no task or group '{}'; near it: {}; `sala_eval list tasks` shows all", word,
+                  fmt::join(near_names(word), ", "));
   }
   return chosen;
 }
 
-Sample regenerate(const std::string& sample_id, const Tokenizer& tokenizer) {
-  const auto fail = [&] { return Error(ErrorCode::kUsage, "'{}' is no sample id; one looks like ruler/niah_single_1@131072#37!42", sample_id); };
-  const size_t slash = sample_id.find('/'), at = sample_id.find('@'), hash = sample_id.find('#'), bang = sample_id.find('!');
-  if (slash == std::string::npos || at == std::string::npos || hash == std::string::npos || bang == std::string::npos ||
-      !(slash < at && at < hash && hash < bang))
-    throw fail();
+std::string sample_id(const Task& task, const SampleRequest& request) {
+  return fmt::format("{}/{}@{}#{}!{}{}{}", task.group(), task.name(), request.length, request.index, request.seed,
+                     request.split == Split::kTrain ? "~train" : "", request.mode == Mode::kUpstream ? "~upstream" : "");
+}
+
+Sample regenerate(const std::string& id, const Tokenizer& tokenizer) {
+  const auto fail = [&] {
+    return Error(ErrorCode::kUsage, "'{}' is no sample id; one looks like ruler/niah_single_1@131072#37!42", id);
+  };
+  std::string_view rest = id;
+  const auto until = [&](char mark) {
+    const size_t at = rest.find(mark);
+    if (at == std::string_view::npos) throw fail();
+    const std::string_view word = rest.substr(0, at);
+    rest.remove_prefix(at + 1);
+    return word;
+  };
+  const auto number = [&]<class T>(std::string_view word, T& value) {
+    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+    if (word.empty() || word[0] == '-' || error != std::errc() || end != word.data() + word.size()) throw fail();
+  };
+  const std::string_view group = until('/'), name = until('@');
   SampleRequest request;
-  try {
-    request.length = std::stoll(sample_id.substr(at + 1, hash - at - 1));
-    request.index = std::stoll(sample_id.substr(hash + 1, bang - hash - 1));
-    request.seed = std::stoull(sample_id.substr(bang + 1));
-  } catch (const std::exception&) {
-    throw fail();
+  number(until('#'), request.length);
+  number(until('!'), request.index);
+  const auto ends_with = [&](std::string_view suffix) {
+    const bool found = rest.ends_with(suffix);
+    if (found) rest.remove_suffix(suffix.size());
+    return found;
+  };
+  if (ends_with("~upstream")) request.mode = Mode::kUpstream;
+  if (ends_with("~train")) request.split = Split::kTrain;
+  number(rest, request.seed);
+  for (const TaskInfo& info : all_tasks()) {
+    if (info.name != name || info.group != group) continue;
+    if (info.task == nullptr) throw Error(ErrorCode::kUnsupported, "'{}': {} is planned but not built yet", id, name);
+    return info.task->make_sample(request, tokenizer);
   }
-  for (const TaskInfo& info : resolve_tasks(sample_id.substr(slash + 1, at - slash - 1)))
-    if (info.task != nullptr) return info.task->make_sample(request, tokenizer);
-  throw Error(ErrorCode::kUnsupported, "task of '{}' is planned but not built yet", sample_id);
+  throw Error(ErrorCode::kUsage, "'{}': no task '{}' in group '{}'; `sala_eval list tasks` shows all", id, name, group);
 }
 
 }  // namespace sala::tasks

@@ -1,6 +1,7 @@
 #include "sala/tasks/training.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -19,10 +20,15 @@ namespace {
 
 constexpr int64_t kHeaderBytes = 48;
 constexpr int64_t kRowsPerTile = 64;
+constexpr int64_t kMostRowTokens = int64_t{1} << 30;
+constexpr int64_t kMostTokens = int64_t{1} << 60;
 
 const NiahSpec& draw_task(const TrainingRequest& request, Rng& rng) {
   double total = 0;
   for (const auto& [name, weight] : request.mix) total += weight;
+  if (!(total > 0))
+    throw Error(ErrorCode::kUsage, "training rows: the weights of the tasks add up to {}; at least one must be positive",
+                total);
   double at = rng.uniform() * total;
   std::string_view chosen;
   for (const auto& [name, weight] : request.mix) {
@@ -39,28 +45,32 @@ class File {
  public:
   explicit File(const std::string& path) : path_(path), fd_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644)) {
     if (fd_ < 0) throw Error(ErrorCode::kIo, "cannot write {}: {}", path_, std::strerror(errno));
+    struct stat status;
+    regular_ = ::fstat(fd_, &status) == 0 && S_ISREG(status.st_mode);
   }
   ~File() {
     if (fd_ >= 0) ::close(fd_);
-    if (!kept_) ::unlink(path_.c_str());
+    if (!kept_ && regular_) ::unlink(path_.c_str());  // never a device or a pipe
   }
   void write_at(const void* data, int64_t bytes, int64_t offset) const {
     const char* from = static_cast<const char*>(data);
     while (bytes > 0) {
       const ssize_t n = ::pwrite(fd_, from, static_cast<size_t>(bytes), offset);
+      if (n < 0 && errno == EINTR) continue;
       if (n <= 0) throw Error(ErrorCode::kIo, "cannot write {}: {}", path_, std::strerror(errno));
       from += n, bytes -= n, offset += n;
     }
   }
   void keep() {
-    if (::close(std::exchange(fd_, -1)) != 0) throw Error(ErrorCode::kIo, "cannot write {}: {}", path_, std::strerror(errno));
+    if (::close(std::exchange(fd_, -1)) != 0)
+      throw Error(ErrorCode::kIo, "cannot write {}: {}", path_, std::strerror(errno));
     kept_ = true;
   }
 
  private:
   std::string path_;
   int fd_;
-  bool kept_ = false;
+  bool kept_ = false, regular_ = false;
 };
 
 std::array<unsigned char, kHeaderBytes> make_header(const TrainingRequest& request, const Tokenizer& tokenizer) {
@@ -82,12 +92,18 @@ std::array<unsigned char, kHeaderBytes> make_header(const TrainingRequest& reque
 
 TrainingRow make_training_row(const TrainingRequest& request, int64_t index, const Tokenizer& tokenizer) {
   if (tokenizer.vocab_size() > 65536)
-    throw Error(ErrorCode::kUnsupported, "packed tokens hold 16-bit ids; the {} tokenizer has {} pieces", tokenizer.kind(), tokenizer.vocab_size());
+    throw Error(ErrorCode::kUnsupported, "packed tokens hold 16-bit ids; the {} tokenizer has {} pieces", tokenizer.kind(),
+                tokenizer.vocab_size());
   Rng rng(request.seed, request.split == Split::kTrain ? "training/train" : "training/eval", static_cast<uint64_t>(index));
   return niah_training_row(draw_task(request, rng), request, rng, tokenizer);
 }
 
-void write_training_file(const std::string& path, const TrainingRequest& request, const Tokenizer& tokenizer, const std::function<void(int64_t)>& progress) {
+void write_training_file(const std::string& path, const TrainingRequest& request, const Tokenizer& tokenizer,
+                         const std::function<void(int64_t)>& progress) {
+  if (request.row_tokens < 1 || request.row_tokens > kMostRowTokens || request.rows < 1 ||
+      request.rows > kMostTokens / request.row_tokens)
+    throw Error(ErrorCode::kUsage, "training rows: {} rows of {} tokens; a row has 1 to {} tokens, a file at most {}",
+                request.rows, request.row_tokens, kMostRowTokens, kMostTokens);
   make_training_row(request, 0, tokenizer);  // refuse before the file exists
   File file(path);
   const auto header = make_header(request, tokenizer);

@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
 #include <fstream>
 #include <iostream>
@@ -38,8 +40,11 @@ tasks::Split parse_split(const std::string& name) { return name == "train" ? tas
 
 std::vector<std::pair<std::string, double>> task_mix(const Options& options) {
   std::vector<std::pair<std::string, double>> mix;
-  for (const auto& info : tasks::resolve_tasks(options.tasks))
-    if (!info.planned) mix.emplace_back(info.name, 1.0);
+  for (const auto& info : tasks::resolve_tasks(options.tasks)) {
+    if (info.planned)
+      throw Error(ErrorCode::kUnsupported, "{} is planned but not built yet: it has no training rows", info.name);
+    mix.emplace_back(info.name, 1.0);
+  }
   for (size_t begin = 0; !options.weights.empty() && begin <= options.weights.size();) {
     const size_t end = std::min(options.weights.find(',', begin), options.weights.size());
     const std::string word = options.weights.substr(begin, end - begin);
@@ -50,7 +55,7 @@ std::vector<std::pair<std::string, double>> task_mix(const Options& options) {
       if (equal == std::string::npos || name != word.substr(0, equal)) continue;
       char* rest = nullptr;
       weight = std::strtod(word.c_str() + equal + 1, &rest);
-      found = *rest == 0 && weight >= 0;
+      found = rest != word.c_str() + equal + 1 && *rest == 0 && weight >= 0 && std::isfinite(weight);
     }
     if (!found) throw Error(ErrorCode::kUsage, "--weights: '{}' is not TASK=NUMBER with a task of --task", word);
   }
@@ -59,7 +64,8 @@ std::vector<std::pair<std::string, double>> task_mix(const Options& options) {
 
 void generate_tokens(const Options& options, const Tokenizer& tokenizer) {
   const std::vector<int64_t> lengths = tasks::parse_lengths(options.lengths);
-  if (lengths.size() != 1) throw Error(ErrorCode::kUsage, "--tokens writes rows of one length; --len has {}", lengths.size());
+  if (lengths.size() != 1)
+    throw Error(ErrorCode::kUsage, "--tokens writes rows of one length; --len has {}", lengths.size());
   if (options.out == "-") throw Error(ErrorCode::kUsage, "--tokens writes a binary file; name it with --out");
   tasks::TrainingRequest request;
   request.mix = task_mix(options);
@@ -80,35 +86,58 @@ void generate_tokens(const Options& options, const Tokenizer& tokenizer) {
   });
 }
 
+int64_t code_points(std::string_view text) {
+  return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
+}
+
+// The fields of upstream's validation.jsonl (spec tasks 1.9), then ours. Upstream's niah overwrites `index` with the
+// character offset of the answer; here `index` is the index and the offset has a name of its own.
 nlohmann::ordered_json to_json(const tasks::Sample& sample, int64_t index) {
   nlohmann::ordered_json evidence = nlohmann::ordered_json::array();
-  for (const auto& span : sample.evidence)
-    evidence.push_back({{"token_begin", span.token_begin}, {"token_end", span.token_end}, {"depth", span.depth}, {"key", span.key}, {"value", span.value}});
+  int64_t answer_token = -1;
+  for (const auto& span : sample.evidence) {
+    evidence.push_back({{"token_begin", span.token_begin},
+                        {"token_end", span.token_end},
+                        {"value_token", span.value_token},
+                        {"depth", span.depth},
+                        {"key", span.key},
+                        {"value", span.value}});
+    if (answer_token < 0 && !sample.outputs.empty() && span.value == sample.outputs[0]) answer_token = span.value_token;
+  }
   const auto tokens = static_cast<int64_t>(sample.prompt_ids.size());
-  return {{"index", index},
-          {"input", sample.input},
-          {"outputs", sample.outputs},
-          {"length", tokens + sample.tokens_to_generate},
-          {"answer_prefix", sample.answer_prefix},
-          {"token_position_answer", sample.evidence.empty() ? -1 : sample.evidence[0].token_begin},
-          {"id", sample.id},
-          {"prompt_tokens", tokens},
-          {"evidence", evidence}};
+  nlohmann::ordered_json line = {{"index", index},
+                                 {"input", sample.input},
+                                 {"outputs", sample.outputs},
+                                 {"length", tokens + sample.tokens_to_generate},
+                                 {"length_w_model_temp", tokens + sample.tokens_to_generate},
+                                 {"answer_prefix", sample.answer_prefix}};
+  if (answer_token >= 0) {
+    line["token_position_answer"] = answer_token;
+    line["answer_char"] = code_points(std::string_view(sample.input).substr(0, sample.input.find(sample.outputs[0])));
+  }
+  line["id"] = sample.id;
+  line["prompt_tokens"] = tokens;
+  line["evidence"] = evidence;
+  return line;
 }
 
 void generate_jsonl(const Options& options, const Tokenizer& tokenizer) {
+  const std::vector<tasks::TaskInfo> chosen = tasks::resolve_tasks(options.tasks);
+  const std::vector<int64_t> lengths = tasks::parse_lengths(options.lengths);
+  if (std::all_of(chosen.begin(), chosen.end(), [](const tasks::TaskInfo& info) { return info.planned; }))
+    throw Error(ErrorCode::kUnsupported, "{} is planned but not built yet", options.tasks);
   std::ofstream file;
   if (options.out != "-") {
     file.open(options.out);
     if (!file) throw Error(ErrorCode::kIo, "cannot write {}", options.out);
   }
   std::ostream& out = options.out == "-" ? std::cout : file;
-  for (const auto& info : tasks::resolve_tasks(options.tasks)) {
+  for (const auto& info : chosen) {
     if (info.planned) {
       fmt::print(stderr, "generate: {} is planned but not built yet; skipped\n", info.name);
       continue;
     }
-    for (int64_t length : tasks::parse_lengths(options.lengths)) {
+    for (int64_t length : lengths) {
       const int64_t batch = 4 * num_threads();
       for (int64_t begin = options.first; begin < options.first + options.count; begin += batch) {
         std::vector<std::string> lines(static_cast<size_t>(std::min(batch, options.first + options.count - begin)));
@@ -128,17 +157,26 @@ void generate_jsonl(const Options& options, const Tokenizer& tokenizer) {
 void add_generate_command(CLI::App& app) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("generate", "Write task samples as JSONL, or packed training tokens");
-  command->footer("Example:\n  sala_eval generate --task niah_multikey_1 --len 4k --count 10 --out samples.jsonl\n"
-                  "  sala_eval generate --tokens --split train --task niah --len 512 --count 20000 --seed 1 --out rows.tok");
+  command->footer(
+      "Example:\n  sala_eval generate --task niah_multikey_1 --len 4k --count 10 --out samples.jsonl\n"
+      "  sala_eval generate --tokens --split train --task niah --len 512 --count 20000 --seed 1 --out rows.tok");
   command->add_option("--task", options->tasks, "Comma list of tasks or groups")->required();
-  command->add_option("--len", options->lengths, "Comma list of lengths in tokens (4k, 128k, 1000k, 4k-2048k*2)")->required();
-  command->add_option("--count", options->count, "Samples per task and length, or rows with --tokens")->check(CLI::Range(int64_t{1}, int64_t{1} << 40))->capture_default_str();
-  command->add_option("--first", options->first, "Index of the first sample")->check(CLI::NonNegativeNumber)->capture_default_str();
+  command->add_option("--len", options->lengths, "Comma list of lengths in tokens (4k, 128k, 1000k, 4k-2048k*2)")
+      ->required();
+  command->add_option("--count", options->count, "Samples per task and length, or rows with --tokens")
+      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40))
+      ->capture_default_str();
+  command->add_option("--first", options->first, "Index of the first sample")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
+      ->capture_default_str();
   command->add_option("--seed", options->seed, "Seed")->capture_default_str();
-  command->add_option("--split", options->split, "Half of the key and value space: eval (samples) or train")->check(CLI::IsMember({"eval", "train"}))->capture_default_str();
-  command->add_option("--tokenizer", options->tokenizer, "SentencePiece .model file, model directory, whitespace or byte")->capture_default_str();
+  command->add_option("--split", options->split, "Half of the key and value space: eval (samples) or train")
+      ->check(CLI::IsMember({"eval", "train"}))
+      ->capture_default_str();
+  command->add_option("--tokenizer", options->tokenizer, "SentencePiece .model file, model directory, whitespace or byte")
+      ->capture_default_str();
   command->add_option("--out", options->out, "File to write; - is standard output")->capture_default_str();
-  command->add_option("--threads", options->threads, "Threads; 0 = all")->check(CLI::NonNegativeNumber)->capture_default_str();
+  command->add_option("--threads", options->threads, "Threads; 0 = all")->check(CLI::Range(0, 1024))->capture_default_str();
   command->add_flag("--tokens", options->tokens, "Write packed training rows (docs/file_formats.md) instead of JSONL");
   command->add_option("--weights", options->weights, "With --tokens: TASK=WEIGHT,... of the mix; default 1 each");
   command->add_flag("--len-jitter", options->jitter, "With --tokens: also shorter haystacks");

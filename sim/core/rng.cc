@@ -43,7 +43,8 @@ Rng::Rng(uint64_t seed, std::string_view domain, uint64_t sample, uint32_t strea
 }
 
 void Rng::refill() {
-  if (ended_) throw Error(ErrorCode::kInternal, "Rng: a stream holds 2^34 numbers; use one stream for each tensor or sample");
+  if (ended_)
+    throw Error(ErrorCode::kInternal, "Rng: a stream holds 2^34 numbers; use one stream for each tensor or sample");
   block_ = philox4x32(counter_, key_);
   ended_ = ++counter_[0] == 0;
   used_ = 0;

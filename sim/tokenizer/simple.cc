@@ -59,7 +59,8 @@ class WhitespaceTokenizer final : public Tokenizer {
     return ids;
   }
   std::string decode(const std::vector<int32_t>&) const override {
-    throw Error(ErrorCode::kUnsupported, "whitespace tokenizer: ids are hashes of words and cannot be decoded; use it for lengths only");
+    throw Error(ErrorCode::kUnsupported,
+                "whitespace tokenizer: ids are hashes of words and cannot be decoded; use it for lengths only");
   }
 };
 

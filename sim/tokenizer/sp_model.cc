@@ -35,14 +35,20 @@ class Wire {
     return std::bit_cast<float>(bits);
   }
   void skip(uint64_t wire_type) {
-    if (wire_type == 0) varint();
-    else if (wire_type == 1) take(8);
-    else if (wire_type == 2) block();
-    else if (wire_type == 5) take(4);
-    else fail("an unknown wire type");
+    if (wire_type == 0)
+      varint();
+    else if (wire_type == 1)
+      take(8);
+    else if (wire_type == 2)
+      block();
+    else if (wire_type == 5)
+      take(4);
+    else
+      fail("an unknown wire type");
   }
   [[noreturn]] void fail(const char* what) const {
-    throw Error(ErrorCode::kFormat, "SpModel::parse: {} is not a SentencePiece model: {} at byte {} of {}", path_, what, at_, bytes_.size());
+    throw Error(ErrorCode::kFormat, "SpModel::parse: {} is not a SentencePiece model: {} at byte {} of {}", path_, what, at_,
+                bytes_.size());
   }
 
  private:
@@ -77,10 +83,14 @@ PieceType parse_type(Wire& wire) {
 Piece parse_piece(std::string_view bytes, const std::string& path) {
   Piece piece;
   each_field(bytes, path, [&](uint64_t number, uint64_t type, Wire& wire) {
-    if (number == 1 && type == 2) piece.text = wire.block();
-    else if (number == 2 && type == 5) piece.score = wire.number32();
-    else if (number == 3 && type == 0) piece.type = parse_type(wire);
-    else return false;
+    if (number == 1 && type == 2)
+      piece.text = wire.block();
+    else if (number == 2 && type == 5)
+      piece.score = wire.number32();
+    else if (number == 3 && type == 0)
+      piece.type = parse_type(wire);
+    else
+      return false;
     return true;
   });
   return piece;
@@ -88,7 +98,9 @@ Piece parse_piece(std::string_view bytes, const std::string& path) {
 
 // The rules that the library has as well.
 void check_pieces(const SpModel& model) {
-  const auto fail = [&](const std::string& what) { return Error(ErrorCode::kFormat, "SpModel::parse: {} cannot be used: {}", model.path, what); };
+  const auto fail = [&](const std::string& what) {
+    return Error(ErrorCode::kFormat, "SpModel::parse: {} cannot be used: {}", model.path, what);
+  };
   if (model.pieces.empty()) throw fail("it holds no pieces, so it is not a SentencePiece model");
   std::unordered_set<std::string_view> seen;
   int64_t unknown = 0;
@@ -133,14 +145,22 @@ SpModel SpModel::parse(std::string bytes, const std::string& path) {
       return true;
     }
     each_field(block, path, [&](uint64_t number, uint64_t type, Wire& wire) {
-      if (part == 2 && number == 3 && type == 0) model.model_type = static_cast<int>(wire.varint());
-      else if (part == 2 && number == 24 && type == 0) model.whitespace_as_suffix = wire.varint() != 0;
-      else if (part == 2 && number == 35 && type == 0) model.byte_fallback = wire.varint() != 0;
-      else if (part != 2 && number == 2 && type == 2) model.has_charsmap |= !wire.block().empty();
-      else if (part == 3 && number == 3 && type == 0) model.add_dummy_prefix = wire.varint() != 0;
-      else if (part == 3 && number == 4 && type == 0) model.remove_extra_whitespaces = wire.varint() != 0;
-      else if (part == 3 && number == 5 && type == 0) model.escape_whitespaces = wire.varint() != 0;
-      else return false;
+      if (part == 2 && number == 3 && type == 0)
+        model.model_type = static_cast<int>(wire.varint());
+      else if (part == 2 && number == 24 && type == 0)
+        model.whitespace_as_suffix = wire.varint() != 0;
+      else if (part == 2 && number == 35 && type == 0)
+        model.byte_fallback = wire.varint() != 0;
+      else if (part != 2 && number == 2 && type == 2)
+        model.has_charsmap |= !wire.block().empty();
+      else if (part == 3 && number == 3 && type == 0)
+        model.add_dummy_prefix = wire.varint() != 0;
+      else if (part == 3 && number == 4 && type == 0)
+        model.remove_extra_whitespaces = wire.varint() != 0;
+      else if (part == 3 && number == 5 && type == 0)
+        model.escape_whitespaces = wire.varint() != 0;
+      else
+        return false;
       return true;
     });
     return true;

@@ -1,4 +1,5 @@
-// The fields of a SentencePiece `.model` file that decide how text is encoded (sentencepiece_model.proto, wire format read by hand).
+// The fields of a SentencePiece `.model` file that decide how text is encoded (sentencepiece_model.proto, wire format read
+// by hand).
 #pragma once
 
 #include <cstdint>
@@ -28,8 +29,8 @@ struct SpModel {
   std::string path, bytes;    // the file itself
   std::string hash;           // 16 hexadecimal digits of `bytes`
 
-  // `path` is for messages. Throws Error{kFormat} when the bytes are no model, or one that cannot be used: no pieces, an empty or repeated
-  // piece, a score that is no number, a byte piece not of the form <0x0A>, not exactly one unknown piece.
+  // `path` is for messages. Throws Error{kFormat} when the bytes are no model, or one that cannot be used: no pieces, an
+  // empty or repeated piece, a score that is no number, a byte piece not of the form <0x0A>, not exactly one unknown piece.
   static SpModel parse(std::string bytes, const std::string& path);
   // Reads and parses a file. Also throws Error{kIo}.
   static SpModel load(const std::string& path);

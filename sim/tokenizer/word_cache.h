@@ -25,7 +25,8 @@ class WordCache {
     for (size_t slot = hash >> kShift;; slot = (slot + 1) & kMask) {
       const Entry& entry = slots_[slot];
       if (entry.hash == 0) return nullptr;
-      if (entry.hash == hash && entry.text_size == word.size() && std::memcmp(text_.data() + entry.text_begin, word.data(), word.size()) == 0)
+      if (entry.hash == hash && entry.text_size == word.size() &&
+          std::memcmp(text_.data() + entry.text_begin, word.data(), word.size()) == 0)
         return &entry;
     }
   }
@@ -36,8 +37,8 @@ class WordCache {
     if (used_ == kMaxWords) clear();
     size_t slot = hash >> kShift;
     while (slots_[slot].hash != 0) slot = (slot + 1) & kMask;
-    slots_[slot] = {hash, static_cast<uint32_t>(text_.size()), static_cast<uint32_t>(data_.size()), static_cast<uint16_t>(word.size()),
-                    static_cast<uint16_t>(ids.size())};
+    slots_[slot] = {hash, static_cast<uint32_t>(text_.size()), static_cast<uint32_t>(data_.size()),
+                    static_cast<uint16_t>(word.size()), static_cast<uint16_t>(ids.size())};
     text_.insert(text_.end(), word.begin(), word.end());
     data_.insert(data_.end(), ids.begin(), ids.end());
     data_.insert(data_.end(), offsets.begin(), offsets.end());

@@ -6,9 +6,11 @@
 #include <cmath>
 #include <memory>
 #include <set>
+#include <unordered_set>
 
 #include "sala/core/error.h"
 #include "tasks/text/essay.h"
+#include "tasks/text/fit.h"
 #include "tasks/text/match.h"
 
 namespace sala::tasks {
@@ -22,18 +24,79 @@ const char* plural(ValueKind kind) {
 }
 
 void replace_all(std::string& text, std::string_view from, std::string_view to) {
-  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size())) text.replace(at, from.size(), to);
+  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+    text.replace(at, from.size(), to);
 }
 
 // Distinct integers of [0, n), ascending.
 std::vector<int64_t> draw_distinct(Rng& rng, int64_t n, int64_t count) {
   std::set<int64_t> chosen;
-  while (static_cast<int64_t>(chosen.size()) < count) chosen.insert(static_cast<int64_t>(rng.below(static_cast<uint64_t>(n))));
+  while (static_cast<int64_t>(chosen.size()) < count)
+    chosen.insert(static_cast<int64_t>(rng.below(static_cast<uint64_t>(n))));
   return {chosen.begin(), chosen.end()};
 }
 
 struct Needle {
   std::string key, value, sentence;
+  size_t begin = 0;  // first byte in the prompt built last
+};
+
+// Draws keys and values that the sample does not hold yet: a second needle of the same key, or the answer in another needle,
+// would make the question ambiguous (spec tasks 5, pitfall 9). Strings are remembered by hash; two that share one only cost
+// a further draw.
+class FreshValues {
+ public:
+  FreshValues(std::string_view task, Split split) : task_(task), split_(split) {}
+  const std::string& draw(Rng& rng, ValueKind kind) {
+    for (int attempt = 0; attempt < kMostDraws; ++attempt) {
+      draw_value(rng, kind, split_, value_);
+      if (used_.insert(stable_hash(value_)).second) return value_;
+    }
+    throw Error(ErrorCode::kUsage, "{}: the length needs more distinct keys and values than there are (about {} drawn)",
+                task_, used_.size());
+  }
+
+ private:
+  static constexpr int kMostDraws = 1000;
+  std::string_view task_;
+  Split split_;
+  std::string value_;
+  std::unordered_set<uint64_t> used_;
+};
+
+// Units 0, 1, ... of a sample's haystack, made when first asked for: sentences of the essay, noise lines, or distractor
+// needles.
+class HaystackUnits {
+ public:
+  HaystackUnits(const NiahSpec& spec, const SampleRequest& request, FreshValues& values)
+      : spec_(spec),
+        split_(request.split),
+        values_(values),
+        rng_(request.seed, fmt::format("ruler/{}/haystack", spec.name), static_cast<uint64_t>(request.index)) {}
+  char separator() const { return spec_.haystack == Haystack::kEssay ? ' ' : '\n'; }
+  std::string_view operator[](int64_t index) {
+    if (spec_.haystack == Haystack::kNoise) return kNoiseSentence;
+    while (static_cast<int64_t>(ends_.size()) <= index) {
+      if (spec_.haystack == Haystack::kEssay) {
+        text_ += essay_sentence(split_, static_cast<int64_t>(ends_.size()));
+      } else {
+        const std::string key = values_.draw(rng_, spec_.key_kind);
+        append_needle(text_, spec_.value_kind, key, values_.draw(rng_, spec_.value_kind));
+      }
+      ends_.push_back(text_.size());
+    }
+    const auto at = static_cast<size_t>(index);
+    const size_t begin = at == 0 ? 0 : ends_[at - 1];
+    return std::string_view(text_).substr(begin, ends_[at] - begin);
+  }
+
+ private:
+  const NiahSpec& spec_;
+  Split split_;
+  FreshValues& values_;
+  Rng rng_;
+  std::string text_;  // units without separators
+  std::vector<size_t> ends_;
 };
 
 // Everything of a sample that does not depend on the haystack's size.
@@ -50,41 +113,34 @@ class NiahTask final : public Task {
   std::string_view group() const override { return "ruler"; }
   std::string_view description() const override { return spec_.description; }
   int64_t tokens_to_generate() const override { return kTokensToGenerate; }
-  double score(const Sample& sample, std::string_view answer) const override { return string_match_all(answer, sample.outputs); }
+  double score(const Sample& sample, std::string_view answer) const override {
+    return string_match_all(answer, sample.outputs);
+  }
   Sample make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const override;
 
  private:
-  std::string domain() const { return fmt::format("ruler/{}", spec_.name); }
   Rng stream(const SampleRequest& request, uint32_t id) const {
-    return Rng(request.seed, domain(), static_cast<uint64_t>(request.index), id);
+    return Rng(request.seed, fmt::format("ruler/{}", spec_.name), static_cast<uint64_t>(request.index), id);
   }
-  Draft draft(const SampleRequest& request) const;
-  std::string unit(const SampleRequest& request, const Draft& draft, int64_t index) const;
-  std::string context(const SampleRequest& request, const Draft& draft, const std::vector<std::string>& units, int64_t count) const;
-  int64_t separators() const;
+  Draft draft(const SampleRequest& request, FreshValues& values) const;
+  std::string prompt(const SampleRequest& request, Draft& draft, HaystackUnits& units, int64_t count) const;
 
   NiahSpec spec_;
 };
 
-Draft NiahTask::draft(const SampleRequest& request) const {
+Draft NiahTask::draft(const SampleRequest& request, FreshValues& fresh) const {
   Rng rng = stream(request, 0);
   Draft draft;
   const int64_t keys = std::max(spec_.keys, spec_.queries);
   std::vector<std::string> names;
   std::vector<std::vector<std::string>> values;
-  std::set<std::string> used;
-  const auto fresh = [&](ValueKind kind) {
-    while (true) {
-      std::string value = draw_value(rng, kind, request.split);
-      if (used.insert(value).second) return value;
-    }
-  };
   for (int64_t k = 0; k < keys; ++k) {
-    names.push_back(fresh(spec_.key_kind));
+    names.push_back(fresh.draw(rng, spec_.key_kind));
     values.emplace_back();
     for (int64_t v = 0; v < spec_.values; ++v) {
-      values.back().push_back(fresh(spec_.value_kind));
-      draft.needles.push_back({names.back(), values.back().back(), needle_sentence(spec_.value_kind, names.back(), values.back().back())});
+      values.back().push_back(fresh.draw(rng, spec_.value_kind));
+      draft.needles.push_back(
+          {names.back(), values.back().back(), needle_sentence(spec_.value_kind, names.back(), values.back().back())});
     }
   }
   rng.shuffle(draft.needles);
@@ -101,23 +157,9 @@ Draft NiahTask::draft(const SampleRequest& request) const {
   return draft;
 }
 
-// Haystack unit `index`: a sentence of the essay, the noise line, or a distractor needle.
-std::string NiahTask::unit(const SampleRequest& request, const Draft& draft, int64_t index) const {
-  switch (spec_.haystack) {
-    case Haystack::kNoise: return std::string(kNoiseSentence);
-    case Haystack::kEssay: return essay_sentence(request.split, index);
-    case Haystack::kNeedle: break;
-  }
-  Rng rng(request.seed, domain() + "/haystack", static_cast<uint64_t>(request.index), static_cast<uint32_t>(index));
-  std::string key;
-  do {
-    key = draw_value(rng, spec_.key_kind, request.split);
-  } while (std::any_of(draft.needles.begin(), draft.needles.end(), [&](const Needle& needle) { return needle.key == key; }));
-  return needle_sentence(spec_.value_kind, key, draw_value(rng, spec_.value_kind, request.split));
-}
-
-// The needles among the first `count` units (spec 1.4). Positions are drawn per sample and scale with count.
-std::string NiahTask::context(const SampleRequest& request, const Draft& draft, const std::vector<std::string>& units, int64_t count) const {
+// The prompt with the needles among the first `count` units (spec 1.4). Positions are drawn per sample and scale with count.
+// Notes in `draft` where each needle begins.
+std::string NiahTask::prompt(const SampleRequest& request, Draft& draft, HaystackUnits& units, int64_t count) const {
   Rng rng = stream(request, 1);
   const auto needles = static_cast<int64_t>(draft.needles.size());
   std::vector<int64_t> before;  // needle i goes before unit before[i]; ascending
@@ -129,84 +171,67 @@ std::string NiahTask::context(const SampleRequest& request, const Draft& draft, 
   } else {
     before = draw_distinct(rng, std::max(count, needles), needles);
   }
-  const char separator = spec_.haystack == Haystack::kEssay ? ' ' : '\n';
-  std::string text;
+  std::string text = draft.text.header;
+  text.reserve(text.size() + static_cast<size_t>(count + needles + 8) * 100);
+  const size_t context = text.size();
+  const auto separate = [&] {
+    if (text.size() > context) text.push_back(units.separator());
+  };
   size_t next = 0;
   for (int64_t u = 0; u <= count; ++u) {
     for (; next < before.size() && (before[next] == u || u == count); ++next) {
-      if (!text.empty()) text.push_back(separator);
+      separate();
+      draft.needles[next].begin = text.size();
       text += draft.needles[next].sentence;
     }
     if (u == count) break;
-    if (!text.empty()) text.push_back(separator);
-    text += units[static_cast<size_t>(u)];
+    separate();
+    text += units[u];
   }
-  return text;
+  return text + draft.text.question + draft.text.answer_prefix;
 }
 
 Sample NiahTask::make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const {
-  const Draft parts = draft(request);
-  const int64_t target = request.length - kTokensToGenerate;
-  Sample sample;
-  const auto assemble = [&](const std::vector<std::string>& units, int64_t count) {
-    sample.input = parts.text.header + context(request, parts, units, count) + parts.text.question;
-    sample.answer_prefix = parts.text.answer_prefix;
-    sample.prompt_ids = tokenizer.encode(sample.prompt());
-    return static_cast<int64_t>(sample.prompt_ids.size());
+  if (request.mode == Mode::kUpstream)
+    throw Error(ErrorCode::kUnsupported, "{}: upstream mode is not built yet; use fixed mode", spec_.name);
+  FreshValues values(spec_.name, request.split);
+  Draft parts = draft(request, values);
+  HaystackUnits units(spec_, request, values);
+  const std::string separator(1, units.separator());
+  const int64_t noise_tokens =
+      spec_.haystack == Haystack::kNoise ? tokens_after_stop(separator, kNoiseSentence, tokenizer) : 0;
+  UnitPrompt growing;
+  growing.task = spec_.name;
+  growing.tokens_to_generate = kTokensToGenerate;
+  growing.unit_tokens = [&](int64_t i) {
+    return noise_tokens > 0 ? noise_tokens : tokens_after_stop(separator, units[i], tokenizer);
   };
-  std::vector<std::string> units;
-  const int64_t smallest = assemble(units, 0);
-  if (smallest > target)
-    throw Error(ErrorCode::kUsage, "{}: length {} is too small; this sample needs at least {} ({} tokens of prompt without haystack + {} to generate)",
-                spec_.name, request.length, smallest + kTokensToGenerate, smallest, kTokensToGenerate);
-  // Estimate by adding up units (with their separator), then correct by what the whole prompt really takes.
-  const auto grow = [&](int64_t tokens) {
-    for (int64_t draw = static_cast<int64_t>(units.size()); tokens > 0; ++draw) {
-      std::string next = unit(request, parts, draw);
-      tokens -= tokenizer.count((spec_.haystack == Haystack::kEssay ? " " : "\n") + next);
-      units.push_back(std::move(next));
-    }
-  };
-  grow(target - smallest);
-  auto count = static_cast<int64_t>(units.size());
-  const auto average = [&](int64_t tokens) { return std::max(1.0, static_cast<double>(tokens - smallest) / static_cast<double>(std::max<int64_t>(count, 1))); };
-  int64_t tokens = assemble(units, count);
-  for (int attempt = 0; attempt < 64; ++attempt) {
-    const int64_t gap = target - tokens;
-    const double unit_tokens = average(tokens);
-    if (gap >= 0 && static_cast<double>(gap) < unit_tokens * 1.5) break;
-    int64_t change = static_cast<int64_t>(std::floor(static_cast<double>(gap) / unit_tokens));
-    if (attempt > 3 && gap >= 0) break;  // close enough; never too long
-    if (gap < 0) change = std::min<int64_t>(change, -1);
-    if (count + change > static_cast<int64_t>(units.size())) grow(static_cast<int64_t>(static_cast<double>(count + change - static_cast<int64_t>(units.size())) * unit_tokens) + 1);
-    count = std::clamp<int64_t>(count + change, 0, static_cast<int64_t>(units.size()));
-    tokens = assemble(units, count);
-  }
-  if (tokens > target) throw Error(ErrorCode::kInternal, "{}: could not fit {} tokens into {}", spec_.name, tokens, target);
+  growing.build = [&](int64_t count) { return prompt(request, parts, units, count); };
+  FittedPrompt fitted = fit_prompt(growing, request.length - kTokensToGenerate, tokenizer);
 
+  Sample sample;
+  sample.id = sample_id(*this, request);
   sample.task = spec_.name;
   sample.request = request;
-  sample.id = fmt::format("ruler/{}@{}#{}!{}", spec_.name, request.length, request.index, request.seed);
   sample.outputs = parts.outputs;
   sample.tokens_to_generate = kTokensToGenerate;
-  std::vector<int64_t> offsets;
-  const std::string prompt = sample.prompt();
-  tokenizer.encode_with_offsets(prompt, offsets);
-  const auto token_of = [&](size_t byte) {
-    return std::upper_bound(offsets.begin(), offsets.end(), static_cast<int64_t>(byte)) - offsets.begin() - 1;
-  };
   for (const Needle& needle : parts.needles) {
     if (std::find(parts.outputs.begin(), parts.outputs.end(), needle.value) == parts.outputs.end()) continue;
-    const size_t at = prompt.find(needle.sentence);
-    SALA_DCHECK(at != std::string::npos);
+    const size_t end = needle.begin + needle.sentence.size(), value_end = end - 1;  // a full stop follows the value
+    const FittedPrompt::Span span = fitted.tokens_of(needle.begin, end);
     Evidence evidence;
-    evidence.token_begin = token_of(at);
-    evidence.token_end = token_of(at + needle.sentence.size() - 1) + 1;
-    evidence.depth = static_cast<double>(evidence.token_begin) / static_cast<double>(tokens);
+    evidence.token_begin = span.begin;
+    evidence.token_end = span.end;
+    evidence.depth = static_cast<double>(span.begin) / static_cast<double>(fitted.ids.size());
     evidence.key = needle.key;
     evidence.value = needle.value;
+    evidence.value_token = fitted.tokens_of(value_end - needle.value.size(), value_end).begin;
     sample.evidence.push_back(std::move(evidence));
   }
+  sample.prompt_ids = std::move(fitted.ids);
+  sample.answer_prefix = parts.text.answer_prefix;
+  sample.input = std::move(fitted.text);
+  sample.input.resize(sample.input.size() - sample.answer_prefix.size());
   return sample;
 }
 
@@ -231,7 +256,8 @@ NiahText niah_text(ValueKind value_kind, const std::string& query, bool singular
   std::string type = plural(value_kind);
   if (singular) type.pop_back();
   NiahText text{
-      "Some special magic {type} are hidden within the following text. Make sure to memorize it. I will quiz you about the {type} afterwards.\n",
+      "Some special magic {type} are hidden within the following text. Make sure to memorize it. I will quiz you about the "
+      "{type} afterwards.\n",
       "\nWhat are all the special magic {type} for {query} mentioned in the provided text?",
       " The special magic {type} for {query} mentioned in the provided text are"};
   for (std::string* part : {&text.header, &text.question, &text.answer_prefix}) {
@@ -247,8 +273,20 @@ NiahText niah_text(ValueKind value_kind, const std::string& query, bool singular
   return text;
 }
 
-std::string needle_sentence(ValueKind value_kind, const std::string& key, const std::string& value) {
-  return fmt::format("One of the special magic {} for {} is: {}.", plural(value_kind), key, value);
+void append_needle(std::string& text, ValueKind value_kind, std::string_view key, std::string_view value) {
+  text.append("One of the special magic ")
+      .append(plural(value_kind))
+      .append(" for ")
+      .append(key)
+      .append(" is: ")
+      .append(value)
+      .push_back('.');
+}
+
+std::string needle_sentence(ValueKind value_kind, std::string_view key, std::string_view value) {
+  std::string text;
+  append_needle(text, value_kind, key, value);
+  return text;
 }
 
 std::string join_keys(const std::vector<std::string>& keys) {

@@ -29,7 +29,9 @@ struct NiahText {
 };
 // `query`: "a" or "a, b, c, and d"; singular when one value is asked for (spec 1.2).
 NiahText niah_text(ValueKind value_kind, const std::string& query, bool singular);
-std::string needle_sentence(ValueKind value_kind, const std::string& key, const std::string& value);
+// "One of the special magic numbers for KEY is: VALUE."
+std::string needle_sentence(ValueKind value_kind, std::string_view key, std::string_view value);
+void append_needle(std::string& text, ValueKind value_kind, std::string_view key, std::string_view value);
 // "a" / "a, b, c, and d"
 std::string join_keys(const std::vector<std::string>& keys);
 inline constexpr std::string_view kNoiseSentence =

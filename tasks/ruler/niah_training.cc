@@ -58,11 +58,13 @@ class RowBuilder {
 
 void RowBuilder::draw_needles(int64_t budget) {
   const bool many = spec_.haystack == Haystack::kNeedle;
-  const std::string probe = needle_sentence(spec_.value_kind, draw_value(rng_, spec_.key_kind, request_.split), draw_value(rng_, spec_.value_kind, request_.split));
+  const std::string probe = needle_sentence(spec_.value_kind, draw_value(rng_, spec_.key_kind, request_.split),
+                                            draw_value(rng_, spec_.value_kind, request_.split));
   const int64_t each = count(" " + probe) + 1;
   const int64_t evaluated = std::max(spec_.keys, spec_.queries);
   const int64_t per_key = spec_.values > 1 ? 4 : 1;
-  const double most = std::max(1.0, static_cast<double>(budget) * (many ? 1.0 : kMix.needle_share) / static_cast<double>(each * per_key));
+  const double most =
+      std::max(1.0, static_cast<double>(budget) * (many ? 1.0 : kMix.needle_share) / static_cast<double>(each * per_key));
   int64_t keys = static_cast<int64_t>(std::exp(rng_.uniform() * std::log(most + 1)));
   if (many) keys = static_cast<int64_t>(most);
   if (!many && rng_.uniform() < kMix.as_evaluated) keys = evaluated;
@@ -123,7 +125,8 @@ std::string RowBuilder::haystack(int64_t budget) {
   return text;
 }
 
-// A question about groups of this row, and its answer: the value; the values in text order; or "key: value" for each key asked.
+// A question about groups of this row, and its answer: the value; the values in text order; or "key: value" for each key
+// asked.
 std::pair<NiahText, std::string> RowBuilder::question() {
   if (spec_.queries == 1) {
     const Group& group = groups_[rng_.below(groups_.size())];
@@ -193,7 +196,9 @@ TrainingRow niah_training_row(const NiahSpec& spec, const TrainingRequest& reque
     TrainingRow row = RowBuilder(spec, request, rng, tokenizer).build();
     if (std::find(row.mask.begin(), row.mask.end(), 1) != row.mask.end()) return row;
   }
-  throw Error(ErrorCode::kUsage, "training row: {} tokens cannot hold one question of {}; use longer rows or leave the task out", request.row_tokens, spec.name);
+  throw Error(ErrorCode::kUsage,
+              "training row: {} tokens cannot hold one question of {}; use longer rows or leave the task out",
+              request.row_tokens, spec.name);
 }
 
 }  // namespace sala::tasks

@@ -8,8 +8,8 @@
 
 namespace sala::tasks {
 
-// Sentence `index` of the corpus of one split, a pure function of both. Lower-case words, one capital, a full stop; no names, no
-// digits, no word of a task template. Eight sentences in a row share a topic.
+// Sentence `index` of the corpus of one split, a pure function of both. Lower-case words, one capital, a full stop; no
+// names, no digits, no word of a task template. Eight sentences in a row share a topic.
 std::string essay_sentence(Split split, int64_t index);
 
 }  // namespace sala::tasks

@@ -1,23 +1,81 @@
 #include "tasks/text/match.h"
 
+#include <utf8proc.h>
+
 #include <cstdint>
+
+#include "sim/tokenizer/utf8.h"
 
 namespace sala::tasks {
 namespace {
 
-// str.strip() of Python for the code points that occur: ASCII whitespace and the separators 0x1c-0x1f.
+using tokenizer::valid_char_length;
+
+// One code point of a text; an invalid byte stands for itself and has no code (-1).
+struct Character {
+  int32_t code;
+  std::string_view bytes;
+};
+
+Character first_of(std::string_view text) {
+  const size_t size = valid_char_length(text);
+  if (size == 0) return {-1, text.substr(0, 1)};
+  utf8proc_int32_t code = -1;
+  utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(size), &code);
+  return {code, text.substr(0, size)};
+}
+
+Character last_of(std::string_view text) {
+  for (size_t size = 2; size <= std::min<size_t>(4, text.size()); ++size)
+    if (valid_char_length(text.substr(text.size() - size)) == size) return first_of(text.substr(text.size() - size));
+  return first_of(text.substr(text.size() - 1));
+}
+
+// str.isspace() of Python.
+bool is_space(int32_t code) {
+  return (code >= 0x09 && code <= 0x0d) || (code >= 0x1c && code <= 0x20) || code == 0x85 || code == 0xa0 ||
+         code == 0x1680 || (code >= 0x2000 && code <= 0x200a) || code == 0x2028 || code == 0x2029 || code == 0x202f ||
+         code == 0x205f || code == 0x3000;
+}
+
 std::string_view strip(std::string_view text) {
-  const auto space = [](unsigned char c) { return c == ' ' || (c >= 0x09 && c <= 0x0d) || (c >= 0x1c && c <= 0x1f); };
-  while (!text.empty() && space(static_cast<unsigned char>(text.front()))) text.remove_prefix(1);
-  while (!text.empty() && space(static_cast<unsigned char>(text.back()))) text.remove_suffix(1);
+  while (!text.empty() && is_space(first_of(text).code)) text.remove_prefix(first_of(text).bytes.size());
+  while (!text.empty() && is_space(last_of(text).code)) text.remove_suffix(last_of(text).bytes.size());
   return text;
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  for (char& c : out)
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-  return out;
+bool is_cased(int32_t code) {
+  switch (utf8proc_category(code)) {
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LL:
+    case UTF8PROC_CATEGORY_LT:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Marks and punctuation that may stand inside a word (Unicode 3.13, Case_Ignorable).
+bool is_case_ignorable(int32_t code) {
+  switch (utf8proc_category(code)) {
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_ME:
+    case UTF8PROC_CATEGORY_CF:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_SK:
+      return true;
+    default:
+      return code == '\'' || code == '.' || code == ':' || code == 0xb7 || code == 0x2018 || code == 0x2019 ||
+             code == 0x2024 || code == 0x2027;
+  }
+}
+
+// Whether a capital sigma between `before` and `after` ends its word: then it is written as final sigma.
+bool ends_word(std::string_view before, std::string_view after) {
+  while (!before.empty() && is_case_ignorable(last_of(before).code)) before.remove_suffix(last_of(before).bytes.size());
+  if (before.empty() || !is_cased(last_of(before).code)) return false;
+  while (!after.empty() && is_case_ignorable(first_of(after).code)) after.remove_prefix(first_of(after).bytes.size());
+  return after.empty() || !is_cased(first_of(after).code);
 }
 
 int64_t matches(std::string_view prediction, const std::vector<std::string>& references) {
@@ -29,6 +87,30 @@ int64_t matches(std::string_view prediction, const std::vector<std::string>& ref
 
 }  // namespace
 
+std::string lower(std::string_view text) {
+  constexpr int32_t kCapitalSigma = 0x3a3, kCapitalIWithDot = 0x130;
+  std::string out;
+  out.reserve(text.size());
+  for (size_t at = 0; at < text.size();) {
+    const Character c = first_of(text.substr(at));
+    if (c.code >= 0 && c.code < 0x80) {
+      out.push_back(static_cast<char>(c.code >= 'A' && c.code <= 'Z' ? c.code + 'a' - 'A' : c.code));
+    } else if (c.code < 0) {
+      out += c.bytes;
+    } else if (c.code == kCapitalIWithDot) {
+      out += "i\xCC\x87";
+    } else if (c.code == kCapitalSigma) {
+      out += ends_word(text.substr(0, at), text.substr(at + c.bytes.size())) ? "\xCF\x82" : "\xCF\x83";
+    } else {
+      utf8proc_uint8_t bytes[4];
+      const auto size = utf8proc_encode_char(utf8proc_tolower(c.code), bytes);
+      out.append(reinterpret_cast<const char*>(bytes), static_cast<size_t>(size));
+    }
+    at += c.bytes.size();
+  }
+  return out;
+}
+
 std::string postprocess_prediction(std::string_view prediction) {
   std::string text(strip(prediction));
   for (char& c : text)
@@ -38,7 +120,8 @@ std::string postprocess_prediction(std::string_view prediction) {
 
 double string_match_all(std::string_view prediction, const std::vector<std::string>& references) {
   if (references.empty()) return 0;
-  return static_cast<double>(matches(postprocess_prediction(prediction), references)) / static_cast<double>(references.size());
+  return static_cast<double>(matches(postprocess_prediction(prediction), references)) /
+         static_cast<double>(references.size());
 }
 
 double string_match_part(std::string_view prediction, const std::vector<std::string>& references) {

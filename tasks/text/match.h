@@ -7,9 +7,11 @@
 
 namespace sala::tasks {
 
-// Strips Python whitespace, turns every code point below 0x20 into a newline, strips again.
+// str.lower() of Python on UTF-8, by code points, final sigma included; bytes that are no UTF-8 stay as they are.
+std::string lower(std::string_view text);
+// Strips Python whitespace (Unicode's, as str.strip()), turns every code point below 0x20 into a newline, strips again.
 std::string postprocess_prediction(std::string_view prediction);
-// Mean over references of [lower(reference) is a substring of lower(prediction)], 0..1. ASCII case folding; other code points as they are.
+// Mean over references of [lower(reference) is a substring of lower(post-processed prediction)], 0..1; 0 without references.
 double string_match_all(std::string_view prediction, const std::vector<std::string>& references);
 // 1 when any reference matches, else 0.
 double string_match_part(std::string_view prediction, const std::vector<std::string>& references);

@@ -1,7 +1,5 @@
 #include "tasks/text/values.h"
 
-#include <fmt/format.h>
-
 #include "tasks/text/words.h"
 
 namespace sala::tasks {
@@ -9,31 +7,49 @@ namespace {
 
 constexpr uint64_t kSplitSeed = 0x5a1a;
 
-std::string draw_uuid(Rng& rng) {
+void append_hex(std::string& text, uint64_t value, int digits) {
+  for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4) text.push_back("0123456789abcdef"[value >> shift & 15]);
+}
+
+void draw_uuid(Rng& rng, std::string& text) {
   uint64_t high = rng.next_u64(), low = rng.next_u64();
-  high = (high & ~uint64_t{0xf000}) | 0x4000;                  // version 4
-  low = (low & ~(uint64_t{3} << 62)) | (uint64_t{1} << 63);    // RFC variant
-  return fmt::format("{:08x}-{:04x}-{:04x}-{:04x}-{:012x}", high >> 32, (high >> 16) & 0xffff, high & 0xffff, low >> 48, low & 0xffffffffffff);
+  high = (high & ~uint64_t{0xf000}) | 0x4000;                // version 4
+  low = (low & ~(uint64_t{3} << 62)) | (uint64_t{1} << 63);  // RFC variant
+  append_hex(text, high >> 32, 8);
+  for (const uint64_t part : {high >> 16, high, low >> 48}) {
+    text.push_back('-');
+    append_hex(text, part, 4);
+  }
+  text.push_back('-');
+  append_hex(text, low, 12);
 }
 
 }  // namespace
 
 Split split_of(std::string_view value) { return stable_hash(value, kSplitSeed) % 4 == 0 ? Split::kEval : Split::kTrain; }
 
-std::string draw_value(Rng& rng, ValueKind kind, Split split) {
-  while (true) {
-    std::string value;
+void draw_value(Rng& rng, ValueKind kind, Split split, std::string& value) {
+  do {
+    value.clear();
     switch (kind) {
-      case ValueKind::kWord: {
-        const std::string_view adjective = adjectives()[rng.below(adjectives().size())];
-        value = fmt::format("{}-{}", adjective, nouns()[rng.below(nouns().size())]);
+      case ValueKind::kWord:
+        value.append(adjectives()[rng.below(adjectives().size())]).push_back('-');
+        value.append(nouns()[rng.below(nouns().size())]);
         break;
-      }
-      case ValueKind::kNumber: value = std::to_string(rng.between(1000000, 9999999)); break;
-      case ValueKind::kUuid: value = draw_uuid(rng); break;
+      case ValueKind::kNumber:
+        value = std::to_string(rng.between(1000000, 9999999));
+        break;
+      case ValueKind::kUuid:
+        draw_uuid(rng, value);
+        break;
     }
-    if (split_of(value) == split) return value;
-  }
+  } while (split_of(value) != split);
+}
+
+std::string draw_value(Rng& rng, ValueKind kind, Split split) {
+  std::string value;
+  draw_value(rng, kind, split, value);
+  return value;
 }
 
 }  // namespace sala::tasks

@@ -14,6 +14,7 @@ enum class ValueKind { kWord, kNumber, kUuid };
 // A quarter of all strings is for evaluation, the rest for training; the rule looks at the string alone.
 Split split_of(std::string_view value);
 // Draws until the string belongs to `split`. Words are adjective-noun, numbers have 7 digits, uuids are version 4.
+void draw_value(Rng& rng, ValueKind kind, Split split, std::string& value);
 std::string draw_value(Rng& rng, ValueKind kind, Split split);
 
 }  // namespace sala::tasks

@@ -42,10 +42,9 @@ class Error : public std::runtime_error {
 #ifdef NDEBUG
 #define SALA_DCHECK(condition) ((void)0)
 #else
-#define SALA_DCHECK(condition)                                                             \
-  do {                                                                                     \
-    if (!(condition))                                                                      \
-      throw ::sala::Error(::sala::ErrorCode::kInternal, "{}:{}: SALA_DCHECK({})", __FILE__, \
-                          __LINE__, #condition);                                           \
+#define SALA_DCHECK(condition)                                                                                     \
+  do {                                                                                                             \
+    if (!(condition))                                                                                              \
+      throw ::sala::Error(::sala::ErrorCode::kInternal, "{}:{}: SALA_DCHECK({})", __FILE__, __LINE__, #condition); \
   } while (0)
 #endif

@@ -12,8 +12,8 @@ namespace sala {
 // One block of Philox-4x32-10 (Salmon et al., SC 2011): four 32-bit numbers, a bijection of `counter` for each key.
 std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key);
 
-// The key is a 64-bit hash of (seed, domain); the counter holds block, stream and sample. A stream ends after 2^34 32-bit numbers: drawing
-// further throws Error{kInternal} rather than repeat itself.
+// The key is a 64-bit hash of (seed, domain); the counter holds block, stream and sample. A stream ends after 2^34 32-bit
+// numbers: drawing further throws Error{kInternal} rather than repeat itself.
 class Rng {
  public:
   Rng(uint64_t seed, std::string_view domain, uint64_t sample = 0, uint32_t stream = 0);

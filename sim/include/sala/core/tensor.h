@@ -47,11 +47,7 @@ struct TensorView {
     for (int64_t e : extent) n *= e;
     return n;
   }
-  operator TensorView<const T, Rank>() const
-    requires(!std::is_const_v<T>)
-  {
-    return {data, extent, stride};
-  }
+  operator TensorView<const T, Rank>() const requires(!std::is_const_v<T>) { return {data, extent, stride}; }
 };
 
 // Contiguous row-major view over `data`.

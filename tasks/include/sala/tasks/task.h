@@ -15,7 +15,8 @@ namespace sala::tasks {
 // key-value pair, value or haystack sentence of an evaluation sample was ever trained on (tests/tasks prove it).
 enum class Split { kEval, kTrain };
 
-// fixed: upstream's templates and metrics without its defects (spec tasks 5). upstream: its random streams and sizing as well.
+// fixed: upstream's templates and metrics without its defects (spec tasks 5). upstream: its random streams and sizing as
+// well.
 enum class Mode { kFixed, kUpstream };
 
 struct Corpora;  // tasks/text/corpora.h: texts from the user's files, loaded once, immutable
@@ -40,10 +41,11 @@ struct Evidence {
   int64_t token_begin = 0, token_end = 0;  // [begin, end)
   double depth = 0;                        // token_begin / prompt_tokens, 0..1
   std::string key, value;
+  int64_t value_token = -1;  // where the value begins; -1 when the span has no value of its own
 };
 
 struct Sample {
-  std::string id;    // `ruler/niah_single_1@131072#37!42`: task, length, index, seed; regenerates the sample alone
+  std::string id;    // sample_id(): regenerates the sample alone
   std::string task;  // `niah_single_1`
   SampleRequest request;
   std::string input;                 // prompt without answer_prefix
@@ -67,7 +69,8 @@ class Task {
   virtual Sample make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const = 0;
   // In [0, 1]. `answer` is the decoded generation, raw.
   virtual double score(const Sample& sample, std::string_view answer) const = 0;
-  // Further figures of the same answer by name, shown beside the score and never ranked by (word-boundary match, confusion, ...).
+  // Further figures of the same answer by name, shown beside the score and never ranked by (word-boundary match, confusion,
+  // ...).
   virtual std::vector<std::pair<std::string, double>> diagnostics(const Sample&, std::string_view) const { return {}; }
 };
 
@@ -81,11 +84,15 @@ struct TaskInfo {
 const std::vector<TaskInfo>& all_tasks();
 // Expands a comma list of task and group names. Throws Error{kUsage} naming near matches for an unknown one.
 std::vector<TaskInfo> resolve_tasks(const std::string& list);
-// Parses a sample id back into its request and task. Throws Error{kUsage}.
+// `ruler/niah_single_1@131072#37!42`: group, task, length, index, seed; then `~train` and `~upstream` where the split or the
+// mode is not the default.
+std::string sample_id(const Task& task, const SampleRequest& request);
+// Makes the sample of an id again, with built-in corpora. Throws Error{kUsage} for what is no id, Error{kUnsupported} for a
+// planned task.
 Sample regenerate(const std::string& sample_id, const Tokenizer& tokenizer);
 
-// `4k`, `128k`, `1000k` (decimal because 1000 divides it), `1m`, `4096`; lists `4k,128k`; ranges `4k-2048k*2`.
-// Throws Error{kUsage} with the offending word.
+// `4k`, `128k`, `1000k` (decimal because 1000 divides it), `1m`, `4096`; lists `4k,128k`; ranges `4k-2048k*2` (the factor is
+// 2 when left out). A length named twice counts once. Throws Error{kUsage} with the offending word.
 std::vector<int64_t> parse_lengths(const std::string& list);
 // `131072` -> `128k`, `1000000` -> `1000k`, `5000` -> `5000`: the inverse of one word of parse_lengths.
 std::string format_length(int64_t tokens);

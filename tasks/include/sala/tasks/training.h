@@ -22,13 +22,13 @@ struct TrainingRequest {
 };
 
 struct TrainingRow {
-  std::vector<uint16_t> ids;   // [row_tokens], padded with eos_id
-  std::vector<uint8_t> mask;   // [row_tokens], 1 = answer token (its EOS included)
+  std::vector<uint16_t> ids;  // [row_tokens], padded with eos_id
+  std::vector<uint8_t> mask;  // [row_tokens], 1 = answer token (its EOS included)
 };
 
-// Row `index`, a pure function of the request and the index. A row is BOS, a haystack, the question exactly as the evaluation asks it,
-// its answer and EOS, then further questions on the same haystack until the row is full.
-// Throws Error{kUsage} when row_tokens cannot hold one question, Error{kUnsupported} for a task without training rows.
+// Row `index`, a pure function of the request and the index. A row is BOS, a haystack, the question exactly as the
+// evaluation asks it, its answer and EOS, then further questions on the same haystack until the row is full. Throws
+// Error{kUsage} when row_tokens cannot hold one question, Error{kUnsupported} for a task without training rows.
 TrainingRow make_training_row(const TrainingRequest& request, int64_t index, const Tokenizer& tokenizer);
 
 // Writes all rows in parallel, streaming. progress(rows done). Throws Error{kIo}; a partial file is removed.

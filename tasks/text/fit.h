@@ -1,0 +1,47 @@
+// Length fitting (spec tasks 1.9): as many units of a haystack as the target length holds.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sala/tokenizer/tokenizer.h"
+
+namespace sala::tasks {
+
+// A prompt of a growing number of units: essay sentences, lines, documents.
+struct UnitPrompt {
+  std::string_view task;           // for messages
+  int64_t tokens_to_generate = 0;  // for messages: what the caller took off the length
+  int64_t units = INT64_MAX;       // how many there are
+  // What unit `i` adds to the count in its place. Exact for most tokenizers; an estimate is corrected by whole counts.
+  // Called with rising i.
+  std::function<int64_t(int64_t i)> unit_tokens;
+  // The whole prompt with the first `count` units.
+  std::function<std::string(int64_t count)> build;
+};
+
+struct FittedPrompt {
+  int64_t units = 0;
+  std::string text;  // build(units), and the last prompt built
+  std::vector<int32_t> ids;
+  std::vector<int64_t> offsets;  // by token: its first byte in text
+
+  struct Span {
+    int64_t begin, end;  // tokens
+  };
+  // The tokens that hold the bytes [begin, end) of text; end > begin.
+  Span tokens_of(size_t begin, size_t end) const;
+};
+
+// The largest prompt of at most `target` tokens. Two tokenizations where unit_tokens is exact (one by units, one of the
+// whole prompt); else a few more, until one more unit would be too much or the fill is at least 0.995. Throws Error{kUsage}
+// with the smallest length that works when not even the prompt without units fits.
+FittedPrompt fit_prompt(const UnitPrompt& prompt, int64_t target, const Tokenizer& tokenizer);
+
+// What `unit` adds to the count behind a separator and a unit that ends with a full stop.
+int64_t tokens_after_stop(std::string_view separator, std::string_view unit, const Tokenizer& tokenizer);
+
+}  // namespace sala::tasks
