@@ -24,7 +24,6 @@ function(sala_add_script_test name)
   sala_test_properties(${name} "${ARG_LABELS}")
 endfunction()
 
-# Passive waiting: tests share the cores, and a spinning OpenMP thread would steal them from the test beside it.
 function(sala_test_properties name labels)
-  set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT 900 ENVIRONMENT "OMP_WAIT_POLICY=passive")
+  set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT 900)
 endfunction()

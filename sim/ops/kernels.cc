@@ -18,11 +18,11 @@ bool has_avx512() {
 
 const std::vector<Kernels>& all_kernels() {
   static const std::vector<Kernels> kernels = {
-      {Isa::kRef, "ref", "double precision, serial: the definition", always},
-      {Isa::kPortable, "portable", "plain C++ for any processor", always},
+    {Isa::kRef, "ref", "double precision, serial: the definition", always},
+    {Isa::kPortable, "portable", "plain C++ for any processor", always},
 #if defined(__x86_64__)
-      {Isa::kAvx2, "avx2", "AVX2 and FMA, 8 lanes", has_avx2},
-      {Isa::kAvx512, "avx512", "AVX-512 F/DQ/BW/VL, 16 lanes", has_avx512},
+    {Isa::kAvx2, "avx2", "AVX2 and FMA, 8 lanes", has_avx2},
+    {Isa::kAvx512, "avx512", "AVX-512 F/DQ/BW/VL, 16 lanes", has_avx512},
 #endif
   };
   return kernels;
@@ -43,7 +43,8 @@ const Kernels& find_kernels(const std::string& name) {
     const bool runs = kernels.supported();
     if (runs) best = &kernels;
     if (name != kernels.name) continue;
-    if (!runs) throw Error(ErrorCode::kUnsupported, "find_kernels: this processor does not run '{}' ({})", name, kernels.description);
+    if (!runs)
+      throw Error(ErrorCode::kUnsupported, "find_kernels: this processor does not run '{}' ({})", name, kernels.description);
     return kernels;
   }
   if (name != "best") throw Error(ErrorCode::kUsage, "find_kernels: no kernels '{}'; there are {}", name, known);

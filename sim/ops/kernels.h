@@ -1,5 +1,5 @@
-// Which build of the kernels runs. Every set but `ref` gives the same bytes (docs/numerics.md); `ref` is the double-precision
-// definition of each op.
+// Which build of the kernels runs. Every set but `ref` gives the same bytes (docs/numerics.md); `ref` is the
+// double-precision definition of each op.
 #pragma once
 
 #include <string>
@@ -21,8 +21,8 @@ struct Kernels {
 const std::vector<Kernels>& all_kernels();
 // Those that this processor runs.
 std::vector<Kernels> available_kernels();
-// By name; "best" is the fastest that this processor runs. Throws Error{kUsage} listing the names, Error{kUnsupported} for one that
-// this processor lacks.
+// By name; "best" is the fastest that this processor runs. Throws Error{kUsage} listing the names, Error{kUnsupported} for
+// one that this processor lacks.
 const Kernels& find_kernels(const std::string& name);
 
 }  // namespace sala::ops
@@ -40,9 +40,9 @@ const Kernels& find_kernels(const std::string& name);
   namespace avx512 {           \
   __VA_ARGS__;                 \
   }
-#define SALA_TILE(kernels, function)                                                 \
-  ((kernels).isa == ::sala::ops::Isa::kAvx512 ? &::sala::ops::avx512::function       \
-   : (kernels).isa == ::sala::ops::Isa::kAvx2 ? &::sala::ops::avx2::function         \
+#define SALA_TILE(kernels, function)                                           \
+  ((kernels).isa == ::sala::ops::Isa::kAvx512 ? &::sala::ops::avx512::function \
+   : (kernels).isa == ::sala::ops::Isa::kAvx2 ? &::sala::ops::avx2::function   \
                                               : &::sala::ops::portable::function)
 #else
 #define SALA_DECLARE_TILE(...) \

@@ -83,6 +83,17 @@ TEST_P(ParallelFor, NestedCallsRunSeriallyAndCompletely) {
   }
 }
 
+TEST_P(ParallelFor, CallersFromSeveralThreadsGetAllTheirTiles) {
+  std::vector<std::atomic<int64_t>> sums(4);
+  std::vector<std::thread> callers;
+  for (std::atomic<int64_t>& sum : sums)
+    callers.emplace_back([&sum] {
+      for (int round = 0; round < 200; ++round) parallel_for(10, [&](int64_t tile, int) { sum += tile; });
+    });
+  for (std::thread& caller : callers) caller.join();
+  for (const std::atomic<int64_t>& sum : sums) EXPECT_EQ(sum, 200 * 45);
+}
+
 INSTANTIATE_TEST_SUITE_P(Threads, ParallelFor, testing::Values(1, 2, 3, 16));
 
 TEST(Threads, ZeroAndLessMeanAll) {
