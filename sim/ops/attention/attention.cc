@@ -1,0 +1,177 @@
+#include "sim/ops/attention/attention.h"
+
+#include <algorithm>
+
+#include "sala/core/error.h"
+#include "sala/core/parallel.h"
+#include "sim/ops/attention/attention_tiles.h"
+
+namespace sala::ops {
+namespace {
+
+constexpr int64_t kRowsPerTask = 96;    // they share what is read of keys and values
+constexpr int64_t kEnoughTasks = 16;    // below, the keys are split too
+constexpr int64_t kSpansTogether = 32;  // whose states are kept at a time when they are split
+
+struct Call {
+  const Kernels& kernels;
+  TensorView<const float, 3> q;
+  const PackedKeys& keys;
+  const ValueCache& values;
+  int64_t first;
+  int64_t block_size;
+  TensorView<const int32_t, 3> blocks;  // no data: all keys
+  const AttentionParams& params;
+  TensorView<float, 3> o;
+
+  int64_t group() const { return q.extent[1] / keys.kv_heads(); }
+  int64_t tokens_per_task() const { return std::max<int64_t>(1, kRowsPerTask / group()); }
+  int64_t tiles() const { return (q.extent[0] + tokens_per_task() - 1) / tokens_per_task(); }
+  int64_t spans() const { return (first + q.extent[0] + kAttendSpan - 1) / kAttendSpan; }
+  int64_t state_floats() const { return AttendState::floats(tokens_per_task() * group(), values.dim()); }
+  int64_t scratch_floats() const { return AttendScratch::floats(tokens_per_task(), group(), q.extent[2], values.dim()); }
+  AttendState state(float* memory) const { return {memory, tokens_per_task() * group(), values.dim()}; }
+  // The last tiles come first: under a causal mask they are the longest.
+  AttendTask task(int64_t index) const;
+  void finish(int64_t index, const AttendState& state) const;
+  int64_t row_of(int64_t index) const { return (tiles() - 1 - index % tiles()) * tokens_per_task(); }
+};
+
+AttendTask Call::task(int64_t index) const {
+  const int64_t head = index / tiles(), row = row_of(index);
+  AttendTask task;
+  task.q = q[row][head * group()].data;
+  task.q_row_stride = q.stride[0];
+  task.q_head_stride = q.stride[1];
+  task.tokens = std::min(tokens_per_task(), q.extent[0] - row);
+  task.group = group();
+  task.dim = q.extent[2];
+  task.value_dim = values.dim();
+  task.position = first + row;
+  task.panels = keys.panels(head);
+  task.values = values.rows(head);
+  task.num_keys = values.size();
+  if (blocks.data != nullptr) task.blocks = blocks[row][head].data;
+  task.blocks_row_stride = blocks.stride[0];
+  task.slots = blocks.extent[2];
+  task.block_size = block_size;
+  task.last_span = (task.position + task.tokens - 1) / kAttendSpan + 1;
+  task.scale = params.scale;
+  task.bf16 = params.bf16;
+  return task;
+}
+
+void Call::finish(int64_t index, const AttendState& state) const {
+  SALA_TILE(kernels, attend_finish)
+  (task(index), state, o[row_of(index)][index / tiles() * group()].data, o.stride[0], o.stride[1]);
+}
+
+void run_whole(const Call& call) {
+  const int64_t size = call.scratch_floats() + call.state_floats();
+  Buffer<float> memory(num_threads() * size);
+  const auto attend = SALA_TILE(call.kernels, attend);
+  parallel_for(call.tiles() * call.keys.kv_heads(), [&](int64_t index, int worker) {
+    float* mine = memory.data() + worker * size;
+    const AttendTask task = call.task(index);
+    const AttendState state = call.state(mine + call.scratch_floats());
+    attend(task, AttendScratch(mine, task), state);
+    call.finish(index, state);
+  });
+}
+
+// Few tokens: every span of keys is a task of its own, merged in the same order as in run_whole().
+void run_split(const Call& call) {
+  const int64_t tasks = call.tiles() * call.keys.kv_heads(), spans = call.spans();
+  const int64_t together = std::min(spans, kSpansTogether), state_size = call.state_floats();
+  Buffer<float> scratch(num_threads() * call.scratch_floats());
+  Buffer<float> parts(tasks * together * state_size), totals(tasks * state_size);
+  const auto attend = SALA_TILE(call.kernels, attend);
+  const auto merge = SALA_TILE(call.kernels, attend_merge);
+  const auto total = [&](int64_t index) { return call.state(totals.data() + index * state_size); };
+  const auto part = [&](int64_t index, int64_t i) { return call.state(parts.data() + (index * together + i) * state_size); };
+  for (int64_t begin = 0; begin < spans; begin += together) {
+    const int64_t count = std::min(together, spans - begin);
+    parallel_for(tasks * count, [&](int64_t item, int worker) {
+      AttendTask task = call.task(item / count);
+      task.first_span = begin + item % count;
+      task.last_span = std::min(task.last_span, task.first_span + 1);
+      const AttendScratch mine(scratch.data() + worker * call.scratch_floats(), task);
+      attend(task, mine, begin + item % count == 0 ? total(item / count) : part(item / count, item % count));
+    });
+    parallel_for(tasks, [&](int64_t index, int) {
+      for (int64_t i = begin == 0 ? 1 : 0; i < count; ++i) merge(call.task(index), part(index, i), total(index));
+      if (begin + count == spans) call.finish(index, total(index));
+    });
+  }
+}
+
+void run(const Call& call) {
+  if (call.q.extent[0] == 0) return;
+  if (call.kernels.is_ref()) {
+    for (int64_t r = 0; r < call.q.extent[0]; ++r)
+      attend_ref(call.q[r], call.keys, call.values, call.first + r, call.block_size,
+                 call.blocks.data == nullptr ? TensorView<const int32_t, 2>{} : call.blocks[r], call.params, call.o[r]);
+    return;
+  }
+  const bool split = call.tiles() * call.keys.kv_heads() < kEnoughTasks && call.spans() > 1;
+  split ? run_split(call) : run_whole(call);
+}
+
+void check(const char* what, TensorView<const float, 3> q, const PackedKeys& keys, const ValueCache& values, int64_t first,
+           const AttentionParams& params, TensorView<float, 3> o) {
+  if (q.extent[2] != keys.dim() || q.extent[1] % keys.kv_heads() != 0 || q.extent[1] == 0)
+    throw Error(ErrorCode::kShape, "{}: q is [{}, {}, {}], the keys have {} KV heads of {} dims", what, q.extent[0],
+                q.extent[1], q.extent[2], keys.kv_heads(), keys.dim());
+  if (values.kv_heads() != keys.kv_heads() || values.size() != keys.size())
+    throw Error(ErrorCode::kShape, "{}: {} values of {} KV heads, {} keys of {}", what, values.size(), values.kv_heads(),
+                keys.size(), keys.kv_heads());
+  if (o.extent[0] != q.extent[0] || o.extent[1] != q.extent[1] || o.extent[2] != values.dim())
+    throw Error(ErrorCode::kShape, "{}: o is [{}, {}, {}], expected [{}, {}, {}]", what, o.extent[0], o.extent[1],
+                o.extent[2], q.extent[0], q.extent[1], values.dim());
+  if (first < 0 || first + q.extent[0] > keys.size())
+    throw Error(ErrorCode::kShape, "{}: queries at positions {} to {}, there are {} keys", what, first,
+                first + q.extent[0] - 1, keys.size());
+  if (!(params.scale > 0)) throw Error(ErrorCode::kShape, "{}: scale is {}, expected a number above 0", what, params.scale);
+}
+
+void check_blocks(TensorView<const int32_t, 3> blocks, TensorView<const float, 3> q, int64_t kv_heads, int64_t first,
+                  int64_t block_size) {
+  if (block_size < 1) throw Error(ErrorCode::kShape, "sparse_attention: block_size is {}, expected at least 1", block_size);
+  if (blocks.extent[0] != q.extent[0] || blocks.extent[1] != kv_heads)
+    throw Error(ErrorCode::kShape, "sparse_attention: blocks is [{}, {}, {}], q has {} rows and the keys {} KV heads",
+                blocks.extent[0], blocks.extent[1], blocks.extent[2], q.extent[0], kv_heads);
+  for (int64_t r = 0; r < blocks.extent[0]; ++r)
+    for (int64_t g = 0; g < kv_heads; ++g) {
+      const int32_t* ids = blocks[r][g].data;
+      const int64_t last = (first + r) / block_size;
+      for (int64_t s = 0; s < blocks.extent[2]; ++s)
+        if (ids[s] < -1 || ids[s] > last || (s > 0 && ids[s] >= 0 && ids[s] <= ids[s - 1]) ||
+            (s > 0 && ids[s] >= 0 && ids[s - 1] < 0))
+          throw Error(ErrorCode::kShape,
+                      "sparse_attention: row {}, KV head {}: block {} in slot {}; expected ascending ids up to {}, then -1",
+                      r, g, ids[s], s, last);
+    }
+}
+
+}  // namespace
+
+void dense_attention(const Kernels& kernels, TensorView<const float, 3> q, const PackedKeys& keys, const ValueCache& values,
+                     int64_t first, const AttentionParams& params, TensorView<float, 3> o) {
+  check("dense_attention", q, keys, values, first, params, o);
+  run({kernels, q, keys, values, first, 1, {}, params, o});
+}
+
+void sparse_attention(const Kernels& kernels, TensorView<const float, 3> q, const PackedKeys& keys, const ValueCache& values,
+                      int64_t first, int64_t block_size, TensorView<const int32_t, 3> blocks, const AttentionParams& params,
+                      TensorView<float, 3> o) {
+  check("sparse_attention", q, keys, values, first, params, o);
+  check_blocks(blocks, q, keys.kv_heads(), first, block_size);
+  if (blocks.extent[2] == 0) {  // no slots at all
+    for (int64_t r = 0; r < o.extent[0]; ++r)
+      for (int64_t h = 0; h < o.extent[1]; ++h) std::fill_n(o[r][h].data, o.extent[2], 0.0f);
+    return;
+  }
+  run({kernels, q, keys, values, first, block_size, blocks, params, o});
+}
+
+}  // namespace sala::ops

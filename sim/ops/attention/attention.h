@@ -1,0 +1,42 @@
+// Causal softmax attention with grouped KV heads: over all keys (spec 4.1) and over the selected blocks of each query
+// (spec 4.7).
+#pragma once
+
+#include "sala/core/tensor.h"
+#include "sim/ops/kernels.h"
+#include "sim/ops/packed_keys/packed_keys.h"
+
+namespace sala::ops {
+
+struct AttentionParams {
+  float scale = 1;    // of the scores; above 0
+  bool bf16 = false;  // probabilities are rounded to bfloat16 before they meet the values
+};
+
+// o[r][h] = softmax over keys j <= first + r of (scale * q[r][h] . k[j][g]) times v[j][g], with g = h / (H / Hkv).
+//   q: [R, H, D]; keys: [S, Hkv, D]; values: [S, Hkv, Dv]; o: [R, H, Dv]. Row r is the token at position first + r < S.
+//
+// Arithmetic, the same for dense and sparse attention. q is multiplied by scale first; a score is one FMA chain over D. Keys
+// are taken in tiles of 64 at absolute positions. Within a tile: m = largest score among the keys that the query reads; p[j]
+// = exp(s[j] - m), 0 for the other keys; l = p summed in 16 lanes (key mod 16, lane sums (a + b) + (c + d)); o = one FMA
+// chain over the 64 keys, ascending, with p rounded to bfloat16 in the bf16 class. States (m, l, o) are merged in ascending
+// order: m = max(m1, m2), w1 = exp(m1 - m), w2 = exp(m2 - m), l = fma(l2, w2, l1 * w1), o likewise; first the tiles of a
+// span of 2048 keys, then the spans. A tile in which a query reads nothing is left out. At the end the lanes of l are added
+// in a tree and o is divided by l. So a row depends on its own query, keys and blocks alone: not on threads, chunks,
+// neighbours, or on whether it is a prefill or a decode; and sparse attention whose blocks cover all keys gives the bytes of
+// dense attention. Inputs must be finite.
+//
+// Memory: at most 96 rows (or one token) of q and two states for each thread, freed on return; where there are too few
+// tokens to keep threads busy, also the states of 32 spans. Throws Error{kShape} when extents disagree or a row lies beyond
+// the keys.
+void dense_attention(const Kernels& kernels, TensorView<const float, 3> q, const PackedKeys& keys, const ValueCache& values,
+                     int64_t first, const AttentionParams& params, TensorView<float, 3> o);
+
+// The same over the keys of the selected blocks of block_size keys. blocks: [R, Hkv, slots] ascending ids of blocks that
+// start at or before the query, padded with -1. A row without any block gives zeros. Throws Error{kShape} also when
+// block_size is below 1 or ids are out of order or after their query.
+void sparse_attention(const Kernels& kernels, TensorView<const float, 3> q, const PackedKeys& keys, const ValueCache& values,
+                      int64_t first, int64_t block_size, TensorView<const int32_t, 3> blocks, const AttentionParams& params,
+                      TensorView<float, 3> o);
+
+}  // namespace sala::ops
