@@ -1,0 +1,83 @@
+#include "sim/ops/compress/compress.h"
+
+#include <algorithm>
+#include <bit>
+
+#include "sala/core/error.h"
+#include "sala/core/parallel.h"
+
+namespace sala::ops {
+namespace {
+
+constexpr int64_t kWindowsPerTile = 16;
+constexpr int64_t kWindowsTogether = 256;  // whose means are held at a time
+
+float to_bf16(float x) {
+  const uint32_t bits = std::bit_cast<uint32_t>(x);
+  return x != x ? x : std::bit_cast<float>((bits + 0x7fff + (bits >> 16 & 1)) & 0xffff0000u);
+}
+
+}  // namespace
+
+KeyCompressor::KeyCompressor(int64_t kv_heads, int64_t dim, CompressParams params, bool bf16)
+    : kv_heads_(kv_heads), dim_(dim), kernel_(params.kernel), stride_(params.stride), bf16_(bf16) {
+  if (kv_heads < 1 || dim < 1)
+    throw Error(ErrorCode::kShape, "KeyCompressor: {} KV heads of {} dims; expected at least 1 of each", kv_heads, dim);
+  if (stride_ < 1 || stride_ > kernel_)
+    throw Error(ErrorCode::kConfig, "KeyCompressor: windows of {} keys every {} keys; expected 1 <= stride <= kernel",
+                kernel_, stride_);
+  tail_.resize_discard(kernel_ * kv_heads * dim);
+}
+
+void KeyCompressor::append(TensorView<const float, 3> k, PackedKeys& out) {
+  if (k.extent[1] != kv_heads_ || k.extent[2] != dim_)
+    throw Error(ErrorCode::kShape, "KeyCompressor::append: got [{}, {}, {}], made for {} KV heads of {} dims", k.extent[0],
+                k.extent[1], k.extent[2], kv_heads_, dim_);
+  const int64_t known = kept_ + k.extent[0];
+  const int64_t windows = known < kernel_ ? 0 : (known - kernel_) / stride_ + 1;
+  if (out.kv_heads() != kv_heads_ || out.dim() != dim_ || out.size() + windows > out.capacity())
+    throw Error(ErrorCode::kShape, "KeyCompressor::append: {} windows of {} x {} after {}; out holds {} of {} x {}", windows,
+                kv_heads_, dim_, out.size(), out.capacity(), out.kv_heads(), out.dim());
+  emit(k, windows, out);
+  keep(k, windows * stride_);
+}
+
+// Key i counts from the start of the tail.
+void KeyCompressor::emit(TensorView<const float, 3> k, int64_t windows, PackedKeys& out) const {
+  const int64_t width = kv_heads_ * dim_;
+  Buffer<float> means(std::min(windows, kWindowsTogether) * width);
+  for (int64_t begin = 0; begin < windows; begin += kWindowsTogether) {
+    const int64_t count = std::min(kWindowsTogether, windows - begin);
+    parallel_for((count + kWindowsPerTile - 1) / kWindowsPerTile, [&](int64_t tile, int) {
+      for (int64_t w = tile * kWindowsPerTile; w < std::min(count, (tile + 1) * kWindowsPerTile); ++w) {
+        float* mean = means.data() + w * width;
+        std::fill_n(mean, width, 0.0f);
+        for (int64_t i = (begin + w) * stride_; i < (begin + w) * stride_ + kernel_; ++i)
+          for (int64_t g = 0; g < kv_heads_; ++g) {
+            const float* key = i < kept_ ? tail_.data() + i * width + g * dim_ : k[i - kept_][g].data;
+            for (int64_t d = 0; d < dim_; ++d) mean[g * dim_ + d] += key[d];
+          }
+        for (int64_t n = 0; n < width; ++n) {
+          mean[n] /= static_cast<float>(kernel_);
+          if (bf16_) mean[n] = to_bf16(mean[n]);
+        }
+      }
+    });
+    out.append(make_view(static_cast<const float*>(means.data()), count, kv_heads_, dim_));
+  }
+}
+
+// The tail becomes the keys from `from` on; fewer than kernel_.
+void KeyCompressor::keep(TensorView<const float, 3> k, int64_t from) {
+  const int64_t width = kv_heads_ * dim_, known = kept_ + k.extent[0];
+  int64_t kept = 0;
+  if (from < kept_) {
+    kept = kept_ - from;
+    std::copy(tail_.data() + from * width, tail_.data() + kept_ * width, tail_.data());
+  }
+  for (int64_t i = std::max(from, kept_); i < known; ++i, ++kept)
+    for (int64_t g = 0; g < kv_heads_; ++g) std::copy_n(k[i - kept_][g].data, dim_, tail_.data() + kept * width + g * dim_);
+  kept_ = kept;
+}
+
+}  // namespace sala::ops
