@@ -1,0 +1,47 @@
+// Block selection of InfLLM-V2 (spec 4.4 to 4.6): which blocks of keys each query reads.
+#pragma once
+
+#include "sala/core/tensor.h"
+#include "sim/ops/kernels.h"
+#include "sim/ops/packed_keys/packed_keys.h"
+
+namespace sala::ops {
+
+// Named as in sparse_config.
+struct SelectParams {
+  int64_t block_size = 64, kernel_size = 32, kernel_stride = 16, init_blocks = 1, window_size = 2048, topk = 64;
+  float scale = 1;         // of the scores; above 0
+  bool exact_lse = false;  // normalise over the fine keys instead of the coarse ones
+  bool bf16 = false;       // block scores are rounded to bfloat16 before they are compared
+
+  static constexpr int64_t kCoarse = 4;  // coarse windows are four times as long and as far apart (spec 4.2)
+  int64_t slots() const { return topk + window_size / block_size; }
+  int64_t forced_blocks() const { return init_blocks + window_size / block_size + 1; }
+};
+
+// For the query at position t = first + r, each KV head g and its query heads h:
+//   L[h] = ln sum_j exp(s[h][j]) over the visible coarse keys, s = scale * q . key; a window is visible when its last token
+//   is <= t P[j] = sum over h of exp(min(s[h][j] - L[h], 80)) over the visible fine keys       (80: no infinity for any
+//   finite input) score[b] = max of P[j] over the visible fine windows that overlap block b; -inf where there is none
+//   forced: score = +inf for b < init_blocks and for the block of t and the window_size / block_size blocks before it
+// blocks[r][g] = the slots() visible blocks (b <= t / block_size) with the largest scores, ascending, padded with -1. Ties:
+// the lower id wins. While no coarse key is visible (and t is small), every visible block has score +inf; forced blocks
+// still come first.
+//
+//   q: [R, H, D]; fine, coarse: compressed keys [n, Hkv, D], complete for position first + R - 1; blocks: [R, Hkv, slots()];
+//   scores, when wanted: [R, Hkv, Nb] pooled scores as above, -inf for blocks after the query.
+//
+// Arithmetic: q is multiplied by scale first; a score is one FMA chain over D. For L the keys are taken in tiles of 64: 16
+// lanes (key mod 16) keep a running maximum m and a sum z, z = fma(z, exp(m - m'), (e0 + e1) + (e2 + e3)) with e = exp(s -
+// m'); states of spans of 2048 keys are merged in order, then the lanes in a tree; L = m + ln(z) in double, rounded once. P
+// adds its heads ascending. So a row depends on its own query alone: not on threads, chunks or neighbours. What cannot be
+// among the best is not computed: a window's exponentials are taken only if an upper bound of P exceeds the worst block kept
+// so far. No score matrix is stored; memory: at most 96 rows of q and their candidates for each thread, freed on return;
+// where there are too few tokens to keep threads busy, also the candidates of 16 ranges of blocks. Throws Error{kShape} when
+// extents disagree or keys are missing, Error{kConfig} when the parameters contradict each other or slots() <
+// forced_blocks().
+void select_blocks(const Kernels& kernels, TensorView<const float, 3> q, const PackedKeys& fine, const PackedKeys& coarse,
+                   int64_t first, const SelectParams& params, TensorView<int32_t, 3> blocks,
+                   const TensorView<float, 3>* scores = nullptr);
+
+}  // namespace sala::ops

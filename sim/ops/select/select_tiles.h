@@ -1,0 +1,71 @@
+// Internal to the op: one KV head of a tile of tokens.
+#pragma once
+
+#include <cstdint>
+
+#include "sim/ops/select/select.h"
+
+namespace sala::ops {
+
+inline constexpr int64_t kLseSpan = 2048;  // keys
+
+// What one token may choose from; the same for all KV heads.
+struct SelectRow {
+  int64_t first_key, last_key;      // fine keys [first, last) that a block to choose from overlaps
+  int64_t first_block, last_block;  // blocks [first, last) to choose from: neither forced nor after the query
+  int64_t free_slots;               // how many of them
+};
+
+struct SelectTask {
+  // Row 0 of the tile, first head of the group; group heads side by side.
+  const float* q = nullptr;
+  int64_t q_row_stride = 0, q_head_stride = 0;
+  int64_t tokens = 0, group = 0, dim = 0;
+  int64_t together = 1;  // tokens whose scores are held at a time; together * group rows fill whole micro-tiles
+  float scale = 1;
+  bool bf16 = false;
+  const float* fine = nullptr;    // panels of the KV head
+  const float* coarse = nullptr;  // those that L is taken over
+  int64_t num_fine = 0, num_coarse = 0;
+  const int64_t* visible_coarse = nullptr;  // [tokens]
+  const SelectRow* rows = nullptr;          // [tokens]
+  int64_t ratio = 4, extra = 1;             // block b overlaps the fine windows ratio * b - extra .. ratio * b + ratio - 1
+  int64_t first_span = 0, last_span = 0;    // of coarse keys, for select_lse
+  int64_t first_block = 0, last_block = 0;  // of each token's blocks only these, for select_score
+};
+
+// Running logarithm of a sum of exponentials in 16 lanes; m, z: [rows, 16].
+struct LseState {
+  float* m = nullptr;
+  float* z = nullptr;
+};
+
+// The best blocks of one token so far: ids ascending, count < capacity between calls.
+struct Candidates {
+  float* score = nullptr;  // [capacity]
+  int32_t* id = nullptr;   // [capacity]
+  int64_t capacity = 0;    // a multiple of 16, at least keep + 16
+  int64_t keep = 0;        // how many are wanted in the end
+  int64_t count = 0;
+  float worst = -1;  // of the best `keep`; a block with a larger id needs more than this
+};
+
+// q times scale, [rows, D]. Called before the others.
+SALA_DECLARE_TILE(void select_scale(const SelectTask& task, float* q))
+// Overwrites `state` with the coarse keys of the task's spans; `span` is scratch of the same size, `scores` holds 6 rows
+// of 64.
+SALA_DECLARE_TILE(void select_lse(const SelectTask& task, const float* q, const LseState& span, const LseState& state,
+                                  float* scores))
+SALA_DECLARE_TILE(void select_lse_merge(const LseState& later, const LseState& to, int64_t rows))
+// exp(L) of each row is z * exp(m).
+SALA_DECLARE_TILE(void select_lse_finish(const LseState& state, int64_t rows, float* m, float* z))
+// Offers the task's blocks to each token's candidates. lse: L of each row; scores: together * group rows of 64. pooled, when
+// not null: the pooled scores of each token [tokens, pooled_stride], preset to -inf; then all visible keys are looked at.
+SALA_DECLARE_TILE(void select_score(const SelectTask& task, const float* q, const float* lse, float* scores,
+                                    Candidates* candidates, float* pooled, int64_t pooled_stride))
+
+// One query row, q: [H, D]; blocks: [Hkv, slots]; scores: [Hkv, Nb].
+void select_ref(TensorView<const float, 2> q, const PackedKeys& fine, const PackedKeys& coarse, int64_t position,
+                const SelectParams& params, TensorView<int32_t, 2> blocks, TensorView<float, 2> scores);
+
+}  // namespace sala::ops
