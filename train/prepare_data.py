@@ -27,22 +27,21 @@ def main() -> None:
     recipe = Recipe.load(args.recipe)
     args.out.mkdir(parents=True, exist_ok=True)
 
-    def generate(path: Path, tasks: str, length: int, rows: int, seed: int, weights: str, jitter: bool) -> None:
+    def generate(path: Path, tasks: str, length: int, rows: int, seed: int, *options: str) -> None:
         if path.exists():
             return
         command = [*args.generator.split(), "--tokens", "--split", "train", "--task", tasks, "--len", str(length), "--count", str(rows),
                    "--seed", str(seed), "--tokenizer", args.tokenizer, "--threads", str(args.threads), "--out", f"{path}.part"]
-        command += ["--weights", weights] if weights else []
-        command += ["--len-jitter"] if jitter else []
-        subprocess.run(command, check=True)
+        subprocess.run([*command, *options], check=True)
         Path(f"{path}.part").rename(path)
 
     for index, stage in enumerate(recipe.stages):
-        generate(args.out / f"stage{index}.tok", stage.tasks, stage.length, stage.batch * stage.steps, recipe.data_seed + index,
-                 stage.weights, True)
-    for length in recipe.validation.get("lengths", []):  # train split, seeds of their own: the evaluation split stays unseen
-        for task in NIAH:
-            generate(args.out / f"valid_{task}_{length}.tok", task, length, recipe.validation["rows"][0], recipe.data_seed + 7919, "", False)
+        for length in sorted(set(stage.lengths)):
+            generate(args.out / f"stage{index}_{length}.tok", stage.tasks, length, stage.rows(length), recipe.data_seed + index,
+                     *(["--weights", stage.weights] if stage.weights else []))
+    for length, rows in zip(recipe.validation.get("lengths", []), recipe.validation.get("rows", []), strict=True):
+        for task in NIAH:  # train split, a seed of its own: the evaluation split stays unseen
+            generate(args.out / f"valid_{task}_{length}.tok", task, length, rows, recipe.data_seed + 7919, "--as-evaluated")
 
 
 if __name__ == "__main__":

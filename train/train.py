@@ -4,6 +4,7 @@
   train/train.py --config models/sala-tiny/config.json --recipe train/recipes/niah.toml --data /tmp/data --out /tmp/sala-tiny --minutes 9
 
 Writes checkpoint.pt (resumable), model.safetensors (bf16, released tensor names), training.json and log.jsonl into --out.
+On a GPU the layers are compiled (--eager: not) and the whole step is one CUDA graph; on a CPU everything runs as written, in fp32.
 """
 
 import argparse
@@ -14,55 +15,71 @@ import time
 from pathlib import Path
 
 import torch
+import torch._dynamo
 import torch.nn.functional as F
+
+SHORTEST_PROBED = 512  # tokens; the selection loss needs blocks to choose among
 
 sys.path.insert(0, str(Path(__file__).parent))
 from sala_train.config import ModelConfig  # noqa: E402
 from sala_train.data import PackedTokens  # noqa: E402
 from sala_train.export import export  # noqa: E402
-from sala_train.model import SalaForCausalLM, initialise  # noqa: E402
+from sala_train.model import SalaForCausalLM, SoftmaxMixer, initialise  # noqa: E402
 from sala_train.recipe import Recipe, Stage  # noqa: E402
+from sala_train.validation import selection_recall, validate  # noqa: E402
 
 
 def answer_loss(model: SalaForCausalLM, ids: torch.Tensor, mask: torch.Tensor, recipe: Recipe) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean cross-entropy over answer tokens (+ context_loss times that over the rest), and the share of answer tokens that argmax gets."""
-    z = model.hidden(ids)[:, :-1]
+    """Mean cross-entropy over answer tokens, + recipe.question_loss times that over the recipe.question_tokens before each answer,
+    + recipe.selection_loss times the selection loss. Returns it with the share of answer tokens that argmax gets.
+
+    Only loss_share of a row reaches the head, a fixed number of tokens, so that a step is one CUDA graph: answers first, then questions."""
     wanted, target = mask[:, 1:], ids[:, 1:]
-    if recipe.context_loss > 0:
-        logits = model.head(z).float()
-        each = F.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="none").view_as(target)
-        rest = (1 - wanted) * (target != 2)
-        loss = (each * wanted).sum() / wanted.sum() + recipe.context_loss * (each * rest).sum() / rest.sum()
-        return loss, ((logits.argmax(-1) == target) * wanted).sum() / wanted.sum()
-    most = int(ids.shape[1] * recipe.answer_share)
-    where = torch.topk(wanted, most, dim=1, sorted=False).indices  # a fixed number of rows, so that the step is one CUDA graph
-    weight, target = wanted.gather(1, where), target.gather(1, where)
+    ahead = F.max_pool1d(F.pad(wanted, (0, recipe.question_tokens))[:, None], recipe.question_tokens + 1, stride=1)[:, 0]
+    order = (wanted + ahead if recipe.question_loss > 0 else wanted) + 0.5 * torch.rand_like(wanted)  # 2 answer, 1 question, 0 neither
+    order, where = torch.topk(order, int(ids.shape[1] * recipe.loss_share), dim=1)
+    probes = None
+    if recipe.selection_loss > 0 and ids.shape[1] >= SHORTEST_PROBED:
+        evenly = torch.arange(recipe.probes // 4, device=ids.device) * (ids.shape[1] * 4 // recipe.probes)
+        probes = torch.cat((where[:, : recipe.probes - len(evenly)], evenly.expand(len(ids), -1)), dim=1)
+    z = model.hidden(ids, probes=probes)[:, :-1]
+    target, answer = target.gather(1, where), wanted.gather(1, where)
     logits = model.head(z.gather(1, where[..., None].expand(-1, -1, z.shape[-1]))).float()
     each = F.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="none").view_as(target)
-    total = weight.sum().clamp(min=1)
-    return (each * weight).sum() / total, ((logits.argmax(-1) == target) * weight).sum() / total
+    answers = answer.sum().clamp(min=1)
+    loss, right = (each * answer).sum() / answers, ((logits.argmax(-1) == target) * answer).sum() / answers
+    if recipe.question_loss > 0:
+        question = (order >= 1) * (1 - answer)
+        loss = loss + recipe.question_loss * (each * question).sum() / question.sum().clamp(min=1)
+    if probes is not None:
+        loss = loss + recipe.selection_loss * model.selection_loss()
+    return loss, right
 
 
 class Stepper:
-    """One optimiser step at a fixed shape; on a GPU the whole step is one CUDA graph."""
+    """Optimiser steps at one row length; on a GPU the whole step is one CUDA graph over rows that already lie there."""
 
-    def __init__(self, model, optimizer, recipe: Recipe, stage: Stage, device: torch.device):
+    def __init__(self, model, optimizer, recipe: Recipe, length: int, batch: int, device: torch.device):
         self.model, self.optimizer, self.recipe, self.device = model, optimizer, recipe, device
-        self.ids = torch.zeros(stage.batch, stage.length, dtype=torch.long, device=device)
-        self.mask = torch.zeros(stage.batch, stage.length, device=device)
+        self.ids = torch.zeros(batch, length, dtype=torch.long, device=device)
+        self.mask = torch.zeros(batch, length, device=device)
+        self.row = torch.arange(batch, device=device)
         self.graph, self.warm = None, 0
 
     def _step(self):
-        with torch.autocast("cuda", dtype=torch.bfloat16, enabled=self.device.type == "cuda"):  # a CPU is faster in fp32
-            loss, accuracy = answer_loss(self.model, self.ids, self.mask, self.recipe)
+        # No cache of cast weights: it would outlive the recording of the graph.
+        with torch.autocast("cuda", dtype=torch.bfloat16, enabled=self.device.type == "cuda", cache_enabled=False):
+            loss, accuracy = answer_loss(self.model, self.ids, self.mask, self.recipe)  # a CPU is faster in fp32
         loss.backward()
         norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
         self.optimizer.step()
         return loss.detach(), accuracy.detach(), norm.detach()
 
-    def __call__(self, ids, mask):
-        self.ids.copy_(torch.from_numpy(ids), non_blocking=True)
-        self.mask.copy_(torch.from_numpy(mask), non_blocking=True)
+    def __call__(self, rows: tuple[torch.Tensor, torch.Tensor], turn: int):
+        """rows: ids and mask of all rows on the device, of which this step reads turn * batch and the following, round and round."""
+        at = (self.row + turn * len(self.row)) % len(rows[0])
+        self.ids.copy_(rows[0][at])
+        self.mask.copy_(rows[1][at])
         if self.graph is not None:
             self.graph.replay()
             return self.out
@@ -83,30 +100,18 @@ class Stepper:
         return out
 
 
-@torch.no_grad()
-def validate(model, data: Path, device: torch.device, budget_tokens: int = 65536) -> dict[str, float]:
-    """Exact match of the first answer of each row (the evaluation format), teacher-forced: equal to greedy decoding."""
-    model.eval()
-    result = {}
-    for path in sorted(data.glob("valid_*.tok")):
-        packed = PackedTokens(path)
-        length = packed.ids.shape[1]
-        size, right = max(1, budget_tokens // length), 0
-        for begin in range(0, len(packed), size):
-            ids = torch.from_numpy(packed.ids[begin : begin + size].astype("int64")).to(device)
-            mask = torch.from_numpy(packed.mask[begin : begin + size].copy()).to(device)[:, 1:].bool()
-            edges = F.pad(mask, (1, 0))[:, :-1]
-            first = mask & ((mask & ~edges).cumsum(1) == 1)
-            with torch.autocast("cuda", dtype=torch.bfloat16, enabled=device.type == "cuda"):
-                z = model.hidden(ids)[:, :-1]
-                good = torch.ones(len(ids), dtype=torch.bool, device=device)
-                rows, columns = first.nonzero(as_tuple=True)
-                wrong = model.head(z[rows, columns]).argmax(-1) != ids[:, 1:][rows, columns]
-            good[rows[wrong]] = False
-            right += int(good.sum())
-        result[path.stem.removeprefix("valid_")] = right / len(packed)
-    model.train()
-    return result
+def train_stage(stage: Stage, index: int, data: Path, steppers: dict, make_stepper, device: torch.device, begin: int):
+    """Yields (row length, result) for each step of the stage from step `begin` on. Graphs are kept for the stages that follow."""
+    for key in [key for key in steppers if key[2] != stage.topk or key[0] not in stage.lengths]:
+        del steppers[key]
+    rows = {length: PackedTokens(data / f"stage{index}_{length}.tok").to(device) for length in set(stage.lengths)}
+    for step in range(begin, stage.steps):
+        length, cycle = stage.lengths[step % len(stage.lengths)], len(stage.lengths)
+        turn = step // cycle * stage.lengths.count(length) + stage.lengths[: step % cycle].count(length)
+        key = (length, stage.tokens // length, stage.topk)
+        if key not in steppers:
+            steppers[key] = make_stepper(*key[:2])
+        yield length, steppers[key](rows[length], turn)
 
 
 def main() -> None:
@@ -120,6 +125,8 @@ def main() -> None:
     parser.add_argument("--init", type=Path, help="start from this model.safetensors instead of the seed")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--log-every", type=int, default=200)
+    parser.add_argument("--validate-every", type=int, default=0, help="steps between validations up to the length in training; 0: at the end")
+    parser.add_argument("--eager", action="store_true", help="do not compile the layers on a GPU")
     args = parser.parse_args()
 
     device, began = torch.device(args.device), time.time()
@@ -128,6 +135,7 @@ def main() -> None:
     identity = hashlib.sha256((config_text + json.dumps(recipe.as_dict(), sort_keys=True)).encode()).hexdigest()
     model = SalaForCausalLM(ModelConfig.load(args.config))
     initialise(model, recipe.seed)
+    torch.manual_seed(recipe.seed)  # which query tokens probe
     if args.init:
         from safetensors.torch import load_file
         model.load_state_dict({k: v.float() for k, v in load_file(args.init).items()})
@@ -136,6 +144,10 @@ def main() -> None:
     groups = [{"params": [p for n, p in model.named_parameters() if (p.dim() > 1 and "embed" not in n) == decayed],
                "weight_decay": recipe.weight_decay * decayed, "lr": lr} for decayed in (True, False)]
     cuda = device.type == "cuda"
+    if cuda and not args.eager:
+        torch._dynamo.config.recompile_limit = 64  # two kinds of layer times the stages
+        for layer in model.model.layers:
+            layer.compile(dynamic=False)
     optimizer = torch.optim.AdamW(groups, betas=recipe.betas, fused=cuda, capturable=cuda)
     args.out.mkdir(parents=True, exist_ok=True)
     checkpoint, step, seconds, history = args.out / "checkpoint.pt", 0, 0.0, []
@@ -155,41 +167,48 @@ def main() -> None:
                     "seconds": spent, "history": history}, checkpoint.with_suffix(".part"))
         checkpoint.with_suffix(".part").rename(checkpoint)
 
-    first, log = 0, open(args.out / "log.jsonl", "a", buffering=1)
+    first, steppers, log = 0, {}, open(args.out / "log.jsonl", "a", buffering=1)
+    deadline = began + args.minutes * 60
     for index, stage in enumerate(recipe.stages):
         last = first + stage.steps
-        if step >= last:
+        if step >= min(last, args.steps) or time.time() > deadline:
             first = last
             continue
-        packed, stepper = PackedTokens(args.data / f"stage{index}.tok"), Stepper(model, optimizer, recipe, stage, device)
-        while step < min(last, args.steps) and time.time() - began < args.minutes * 60:
-            lr.fill_(recipe.lr_at(step))
-            out = stepper(*packed.batch(step - first, stage.batch))
+        for module in model.modules():
+            if isinstance(module, SoftmaxMixer):
+                module.training_topk = stage.topk
+        lr.fill_(recipe.lr_at(step))
+        make = lambda length, batch: Stepper(model, optimizer, recipe, length, batch, device)  # noqa: E731
+        for length, out in train_stage(stage, index, args.data, steppers, make, device, step - first):
             step += 1
+            lr.fill_(recipe.lr_at(step))
             if step % args.log_every == 0 or step == last:
                 loss, accuracy, norm = (round(float(x), 4) for x in out)
-                row = {"step": step, "length": stage.length, "loss": loss, "answer_tokens_right": accuracy, "grad_norm": norm,
+                row = {"step": step, "length": length, "loss": loss, "answer_tokens_right": accuracy, "grad_norm": norm,
                        "seconds": round(seconds + time.time() - began, 1)}
                 history.append(row)
                 print(args.out.name, json.dumps(row), flush=True)
                 log.write(json.dumps(row) + "\n")
-        if step == last:
-            save()
-        if step < last:
-            break
+            if args.validate_every and step % args.validate_every == 0:
+                scores = validate(model, args.data, device, max(stage.lengths))
+                log.write(json.dumps({"step": step, "validation": scores}) + "\n")
+                print(args.out.name, step, " ".join(f"{name}:{s['values']:.2f}" for name, s in scores.items()), flush=True)
+            if step >= args.steps or time.time() > deadline:
+                break
+        save()
         first = last
-        del stepper
     save()
-    finished = step >= recipe.total_steps
-    scores = validate(model, args.data, device)
-    log.write(json.dumps({"step": step, "validation": scores}) + "\n")
-    print(args.out.name, "finished" if finished else "stopped", "at step", step, json.dumps(scores), flush=True)
-    tokens = sum(min(s.steps, max(0, step - sum(p.steps for p in recipe.stages[:i]))) * s.batch * s.length for i, s in enumerate(recipe.stages))
+    with torch.no_grad():
+        for weight in model.parameters():  # what is validated is what is written: bf16 weights
+            weight.copy_(weight.bfloat16())
+    finished, trained = step >= recipe.total_steps, round(seconds + time.time() - began, 1)
+    scores, recall = validate(model, args.data, device), selection_recall(model, args.data, device)
+    log.write(json.dumps({"step": step, "validation": scores, "selection_recall": recall}) + "\n")
+    print(args.out.name, "finished" if finished else "stopped", "at step", step, json.dumps(scores), json.dumps(recall), flush=True)
     export(model, config_text, args.out, {
-        "recipe": recipe.as_dict(), "recipe_sha256": identity, "steps": step, "finished": finished, "tokens_seen": tokens,
-        "seconds": round(seconds + time.time() - began, 1), "device": torch.cuda.get_device_name() if cuda else "cpu",
-        "torch": torch.__version__, "loss_curve": history, "validation_exact_match": scores,
-        "tokenizer_hash": PackedTokens(args.data / "stage0.tok").tokenizer_hash})
+        "recipe": recipe.as_dict(), "recipe_sha256": identity, "steps": step, "finished": finished, "tokens": recipe.tokens_at(step),
+        "seconds": trained, "device": torch.cuda.get_device_name() if cuda else "cpu", "torch": torch.__version__, "loss_curve": history,
+        "validation": scores, "selection_recall": recall, "tokenizer_hash": PackedTokens(next(args.data.glob("stage0_*.tok"))).tokenizer_hash})
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ struct Options {
   int64_t count = 20, first = 0;
   uint64_t seed = 42;
   int threads = 0;
-  bool tokens = false, jitter = false, quiet = false;
+  bool tokens = false, jitter = false, as_evaluated = false, quiet = false;
 };
 
 std::string tokenizer_path(const std::string& name) {
@@ -74,6 +74,7 @@ void generate_tokens(const Options& options, const Tokenizer& tokenizer) {
   request.seed = options.seed;
   request.split = parse_split(options.split);
   request.length_jitter = options.jitter;
+  request.as_evaluated = options.as_evaluated;
   const auto began = std::chrono::steady_clock::now();
   auto shown = began;
   tasks::write_training_file(options.out, request, tokenizer, [&](int64_t done) {
@@ -180,6 +181,8 @@ void add_generate_command(CLI::App& app) {
   command->add_flag("--tokens", options->tokens, "Write packed training rows (docs/file_formats.md) instead of JSONL");
   command->add_option("--weights", options->weights, "With --tokens: TASK=WEIGHT,... of the mix; default 1 each");
   command->add_flag("--len-jitter", options->jitter, "With --tokens: also shorter haystacks");
+  command->add_flag("--as-evaluated", options->as_evaluated,
+                    "With --tokens: rows like evaluation samples, one question each");
   command->add_flag("--quiet", options->quiet, "No progress on stderr");
   command->callback([options] {
     set_num_threads(options->threads);

@@ -12,14 +12,22 @@ namespace {
 
 // How training rows differ from evaluation samples: more needles, more questions. One place for all numbers.
 struct TrainingMix {
-  double turns_from = 0.15, turns_to = 0.40;  // share of a row that is questions and answers
-  double shortest = 0.35;                     // of the haystack, with length_jitter
-  double needle_share = 0.5;                  // most of the haystack that needles take
-  double as_evaluated = 0.3;                  // rows with exactly the evaluation's number of keys
-  int64_t values_to = 6, queries_to = 5;      // multivalue asks 2..values_to values, multiquery 2..queries_to keys
-  int64_t first_sentence = 1'000'000;         // essays start anywhere in the corpus
+  // Most of a row that is questions and answers: short rows teach many look-ups, long rows are nearly all haystack.
+  double turns_short = 0.65, turns_long = 0.20;
+  int64_t short_row = 1024, long_row = 8192;
+  double shortest = 0.35;                 // of the haystack, with length_jitter
+  double needle_share = 0.6;              // most of the haystack that needles take
+  double as_evaluated = 0.3;              // rows with exactly the evaluation's number of keys
+  int64_t values_to = 6, queries_to = 5;  // multivalue asks 2..values_to values, multiquery 2..queries_to keys
+  int64_t first_sentence = 1'000'000;     // essays start anywhere in the corpus
 };
 constexpr TrainingMix kMix;
+
+double most_turns_share(int64_t row_tokens) {
+  const double at = std::log2(static_cast<double>(row_tokens) / kMix.short_row) /
+                    std::log2(static_cast<double>(kMix.long_row) / kMix.short_row);
+  return kMix.turns_short + (kMix.turns_long - kMix.turns_short) * std::clamp(at, 0.0, 1.0);
+}
 
 struct Group {  // one key with its values, in the order in which they stand in the text
   std::string key;
@@ -28,8 +36,9 @@ struct Group {  // one key with its values, in the order in which they stand in 
 
 class RowBuilder {
  public:
-  RowBuilder(const NiahSpec& spec, const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer)
-      : spec_(spec), request_(request), rng_(rng), tokenizer_(tokenizer) {}
+  // spare: tokens of the row to leave empty, because estimates were too low before
+  RowBuilder(const NiahSpec& spec, const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer, int64_t spare)
+      : spec_(spec), request_(request), rng_(rng), tokenizer_(tokenizer), spare_(spare) {}
   TrainingRow build();
 
  private:
@@ -40,8 +49,13 @@ class RowBuilder {
     }
   }
   int64_t count(const std::string& text) const { return tokenizer_.count(text); }
-  void draw_needles(int64_t budget);
-  std::string haystack(int64_t budget);
+  char separator() const { return spec_.haystack == Haystack::kEssay ? ' ' : '\n'; }
+  // Tokens of a sentence inside the haystack: a text of its own begins with a word boundary, which is not there inside.
+  int64_t inside(const std::string& sentence) const { return count(separator() + sentence) - 1; }
+  int64_t question_tokens();
+  void plan();
+  void draw_needles();
+  std::string haystack();
   std::pair<NiahText, std::string> question();
   bool append(const std::string& text, const std::string& answer);
 
@@ -49,39 +63,81 @@ class RowBuilder {
   const TrainingRequest& request_;
   Rng& rng_;
   const Tokenizer& tokenizer_;
+  int64_t spare_;
   std::set<std::string> used_;
   std::vector<Group> groups_;
   std::vector<std::pair<size_t, std::string>> needles_;  // group and sentence, text order
-  int64_t needle_tokens_ = 0;
+  std::vector<size_t> unasked_;                          // groups, the next to be asked last
+  int64_t keys_ = 1, turns_ = 1, budget_ = 0;            // of this row; budget_: tokens of the haystack
+  int64_t needle_size_ = 0, needle_tokens_ = 0;
   TrainingRow row_;
 };
 
-void RowBuilder::draw_needles(int64_t budget) {
-  const bool many = spec_.haystack == Haystack::kNeedle;
+// Tokens of the longest question with its answer; both are measured on a question like the row's own.
+int64_t RowBuilder::question_tokens() {
+  const std::vector<std::string> keys(static_cast<size_t>(std::min<int64_t>(spec_.queries, 4)), draw(spec_.key_kind));
+  const NiahText probe = niah_text(spec_.value_kind, join_keys(keys), false);
+  const int64_t values = spec_.values > 1 ? (request_.as_evaluated ? spec_.values : kMix.values_to) : 1;
+  const int64_t answer = spec_.queries * (count(draw(spec_.value_kind)) + 1) * values +
+                         (spec_.queries > 1 ? spec_.queries * (count(keys[0]) + 2) : 0);
+  return count(probe.question + probe.answer_prefix) + answer + 2;
+}
+
+// Decides how many keys and questions a row has. No key is asked twice, or the answer could be copied from the earlier one;
+// where there are fewer keys than questions would fit, the room goes to the haystack.
+void RowBuilder::plan() {
+  const std::string header = niah_text(spec_.value_kind, "", spec_.queries * spec_.values == 1).header;
+  const int64_t question = question_tokens(), space = request_.row_tokens - 1 - spare_ - count(header);
   const std::string probe = needle_sentence(spec_.value_kind, draw_value(rng_, spec_.key_kind, request_.split),
                                             draw_value(rng_, spec_.value_kind, request_.split));
-  const int64_t each = count(" " + probe) + 1;
-  const int64_t evaluated = std::max(spec_.keys, spec_.queries);
-  const int64_t per_key = spec_.values > 1 ? 4 : 1;
-  const double most =
-      std::max(1.0, static_cast<double>(budget) * (many ? 1.0 : kMix.needle_share) / static_cast<double>(each * per_key));
-  int64_t keys = static_cast<int64_t>(std::exp(rng_.uniform() * std::log(most + 1)));
-  if (many) keys = static_cast<int64_t>(most);
-  if (!many && rng_.uniform() < kMix.as_evaluated) keys = evaluated;
-  if (spec_.queries > 1) keys = std::max<int64_t>(keys, std::min<int64_t>(kMix.queries_to, static_cast<int64_t>(most)));
-  keys = std::clamp<int64_t>(keys, 1, std::max<int64_t>(1, static_cast<int64_t>(most)));
-  for (int64_t k = 0; k < keys; ++k) {
-    groups_.push_back({draw(spec_.key_kind), {}});
-    int64_t values = 1;
-    if (spec_.values > 1) values = rng_.uniform() < kMix.as_evaluated ? spec_.values : rng_.between(2, kMix.values_to);
-    for (int64_t v = 0; v < values && needle_tokens_ < budget; ++v) {
-      std::string value = draw(spec_.value_kind);
-      needles_.emplace_back(groups_.size() - 1, needle_sentence(spec_.value_kind, groups_.back().key, value));
-      groups_.back().values.push_back(std::move(value));
-      needle_tokens_ += each;
-    }
+  needle_size_ = inside(probe);
+  const bool many = spec_.haystack == Haystack::kNeedle;
+  const int64_t evaluated = std::max(spec_.keys, spec_.queries), per_key = spec_.values > 1 ? 4 : 1;
+  const double share = most_turns_share(request_.row_tokens) * (0.3 + 0.7 * rng_.uniform());
+  turns_ = request_.as_evaluated
+               ? 1
+               : std::max<int64_t>(1, static_cast<int64_t>(share * static_cast<double>(request_.row_tokens) /
+                                                           static_cast<double>(question)));
+  const auto most_keys = [&] {
+    const double room =
+        static_cast<double>(std::max<int64_t>(space - turns_ * question, 0)) * (many ? 1.0 : kMix.needle_share);
+    return std::max<int64_t>(1, static_cast<int64_t>(room) / (needle_size_ * per_key));
+  };
+  if (many) {
+    while (turns_ > 1 && most_keys() < turns_) --turns_;
+    keys_ = most_keys();
+  } else {
+    const int64_t most = most_keys();
+    const bool as_evaluated = request_.as_evaluated || rng_.uniform() < kMix.as_evaluated;
+    keys_ = as_evaluated
+                ? evaluated
+                : std::clamp<int64_t>(
+                      static_cast<int64_t>(std::exp(rng_.uniform() * std::log(static_cast<double>(most) + 1))), 1, most);
+    if (spec_.queries > 1) keys_ = std::max(keys_, std::min(kMix.queries_to, most));
+    turns_ = std::clamp<int64_t>(keys_ / spec_.queries, 1, turns_);
   }
-  while (groups_.size() > 1 && groups_.back().values.empty()) groups_.pop_back();
+  budget_ = std::max<int64_t>(0, space - turns_ * question);
+}
+
+void RowBuilder::draw_needles() {
+  const bool many = spec_.haystack == Haystack::kNeedle;  // as many as there is room for
+  for (int64_t k = 0; many || k < keys_; ++k) {
+    Group group{draw(spec_.key_kind), {}};
+    int64_t values = 1;
+    if (spec_.values > 1)
+      values = request_.as_evaluated || rng_.uniform() < kMix.as_evaluated ? spec_.values : rng_.between(2, kMix.values_to);
+    for (int64_t v = 0; v < values; ++v) {
+      std::string value = draw(spec_.value_kind);
+      std::string sentence = needle_sentence(spec_.value_kind, group.key, value);
+      const int64_t size = inside(sentence);
+      if (!needles_.empty() && (many || !request_.as_evaluated) && needle_tokens_ + size > budget_) break;
+      needle_tokens_ += size;
+      needles_.emplace_back(groups_.size(), std::move(sentence));
+      group.values.push_back(std::move(value));
+    }
+    if (group.values.empty()) break;
+    groups_.push_back(std::move(group));
+  }
   // Shuffle needles, then give each group its values in the order in which they will stand in the text.
   std::vector<size_t> order(needles_.size());
   for (size_t i = 0; i < order.size(); ++i) order[i] = needles_[i].first;
@@ -93,17 +149,16 @@ void RowBuilder::draw_needles(int64_t budget) {
   }
 }
 
-std::string RowBuilder::haystack(int64_t budget) {
-  draw_needles(budget);
+std::string RowBuilder::haystack() {
+  draw_needles();
   const bool essay = spec_.haystack == Haystack::kEssay;
-  const char separator = essay ? ' ' : '\n';
   std::vector<std::string> units;
-  int64_t left = budget - needle_tokens_;
+  int64_t left = budget_ - needle_tokens_;
   if (spec_.haystack != Haystack::kNeedle) {
     int64_t sentence = essay ? static_cast<int64_t>(rng_.below(kMix.first_sentence)) : 0;
     while (true) {
       std::string unit = essay ? essay_sentence(request_.split, sentence++) : std::string(kNoiseSentence);
-      left -= count(" " + unit);
+      left -= inside(unit);
       if (left < 0) break;
       units.push_back(std::move(unit));
     }
@@ -115,35 +170,34 @@ std::string RowBuilder::haystack(int64_t budget) {
   size_t needle = 0;
   for (size_t u = 0; u <= units.size(); ++u) {
     for (; needle < needles_.size() && before[needle] == u; ++needle) {
-      if (!text.empty()) text.push_back(separator);
+      if (!text.empty()) text.push_back(separator());
       text += needles_[needle].second;
     }
     if (u == units.size()) break;
-    if (!text.empty()) text.push_back(separator);
+    if (!text.empty()) text.push_back(separator());
     text += units[u];
   }
   return text;
 }
 
-// A question about groups of this row, and its answer: the value; the values in text order; or "key: value" for each key
-// asked.
+// The next question about keys of this row that nobody asked for yet, and its answer: the value; the values in text order;
+// or "key: value" for each key asked.
 std::pair<NiahText, std::string> RowBuilder::question() {
   if (spec_.queries == 1) {
-    const Group& group = groups_[rng_.below(groups_.size())];
+    const Group& group = groups_[unasked_.back()];
+    unasked_.pop_back();
     std::string answer;
     for (size_t i = 0; i < group.values.size(); ++i) answer += (i ? ", " : "") + group.values[i];
     return {niah_text(spec_.value_kind, group.key, spec_.values == 1), answer};
   }
-  const auto most = std::min<int64_t>(kMix.queries_to, static_cast<int64_t>(groups_.size()));
+  const auto most = std::min<int64_t>(kMix.queries_to, static_cast<int64_t>(unasked_.size()));
   int64_t asked = most < 2 ? 1 : rng_.between(2, most);
-  if (rng_.uniform() < kMix.as_evaluated) asked = std::min<int64_t>(spec_.queries, most);
-  std::vector<size_t> order(groups_.size());
-  for (size_t i = 0; i < order.size(); ++i) order[i] = i;
-  rng_.shuffle(order);
+  if (request_.as_evaluated || rng_.uniform() < kMix.as_evaluated) asked = std::min<int64_t>(spec_.queries, most);
   std::vector<std::string> keys;
   std::string answer;
   for (int64_t q = 0; q < asked; ++q) {
-    const Group& group = groups_[order[static_cast<size_t>(q)]];
+    const Group& group = groups_[unasked_.back()];
+    unasked_.pop_back();
     keys.push_back(group.key);
     answer += (q ? ", " : "") + group.key + ": " + group.values[0];
   }
@@ -163,22 +217,16 @@ bool RowBuilder::append(const std::string& text, const std::string& answer) {
 }
 
 TrainingRow RowBuilder::build() {
-  const double turns = kMix.turns_from + (kMix.turns_to - kMix.turns_from) * rng_.uniform();
-  // What a first question costs at least, measured on a question like the row's own.
-  const std::vector<std::string> sample_keys(static_cast<size_t>(std::min<int64_t>(spec_.queries, 4)), draw(spec_.key_kind));
-  const NiahText probe = niah_text(spec_.value_kind, join_keys(sample_keys), false);
-  const int64_t answer = spec_.queries * (count(draw(spec_.value_kind)) + 1) * (spec_.values > 1 ? kMix.values_to : 1) +
-                         (spec_.queries > 1 ? spec_.queries * (count(sample_keys[0]) + 2) : 0);
-  const int64_t question_tokens = count(probe.question + probe.answer_prefix) + answer + 2;
-  const int64_t space = request_.row_tokens - 1 - count(probe.header) - question_tokens;
-  int64_t budget = std::min(space, static_cast<int64_t>(static_cast<double>(request_.row_tokens) * (1 - turns)));
-  if (request_.length_jitter && rng_.uniform() < 0.3)
-    budget = static_cast<int64_t>(static_cast<double>(budget) * (kMix.shortest + (1 - kMix.shortest) * rng_.uniform()));
+  plan();
+  if (request_.length_jitter && !request_.as_evaluated && rng_.uniform() < 0.3)
+    budget_ = static_cast<int64_t>(static_cast<double>(budget_) * (kMix.shortest + (1 - kMix.shortest) * rng_.uniform()));
   row_.ids.push_back(static_cast<uint16_t>(request_.bos_id));
   row_.mask.push_back(0);
-  const std::string context = haystack(std::max<int64_t>(budget, 0));
+  const std::string context = haystack();
+  for (size_t i = 0; i < groups_.size(); ++i) unasked_.push_back(i);
+  rng_.shuffle(unasked_);
   bool first = true;
-  while (true) {
+  while (!unasked_.empty() && (first || !request_.as_evaluated)) {
     const auto [text, reply] = question();
     if (!append((first ? text.header + context : std::string()) + text.question + text.answer_prefix, reply)) break;
     first = false;
@@ -193,7 +241,7 @@ TrainingRow RowBuilder::build() {
 
 TrainingRow niah_training_row(const NiahSpec& spec, const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) {
   for (int attempt = 0; attempt < 50; ++attempt) {
-    TrainingRow row = RowBuilder(spec, request, rng, tokenizer).build();
+    TrainingRow row = RowBuilder(spec, request, rng, tokenizer, attempt * request.row_tokens / 64).build();
     if (std::find(row.mask.begin(), row.mask.end(), 1) != row.mask.end()) return row;
   }
   throw Error(ErrorCode::kUsage,

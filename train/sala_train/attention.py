@@ -86,39 +86,42 @@ def compress_keys(k: Tensor, kernel: int, stride: int) -> Tensor:
     return k.unfold(1, kernel, stride).mean(dim=-1)
 
 
-def _visible(tokens: int, count: int, kernel: int, stride: int, device) -> Tensor:
+def _visible(position: Tensor, count: int, kernel: int, stride: int) -> Tensor:
     """[T, n]: window j may be seen by token t iff its last token is not after t (spec 4.4)."""
-    last = torch.arange(count, device=device) * stride + kernel - 1
-    return last[None, :] <= torch.arange(tokens, device=device)[:, None]
+    last = torch.arange(count, device=position.device) * stride + kernel - 1
+    return last[None, :] <= position[:, None]
 
 
-def block_scores(q: Tensor, k: Tensor, cfg: SparseConfig, scale: float, exact_lse: bool = False) -> Tensor:
-    """Pooled block scores with forced blocks at +inf and impossible ones at -inf (spec 4.4, 4.5). [B, Hkv, T, Nb]"""
-    batch, tokens, heads, _ = q.shape
-    kv_heads = k.shape[2]
+def block_scores(q: Tensor, k: Tensor, cfg: SparseConfig, scale: float, exact_lse: bool = False, first: int = 0) -> Tensor:
+    """Pooled block scores with forced blocks at +inf and impossible ones at -inf (spec 4.4, 4.5). [B, Hkv, T, Nb]
+
+    q: the queries from position `first` on; k: all keys."""
+    batch, queries, heads, _ = q.shape
+    tokens, kv_heads = k.shape[1], k.shape[2]
+    position = torch.arange(first, first + queries, device=q.device)
     ks, st = cfg.kernel_size, cfg.kernel_stride
     k1 = compress_keys(k, ks, st)
     k2 = k1 if exact_lse else compress_keys(k, 4 * ks, 4 * st)
     coarse = (ks, st) if exact_lse else (4 * ks, 4 * st)
     blocks = -(-tokens // cfg.block_size)
-    grouped = q.view(batch, tokens, kv_heads, heads // kv_heads, -1)
+    grouped = q.reshape(batch, queries, kv_heads, heads // kv_heads, -1)
     if k1.shape[1] == 0:
-        score = q.new_full((batch, kv_heads, tokens, blocks), -math.inf)
+        score = q.new_full((batch, kv_heads, queries, blocks), -math.inf)
     else:
         logits = torch.einsum("btghd,bjgd->bghtj", grouped, k1).mul_(scale)
         if k2.shape[1] == 0:
             normaliser = logits.new_zeros(*logits.shape[:-1], 1)  # no coarse key at all: every block is forced here
         else:
             rough = torch.einsum("btghd,bjgd->bghtj", grouped, k2).mul_(scale)
-            rough = rough.masked_fill(~_visible(tokens, k2.shape[1], *coarse, q.device), -math.inf)
+            rough = rough.masked_fill(~_visible(position, k2.shape[1], *coarse), -math.inf)
             normaliser = torch.logsumexp(rough, dim=-1, keepdim=True)
         p = torch.exp(logits - normaliser).nan_to_num(nan=0.0, posinf=torch.finfo(logits.dtype).max).sum(dim=2)
-        p = p.masked_fill(~_visible(tokens, k1.shape[1], ks, st, q.device), 0.0)
+        p = p.masked_fill(~_visible(position, k1.shape[1], ks, st), 0.0)
         ratio, extra = cfg.block_size // st, ks // st - 1  # windows that overlap block b: ratio*b - extra .. ratio*b + ratio - 1
         need = blocks * ratio
         p = F.pad(p, (extra, max(0, need - p.shape[-1])), value=-math.inf)[..., : need + extra]
         score = p.unfold(-1, ratio + extra, ratio).amax(dim=-1)
-    own = torch.arange(tokens, device=q.device)[:, None] // cfg.block_size
+    own = position[:, None] // cfg.block_size
     block = torch.arange(blocks, device=q.device)[None, :]
     forced = (block < cfg.init_blocks) | ((block <= own) & (block >= own - cfg.window_size // cfg.block_size))
     return score.masked_fill(forced, math.inf)
@@ -139,13 +142,37 @@ def select_blocks(score: Tensor, cfg: SparseConfig, exact_ties: bool = False) ->
 
 def causal_attention(q: Tensor, k: Tensor, v: Tensor, scale: float, selected: Tensor | None = None, block_size: int = 0) -> Tensor:
     """Causal GQA softmax attention, all keys or (selected: [B, Hkv, T, Nb]) the keys of the chosen blocks. [B, T, H, Dv]"""
-    group = q.shape[2] // k.shape[2]
-    tokens = q.shape[1]
+    (batch, tokens, heads, _), kv_heads = q.shape, k.shape[2]
     q, k, v = q.transpose(1, 2), k.transpose(1, 2), v.transpose(1, 2)
-    k, v = k.repeat_interleave(group, dim=1), v.repeat_interleave(group, dim=1)
     if selected is None:
+        k, v = k.repeat_interleave(heads // kv_heads, dim=1), v.repeat_interleave(heads // kv_heads, dim=1)
         return F.scaled_dot_product_attention(q, k, v, is_causal=True, scale=scale).transpose(1, 2)
     mask = selected.repeat_interleave(block_size, dim=-1)[..., :tokens]
     mask = mask & torch.ones(tokens, tokens, dtype=torch.bool, device=q.device).tril()
-    mask = mask.repeat_interleave(group, dim=1)
-    return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, scale=scale).transpose(1, 2)
+    # The KV head joins the batch, so that its query heads share one mask: the mask is most of what this layer reads.
+    q = q.reshape(batch * kv_heads, heads // kv_heads, tokens, -1)
+    k, v = (x.reshape(batch * kv_heads, 1, tokens, -1).expand(-1, q.shape[1], -1, -1) for x in (k, v))
+    bias = torch.zeros_like(mask, dtype=q.dtype).masked_fill(~mask, -math.inf).view(batch * kv_heads, 1, tokens, tokens)
+    out = F.scaled_dot_product_attention(q, k, v, attn_mask=bias, scale=scale)
+    return out.reshape(batch, heads, tokens, -1).transpose(1, 2)
+
+
+def sparse_attention_in_pieces(q: Tensor, k: Tensor, v: Tensor, cfg: SparseConfig, scale: float, exact_lse: bool = False,
+                               piece: int = 256) -> Tensor:
+    """Selection and block-sparse attention for contexts whose [T, T] mask does not fit: equals block_scores, select_blocks and
+    causal_attention, `piece` queries at a time, each reading only the keys of its blocks. [B, T, H, Dv]"""
+    (batch, tokens, heads, _), kv_heads, out = q.shape, k.shape[2], []
+    k_rows, v_rows = k.transpose(1, 2), v.transpose(1, 2)  # [B, Hkv, T, D]
+    for first in range(0, tokens, piece):
+        part = q[:, first : first + piece]
+        score = block_scores(part, k, cfg, scale, exact_lse, first)
+        chosen = torch.topk(score, min(cfg.slots, score.shape[-1]), dim=-1, sorted=False).indices  # [B, Hkv, P, slots]
+        at = (chosen[..., None] * cfg.block_size + torch.arange(cfg.block_size, device=q.device)).flatten(3)  # [B, Hkv, P, K]
+        hidden = at > torch.arange(first, first + part.shape[1], device=q.device)[:, None]
+        flat = at.clamp(max=tokens - 1).flatten(2)[..., None]
+        keys, values = (x.gather(2, flat.expand(-1, -1, -1, x.shape[-1])).unflatten(2, at.shape[2:]) for x in (k_rows, v_rows))
+        grouped = part.reshape(batch, part.shape[1], kv_heads, heads // kv_heads, -1)
+        logits = torch.einsum("bpghd,bgpkd->bgphk", grouped, keys).float() * scale
+        weight = logits.masked_fill(hidden[:, :, :, None], -math.inf).softmax(-1).to(values.dtype)
+        out.append(torch.einsum("bgphk,bgpkd->bpghd", weight, values).flatten(2, 3))
+    return torch.cat(out, dim=1)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
@@ -11,8 +12,10 @@ from torch import Tensor, nn
 
 from . import attention
 from .config import FULL, LIGHTNING, SPARSE, ModelConfig
+from .selection import selection_loss
 
 Hook = Callable[[str, int, Tensor], None]
+LONGEST_MASK = 16384  # tokens; beyond, sparse attention runs in pieces (no gradient, no hook)
 
 
 class RMSNorm(nn.Module):
@@ -47,7 +50,7 @@ class LightningMixer(nn.Module):
         self.o_proj = _linear(width, cfg.hidden_size)
         self.register_buffer("slopes", torch.tensor(cfg.slopes, dtype=torch.float32), persistent=False)
 
-    def forward(self, x: Tensor, rope: dict, hook: Hook | None, layer: int) -> Tensor:
+    def forward(self, x: Tensor, rope: dict, hook: Hook | None, layer: int, probes: Tensor | None = None) -> Tensor:
         cfg, shape = self.cfg, (*x.shape[:2], self.cfg.lightning_nh, self.cfg.lightning_head_dim)
         q, k, v = (proj(x).view(shape) for proj in (self.q_proj, self.k_proj, self.v_proj))
         if cfg.qk_norm:
@@ -80,6 +83,8 @@ class SoftmaxMixer(nn.Module):
             self.q_norm, self.k_norm = (RMSNorm(cfg.head_dim, cfg.rms_norm_eps) for _ in range(2))
         self.o_proj = _linear(width, cfg.hidden_size)
         self.exact_ties = False
+        self.training_topk: int | None = None  # a tighter budget while training (recipe)
+        self.selection_loss: Tensor | None = None  # of the last forward pass with probes
 
     def _scaled(self, q: Tensor) -> Tensor:
         """Query scaling on softmax layers without positions (spec section 5)."""
@@ -92,7 +97,7 @@ class SoftmaxMixer(nn.Module):
         position = torch.arange(q.shape[1], device=q.device, dtype=torch.float64)
         return q * ((position + base).log() / math.log(base)).to(q.dtype)[None, :, None, None]
 
-    def forward(self, x: Tensor, rope: dict, hook: Hook | None, layer: int) -> Tensor:
+    def forward(self, x: Tensor, rope: dict, hook: Hook | None, layer: int, probes: Tensor | None = None) -> Tensor:
         cfg, tokens = self.cfg, x.shape[1]
         q = self.q_proj(x).view(*x.shape[:2], cfg.num_attention_heads, cfg.head_dim)
         k, v = (proj(x).view(*x.shape[:2], cfg.num_key_value_heads, cfg.head_dim) for proj in (self.k_proj, self.v_proj))
@@ -100,18 +105,25 @@ class SoftmaxMixer(nn.Module):
             q, k = self.q_norm(q), self.k_norm(k)
         if cfg.attn_use_rope:
             q, k = (attention.apply_rope(part, *rope["softmax"]) for part in (q, k))
-        q, scale, selected = self._scaled(q), cfg.head_dim**-0.5, None
-        if self.sparse and tokens >= cfg.sparse.dense_len:
-            if hook or -(-tokens // cfg.sparse.block_size) > cfg.sparse.slots:  # otherwise every block is selected
+        q, scale, selected, sparse = self._scaled(q), cfg.head_dim**-0.5, None, cfg.sparse
+        if self.training and self.training_topk is not None:
+            sparse = replace(sparse, topk=self.training_topk)
+        dtype = torch.bfloat16 if torch.is_autocast_enabled(x.device.type) else q.dtype
+        chooses = self.sparse and tokens >= sparse.dense_len
+        if chooses and probes is not None:
+            self.selection_loss = selection_loss(q, k, probes, sparse, scale)
+        if chooses and tokens > LONGEST_MASK:
+            out = attention.sparse_attention_in_pieces(q.to(dtype), k.to(dtype), v.to(dtype), sparse, scale, cfg.lab("exact_lse", False))
+        else:
+            if chooses and (hook or -(-tokens // sparse.block_size) > sparse.slots):  # otherwise every block is selected
                 with torch.no_grad():
-                    score = attention.block_scores(q, k, cfg.sparse, scale, cfg.lab("exact_lse", False))
-                    selected = attention.select_blocks(score, cfg.sparse, self.exact_ties)
+                    score = attention.block_scores(q, k, sparse, scale, cfg.lab("exact_lse", False))
+                    selected = attention.select_blocks(score, sparse, self.exact_ties)
                 if hook:
                     hook("block_scores", layer, score)
                     hook("selected", layer, selected)
-        dtype = torch.bfloat16 if torch.is_autocast_enabled(x.device.type) else q.dtype
-        q, k, v = q.to(dtype), k.to(dtype), v.to(dtype)
-        out = attention.causal_attention(q, k, v, scale, selected, cfg.sparse.block_size).flatten(2)
+            out = attention.causal_attention(q.to(dtype), k.to(dtype), v.to(dtype), scale, selected, sparse.block_size)
+        out = out.flatten(2)
         if cfg.attn_use_output_gate:
             out = out * torch.sigmoid(self.o_gate(x))
         return self.o_proj(out)
@@ -137,8 +149,8 @@ class Layer(nn.Module):
         self.self_attn = make[mixer_type](cfg)
         self.mlp = MLP(cfg)
 
-    def forward(self, h: Tensor, rope: dict, hook: Hook | None, layer: int) -> Tensor:
-        h = h + self.scale * self.self_attn(self.input_layernorm(h), rope, hook, layer)
+    def forward(self, h: Tensor, rope: dict, hook: Hook | None, layer: int, probes: Tensor | None = None) -> Tensor:
+        h = h + self.scale * self.self_attn(self.input_layernorm(h), rope, hook, layer, probes)
         return h + self.scale * self.mlp(self.post_attention_layernorm(h))
 
 
@@ -168,17 +180,22 @@ class SalaForCausalLM(nn.Module):
                                   "softmax": attention.rope_table(tokens, *softmax, device)}
         return self._rope[tokens]
 
-    def hidden(self, ids: Tensor, hook: Hook | None = None) -> Tensor:
-        """ids: [B, T] -> normalised final states divided by the muP factor [B, T, E]."""
+    def hidden(self, ids: Tensor, hook: Hook | None = None, probes: Tensor | None = None) -> Tensor:
+        """ids: [B, T] -> normalised final states divided by the muP factor [B, T, E]. probes: [B, M] queries for the selection loss."""
         rope = self._rope_tables(ids.shape[1], ids.device)
         h = self.model.embed_tokens(ids) * self.cfg.scale_emb
         if hook:
             hook("hidden", -1, h)
         for index, layer in enumerate(self.model.layers):
-            h = layer(h, rope, hook, index)
+            h = layer(h, rope, hook, index, probes)
             if hook:
                 hook("hidden", index, h)
         return self.model.norm(h) / self.cfg.logit_divisor
+
+    def selection_loss(self) -> Tensor | float:
+        """Mean over the layers that selected in the last forward pass with probes."""
+        each = [loss for layer in self.model.layers if (loss := getattr(layer.self_attn, "selection_loss", None)) is not None]
+        return torch.stack(each).mean() if each else 0.0
 
     def head(self, z: Tensor) -> Tensor:
         weight = self.model.embed_tokens.weight if self.cfg.tie_word_embeddings else self.lm_head.weight

@@ -9,11 +9,16 @@ from pathlib import Path
 
 @dataclass
 class Stage:
-    length: int
-    batch: int
+    lengths: list[int]  # row lengths, one a step in turn; repeat one to weigh it
     steps: int
+    tokens: int = 16384  # of a step; rows of length L come in batches of tokens // L
     tasks: str = "niah"  # task list for the generator
     weights: str = ""  # mixing weights for the generator, `task=weight,...`
+    topk: int | None = None  # sparse_config.topk while training: a tighter budget than the model's own
+
+    def rows(self, length: int) -> int:
+        """How many rows of this length the stage reads."""
+        return sum(self.lengths[step % len(self.lengths)] == length for step in range(self.steps)) * (self.tokens // length)
 
 
 @dataclass
@@ -26,10 +31,13 @@ class Recipe:
     betas: tuple[float, float] = (0.9, 0.98)
     weight_decay: float = 0.1
     clip: float = 1.0
-    context_loss: float = 0.0  # weight of the language-model loss on context tokens
-    answer_share: float = 0.45  # most answer tokens of a row that the loss reads, as a share of the row
+    question_loss: float = 0.0  # weight of the language-model loss on the question_tokens before each answer
+    question_tokens: int = 96
+    loss_share: float = 0.3  # most tokens of a row that the loss reads, as a share of the row
+    selection_loss: float = 0.0  # weight of the selection loss (sala_train/selection.py)
+    probes: int = 128  # query tokens of a row that the selection loss reads
     data_seed: int = 1000
-    validation: dict[str, list[int]] = field(default_factory=dict)  # {"lengths": [...], "rows": [n]}
+    validation: dict[str, list[int]] = field(default_factory=dict)  # {"lengths": [...], "rows": [...]}, rows for each length
 
     @staticmethod
     def load(path: str | Path) -> "Recipe":
@@ -53,6 +61,14 @@ class Recipe:
         if step < start:
             return self.lr
         return self.lr * max(0.0, 1.0 - (step - start) / (self.total_steps - start))
+
+    def tokens_at(self, step: int) -> int:
+        """Tokens read in the first `step` steps."""
+        total = 0
+        for stage in self.stages:
+            total += sum(stage.tokens // (length := stage.lengths[i % len(stage.lengths)]) * length for i in range(min(step, stage.steps)))
+            step = max(0, step - stage.steps)
+        return total
 
     def as_dict(self) -> dict:
         return asdict(self)

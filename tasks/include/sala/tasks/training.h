@@ -18,6 +18,7 @@ struct TrainingRequest {
   uint64_t seed = 1;
   Split split = Split::kTrain;
   bool length_jitter = false;  // also shorter haystacks, so that questions stand at many positions
+  bool as_evaluated = false;   // rows like evaluation samples: their number of keys, one question right after the haystack
   int32_t bos_id = 1, eos_id = 2;
 };
 
@@ -27,8 +28,9 @@ struct TrainingRow {
 };
 
 // Row `index`, a pure function of the request and the index. A row is BOS, a haystack, the question exactly as the
-// evaluation asks it, its answer and EOS, then further questions on the same haystack until the row is full. Throws
-// Error{kUsage} when row_tokens cannot hold one question, Error{kUnsupported} for a task without training rows.
+// evaluation asks it, its answer and EOS, then further questions on the same haystack, about keys that were not asked for
+// yet, until the row is full. Throws Error{kUsage} when row_tokens cannot hold one question, Error{kUnsupported} for a task
+// without training rows.
 TrainingRow make_training_row(const TrainingRequest& request, int64_t index, const Tokenizer& tokenizer);
 
 // Writes all rows in parallel, streaming. progress(rows done). Throws Error{kIo}; a partial file is removed.
