@@ -6,6 +6,7 @@
 
 #include "sala/core/error.h"
 #include "sala/tasks/task.h"
+#include "tasks/mrcr/mrcr.h"
 #include "tasks/ruler/niah.h"
 
 namespace sala::tasks {
@@ -23,9 +24,7 @@ std::vector<TaskInfo> make_registry() {
   planned("qa_1", "ruler", "single-hop questions");
   planned("qa_2", "ruler", "two-hop questions");
   planned("nolima", "nolima", "needles without literal match");
-  planned("mrcr_2", "mrcr", "multi-round co-reference, 2 needles");
-  planned("mrcr_4", "mrcr", "multi-round co-reference, 4 needles");
-  planned("mrcr_8", "mrcr", "multi-round co-reference, 8 needles");
+  for (const Task* task : mrcr_tasks()) infos.push_back({task, false, task->name(), task->group(), task->description()});
   return infos;
 }
 

@@ -1,0 +1,167 @@
+#include "tasks/mrcr/mrcr.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "sala/core/error.h"
+#include "tasks/mrcr/grader.h"
+#include "tasks/mrcr/synth.h"
+
+namespace sala::tasks {
+namespace {
+
+constexpr int64_t kMostTokensToGenerate = 2000;  // what HELM allows for the official rows
+
+MrcrQuestion question_of(const Sample& sample) {
+  const auto question = sample.messages.empty() ? std::nullopt : parse_mrcr_question(sample.messages.back().content);
+  if (!question) throw Error(ErrorCode::kFormat, "sample {}: the last message is no MRCR question", sample.id);
+  return *question;
+}
+
+// Fills what both kinds of sample share, once the prompt is encoded. `offsets`: byte offset of each prompt token.
+void finish(Sample& sample, const MrcrRow& row, const std::vector<int64_t>& offsets) {
+  const auto desired = static_cast<size_t>(row.desired_msg_index);
+  size_t at = 0;
+  for (size_t i = 0; i <= desired; ++i) at += render_message(row.messages[i].role, row.messages[i].content).size();
+  const std::string& reply = row.messages[desired + 1].content;
+  at += render_message(row.messages[desired + 1].role, "").size() - 2;  // behind the role line
+  const auto token_of = [&](size_t byte) {
+    return std::upper_bound(offsets.begin(), offsets.end(), static_cast<int64_t>(byte)) - offsets.begin() - 1;
+  };
+  Evidence evidence;
+  evidence.token_begin = std::max<int64_t>(0, token_of(at));
+  evidence.token_end = token_of(at + std::max<size_t>(1, reply.size()) - 1) + 1;
+  evidence.depth =
+      static_cast<double>(evidence.token_begin) / static_cast<double>(std::max<size_t>(1, sample.prompt_ids.size()));
+  evidence.key = row.messages[desired].content;
+  evidence.value = reply;
+  sample.evidence.push_back(std::move(evidence));
+  sample.outputs = {row.answer};
+  sample.messages = row.messages;
+  sample.answer_prefix = kMrcrAnswerPrefix;
+}
+
+class MrcrTask : public Task {
+ public:
+  MrcrTask(std::string name, std::string description, int64_t needles)
+      : needles_(needles), name_(std::move(name)), description_(std::move(description)) {}
+  std::string_view name() const override { return name_; }
+  std::string_view group() const override { return "mrcr"; }
+  std::string_view description() const override { return description_; }
+  int64_t tokens_to_generate() const override { return kMostTokensToGenerate; }
+  double score(const Sample& sample, std::string_view answer) const override {
+    return mrcr_grade(answer, sample.outputs.at(0), question_of(sample).hash).score;
+  }
+  std::vector<std::pair<std::string, double>> diagnostics(const Sample& sample, std::string_view answer) const override {
+    return mrcr_diagnostics(answer, sample.outputs.at(0), question_of(sample).hash, sample.messages);
+  }
+
+ protected:
+  Sample make_header(const SampleRequest& request) const {
+    Sample sample;
+    sample.task = name_;
+    sample.request = request;
+    sample.id = fmt::format("mrcr/{}@{}#{}!{}", name_, request.length, request.index, request.seed);
+    return sample;
+  }
+  int64_t needles_;
+
+ private:
+  std::string name_, description_;
+};
+
+class SynthTask final : public MrcrTask {
+ public:
+  explicit SynthTask(int64_t needles)
+      : MrcrTask(fmt::format("mrcr_{}", needles),
+                 fmt::format("multi-round co-reference: one of {} equal requests in a long chat", needles), needles) {}
+  Sample make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const override {
+    MrcrConversation made = make_mrcr_conversation(needles_, request, tokenizer);
+    Sample sample = make_header(request);
+    sample.input = std::move(made.input);
+    sample.prompt_ids = std::move(made.prompt_ids);
+    sample.tokens_to_generate = made.tokens_to_generate;
+    finish(sample, made.row, made.offsets);
+    return sample;
+  }
+};
+
+class RowsTask final : public MrcrTask {
+ public:
+  RowsTask(std::shared_ptr<const std::vector<MrcrRow>> rows, int64_t needles)
+      : MrcrTask(fmt::format("mrcr_official_{}", needles), fmt::format("openai/mrcr rows with {} equal requests", needles),
+                 needles),
+        rows_(std::move(rows)) {}
+  Sample make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const override {
+    std::vector<const MrcrRow*> bin;
+    for (const MrcrRow& row : *rows_)
+      if (row.n_needles == needles_ && mrcr_bin(row.tokens) == request.length) bin.push_back(&row);
+    if (bin.empty())
+      throw Error(ErrorCode::kUsage, "{}: no row with {} needles in the bin {}; bins are 8192, 16384, ... 1048576", name(),
+                  needles_, request.length);
+    const MrcrRow& row = *bin[static_cast<size_t>(request.index) % bin.size()];
+    Sample sample = make_header(request);
+    sample.input = render_plain(row.messages);
+    std::vector<int64_t> offsets;
+    sample.prompt_ids = tokenizer.encode_with_offsets(sample.input + std::string(kMrcrAnswerPrefix), offsets);
+    for (int64_t at : equal_requests(row.messages, row.desired_msg_index))
+      sample.tokens_to_generate =
+          std::max(sample.tokens_to_generate,
+                   tokenizer.count(row.hash + row.messages[static_cast<size_t>(at) + 1].content) + kMrcrBudgetMargin);
+    finish(sample, row, offsets);
+    return sample;
+  }
+
+ private:
+  std::shared_ptr<const std::vector<MrcrRow>> rows_;
+};
+
+}  // namespace
+
+const std::vector<const Task*>& mrcr_tasks() {
+  static const std::array<SynthTask, 3> tasks = {SynthTask(2), SynthTask(4), SynthTask(8)};
+  static const std::vector<const Task*> list = {&tasks[0], &tasks[1], &tasks[2]};
+  return list;
+}
+
+std::unique_ptr<Task> make_mrcr_rows_task(std::shared_ptr<const std::vector<MrcrRow>> rows, int64_t needles) {
+  return std::make_unique<RowsTask>(std::move(rows), needles);
+}
+
+Record mrcr_record(const Sample& sample, const Tokenizer& tokenizer) {
+  const MrcrQuestion question = question_of(sample);
+  nlohmann::ordered_json prompt = nlohmann::ordered_json::array();
+  int64_t chars = 0, needles = 0, desired = -1;
+  const std::string request = mrcr_request(question.format, question.topic);
+  for (size_t i = 0; i < sample.messages.size(); ++i) {
+    const Message& message = sample.messages[i];
+    prompt.push_back({{"role", message.role}, {"content", message.content}});
+    for (char c : message.content) chars += (static_cast<unsigned char>(c) & 0xC0) != 0x80;  // code points
+  }
+  for (size_t i = 0; i + 1 < sample.messages.size() && desired < 0; ++i)
+    if (sample.messages[i].role == "user" && sample.messages[i].content == sample.evidence.at(0).key &&
+        sample.messages[i + 1].content == sample.evidence[0].value)
+      desired = static_cast<int64_t>(i);
+  if (desired >= 0) needles = static_cast<int64_t>(equal_requests(sample.messages, desired).size());
+  const int64_t tokens = count_mrcr_tokens(sample.messages, sample.outputs.at(0), tokenizer);
+  return {{"prompt", prompt.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace)},
+          {"answer", sample.outputs[0]},
+          {"random_string_to_prepend", question.hash},
+          {"n_needles", needles},
+          {"desired_msg_index", desired},
+          {"total_messages", static_cast<int64_t>(sample.messages.size())},
+          {"n_chars", chars},
+          {"bin", mrcr_bin(tokens)},
+          {"ordinal", question.ordinal},
+          {"format", question.format},
+          {"topic", question.topic},
+          {"tokens", tokens},
+          {"generator", sample.task.starts_with("mrcr_official") ? std::string("openai/mrcr") : std::string("mrcr-synth")},
+          {"seed", static_cast<int64_t>(sample.request.seed)},
+          {"id", sample.id}};
+}
+
+}  // namespace sala::tasks

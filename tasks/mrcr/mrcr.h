@@ -1,0 +1,30 @@
+// The MRCR tasks: `mrcr_2`, `mrcr_4`, `mrcr_8` on built-in conversations (`mrcr-synth`), and the same on official rows of
+// the user's.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "sala/tasks/task.h"
+#include "tasks/mrcr/conversation.h"
+#include "tasks/record.h"
+
+namespace sala::tasks {
+
+// mrcr_2, mrcr_4, mrcr_8. Group mrcr. `messages` is the conversation; `input` + `answer_prefix` its plain rendering
+// (conversation.h). outputs = {hash + reply}; evidence = the tokens of that reply. score = the published grader in both
+// modes; diagnostics as in grader.h.
+const std::vector<const Task*>& mrcr_tasks();
+
+// Official rows with `needles` equal requests as a task named `mrcr_official_<needles>`. A request's length names the bin by
+// its upper bound (131072 = (65536, 131072]); sample i is row i of the bin, modulo their number. The prompt is the row's
+// whatever the length: bins count other tokens than the tokenizer in use, and what does not fit a model is for the runner to
+// say. `tokens` of each row must be counted. Throws Error{kUsage} for an empty bin.
+std::unique_ptr<Task> make_mrcr_rows_task(std::shared_ptr<const std::vector<MrcrRow>> rows, int64_t needles);
+
+// The columns of openai/mrcr (spec tasks 3.2) and, after them, what a built-in sample adds: bin, ordinal, format, topic,
+// tokens, generator, seed. `tokenizer` counts the tokens of the bin.
+Record mrcr_record(const Sample& sample, const Tokenizer& tokenizer);
+
+}  // namespace sala::tasks

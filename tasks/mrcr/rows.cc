@@ -1,0 +1,108 @@
+#include "tasks/mrcr/rows.h"
+
+#include <fmt/format.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "sala/core/error.h"
+#include "tasks/mrcr/sequence_matcher.h"
+
+namespace sala::tasks {
+namespace {
+
+using nlohmann::json;
+
+// Reads one field; a sentence about it when it is missing or of another type.
+const json& field(const json& object, const char* name) {
+  const auto at = object.find(name);
+  if (at == object.end()) throw Error(ErrorCode::kFormat, "field '{}' is missing", name);
+  return *at;
+}
+std::string text_field(const json& object, const char* name) {
+  const json& value = field(object, name);
+  if (!value.is_string()) throw Error(ErrorCode::kFormat, "field '{}' is no string", name);
+  return value.get<std::string>();
+}
+int64_t integer_field(const json& object, const char* name) {
+  const json& value = field(object, name);
+  if (!value.is_number_integer()) throw Error(ErrorCode::kFormat, "field '{}' is no integer", name);
+  return value.get<int64_t>();
+}
+
+std::vector<Message> read_messages(const json& object) {
+  json messages = field(object, "prompt");
+  if (messages.is_string()) {
+    messages = json::parse(messages.get_ref<const std::string&>(), nullptr, false);
+    if (messages.is_discarded()) throw Error(ErrorCode::kFormat, "the string in 'prompt' is no JSON");
+  }
+  if (!messages.is_array() || messages.size() < 4)
+    throw Error(ErrorCode::kFormat, "'prompt' is no list of at least four messages");
+  std::vector<Message> list;
+  for (const json& message : messages) {
+    if (!message.is_object()) throw Error(ErrorCode::kFormat, "message {} of 'prompt' is no object", list.size());
+    list.push_back({text_field(message, "role"), text_field(message, "content")});
+  }
+  return list;
+}
+
+MrcrRow read_row(const std::string& line, const Tokenizer* bins) {
+  const json object = json::parse(line, nullptr, false);
+  if (object.is_discarded()) throw Error(ErrorCode::kFormat, "this is no JSON");
+  if (!object.is_object()) throw Error(ErrorCode::kFormat, "this is no JSON object");
+  MrcrRow row;
+  row.messages = read_messages(object);
+  row.answer = text_field(object, "answer");
+  row.hash = text_field(object, "random_string_to_prepend");
+  row.n_needles = integer_field(object, "n_needles");
+  row.desired_msg_index = integer_field(object, "desired_msg_index");
+  row.total_messages = object.contains("total_messages") ? integer_field(object, "total_messages")
+                                                         : static_cast<int64_t>(row.messages.size());
+  if (row.desired_msg_index < 0 || row.desired_msg_index + 2 >= static_cast<int64_t>(row.messages.size()))
+    throw Error(ErrorCode::kFormat, "desired_msg_index {} points outside the {} messages", row.desired_msg_index,
+                row.messages.size());
+  for (const Message& message : row.messages) row.n_chars += static_cast<int64_t>(code_points(message.content).size());
+  if (object.contains("date_added") && object["date_added"].is_string())
+    row.date_added = object["date_added"].get<std::string>();
+  if (bins != nullptr) {
+    row.tokens = count_mrcr_tokens(row.messages, row.answer, *bins);
+  } else if (object.contains("tokens")) {
+    row.tokens = integer_field(object, "tokens");
+  }
+  return row;
+}
+
+}  // namespace
+
+MrcrRows read_mrcr_rows(std::istream& in, const std::string& origin, const Tokenizer* bins) {
+  MrcrRows rows;
+  int64_t number = 0;
+  for (std::string line; std::getline(in, line);) {
+    ++number;
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    try {
+      MrcrRow row = read_row(line, bins);
+      row.line = number;
+      const std::vector<std::string> wrong = check_mrcr_row(row);
+      for (const std::string& sentence : wrong) rows.problems.push_back(fmt::format("{}:{}: {}", origin, number, sentence));
+      rows.unsound += !wrong.empty();
+      rows.rows.push_back(std::move(row));
+    } catch (const Error& error) {
+      rows.problems.push_back(fmt::format("{}:{}: {}", origin, number, error.what()));
+    }
+  }
+  if (rows.rows.empty())
+    throw Error(ErrorCode::kFormat, "{}: no line holds an MRCR row{}{}", origin,
+                rows.problems.empty() ? "" : "; the first problem: ", rows.problems.empty() ? "" : rows.problems[0]);
+  return rows;
+}
+
+MrcrRows load_mrcr_rows(const std::string& path, const Tokenizer* bins) {
+  std::ifstream file(path, std::ios::binary);
+  if (!file) throw Error(ErrorCode::kIo, "cannot read {}: {}", path, std::strerror(errno));
+  return read_mrcr_rows(file, path, bins);
+}
+
+}  // namespace sala::tasks
