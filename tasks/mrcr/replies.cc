@@ -148,7 +148,7 @@ ReplyWriter::Lines ReplyWriter::make_sentence(int clauses, std::string_view topi
 std::string ReplyWriter::sentence() { return join(make_sentence(1 + static_cast<int>(rng_.below(2)), ""), " "); }
 
 std::vector<ReplyWriter::Lines> ReplyWriter::make_sentences(int64_t chars, std::string_view topic) {
-  const int64_t fewest = std::max<int64_t>(chars >= 900 ? 6 : 2, (chars + 149) / 150);
+  const int64_t fewest = std::max<int64_t>(chars >= 700 ? 6 : 2, (chars + 149) / 150);
   const int64_t most = std::max(fewest, std::min(kMaxSentences, chars / 80));
   const int64_t count =
       std::min(kMaxSentences, rng_.between(std::min(fewest, kMaxSentences), std::min(most, kMaxSentences)));

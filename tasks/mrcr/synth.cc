@@ -245,6 +245,7 @@ void Builder::make_targets() {
       break;
     }
   }
+  budget_ = 0;
   for (const Pair& pair : pairs_)
     budget_ = std::max(budget_, tokenizer_.count(question_.hash + pair.reply) + kMrcrBudgetMargin);
   answer_ = std::move(matchers[static_cast<size_t>(question_.ordinal) - 1]);
