@@ -180,8 +180,9 @@ class RunCommand {
  private:
   void introduce(Progress& progress, const ModelEntry& entry, const MemoryPlan& memory,
                  const RunDirectory& directory) const {
-    progress.say(fmt::format("sala_eval {}, {} threads, kernels {}, {} on {}", version_text(), num_threads(),
-                             ops::find_kernels(flags_.engine.kernels).name, numerics_name(plan_.numerics), cpu_model()));
+    progress.say(fmt::format("sala_eval {}, {} {}, kernels {}, {} on {}", version_text(), num_threads(),
+                             num_threads() == 1 ? "thread" : "threads", ops::find_kernels(flags_.engine.kernels).name,
+                             numerics_name(plan_.numerics), cpu_model()));
     progress.say(fmt::format("model {}: {} layers {}, {}, {:.1f} M parameters{}", entry.name, plan_.model.num_hidden_layers,
                              layer_map_string(plan_.model.mixer_types), position_policy(plan_.model),
                              static_cast<double>(parameter_count(plan_.model)) / 1e6,

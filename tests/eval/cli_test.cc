@@ -72,6 +72,25 @@ TEST_F(Cli, ABareCallIsARunAndPrintsTheTable) {
   EXPECT_TRUE(summary["results"]["niah_single_1"].contains("512,none"));
 }
 
+// The three lines of docs/file_formats.md, as they stand there.
+TEST_F(Cli, ResultsOpenInThreeLinesOfPython) {
+  std::string python;
+  for (const char* candidate : {"python3", "/usr/bin/python3"})
+    if (python.empty() && std::system((std::string(candidate) + " -c 'import h5py' 2>/dev/null").c_str()) == 0)
+      python = candidate;
+  if (python.empty()) GTEST_SKIP() << "no Python with h5py here";
+  ASSERT_EQ(program_.run({"--task", "niah_single_1", "--len", "4k", "--samples", "2", "--out", folder_.path() + "/r"}).code,
+            0);
+  const std::string page = read_bytes(std::string(SALA_SOURCE_DIR) + "/docs/file_formats.md"), fence = "```python\n";
+  const size_t begin = page.find(fence) + fence.size();
+  std::string lines = page.substr(begin, page.find("```", begin) - begin);
+  ASSERT_EQ(std::count(lines.begin(), lines.end(), '\n'), 3);
+  write_bytes(folder_.file("read.py"), lines);
+  const std::string command = "cd '" + folder_.path() + "/r' && " + python + " ../read.py > ../printed";
+  EXPECT_EQ(std::system(command.c_str()), 0);
+  EXPECT_EQ(read_bytes(folder_.file("printed")).substr(0, 11), "0.0 [0. 0.]");
+}
+
 TEST_F(Cli, RunsWithoutAFolderAreNumberedAndNeverOverwrite) {
   const Words words = {"--task", "niah_single_1", "--len", "512,600", "--sample", "3", "--quiet"};
   EXPECT_EQ(program_.run(words).code, 0);
