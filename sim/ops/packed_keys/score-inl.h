@@ -46,6 +46,14 @@ SALA_INLINE void score_tile(const float* const* q, const float* panels, int coun
     for (; p < count; ++p) score_step<Rows, 1>(row, panels + p * dim * kLanes, dim, scores + p * kLanes);
 }
 
+// Asks for part `part` of `parts` of the floats [0, count) to be brought into the second-level cache: pages of a long cache
+// are far apart in memory, and hardware does not look ahead over their ends.
+SALA_INLINE void prefetch_part(const float* data, int64_t count, int64_t part, int64_t parts) {
+  const int64_t step = (count / parts + kLanes) / kLanes * kLanes;
+  const int64_t end = (part + 1) * step < count ? (part + 1) * step : count;
+  for (int64_t i = part * step; i < end; i += kLanes) __builtin_prefetch(data + i, 0, 2);
+}
+
 // Lane i of `a` where bit i is set, else `other`.
 SALA_INLINE F16 keep_lanes(F16 a, uint32_t bits, F16 other) {
 #if defined(SALA_ISA_AVX512)

@@ -14,7 +14,6 @@ namespace {
 
 constexpr int64_t kRowsPerTask = 96;   // they share what is read of the keys
 constexpr int64_t kEnoughTasks = 16;   // below, the keys are split too
-constexpr int64_t kMaxRanges = 16;     // of blocks, when they are
 constexpr int64_t kLeastBlocks = 256;  // of a range
 constexpr int64_t kMicroRows = 6;      // rows of a micro-kernel
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -70,7 +69,7 @@ struct Call {
   bool needs_scores(int64_t r) const {
     return visible_coarse(r) > 0 && (scores != nullptr || own_block(r) + 1 > params.slots());
   }
-  int64_t capacity() const { return (2 * params.slots() + 31) / 16 * 16; }
+  int64_t capacity() const { return (params.slots() + 15) / 16 * 16; }  // of a row's candidates
   SelectRow row(int64_t r) const;
 };
 
@@ -169,39 +168,35 @@ void Tile::write(const std::vector<const Candidates*>& ranges) const {
   for (int64_t t = 0; t < task_.tokens; ++t) {
     found.clear(), chosen.clear();
     for (const Candidates* range : ranges)
-      for (int64_t i = 0; i < range[t].count; ++i) found.emplace_back(range[t].score[i], range[t].id[i]);
-    const int64_t keep = std::min(rows_[t].free_slots, static_cast<int64_t>(found.size()));
+      for (int64_t i = 0; i < rows_[static_cast<size_t>(t)].free_slots; ++i)
+        if (range[t].score[i] >= 0) found.emplace_back(range[t].score[i], range[t].id[i]);
+    const int64_t keep = std::min(rows_[static_cast<size_t>(t)].free_slots, static_cast<int64_t>(found.size()));
     if (keep < static_cast<int64_t>(found.size()))
       std::nth_element(found.begin(), found.begin() + keep, found.end(), better);
-    for (int64_t i = 0; i < keep; ++i) chosen.push_back(found[i].second);
+    for (int64_t i = 0; i < keep; ++i) chosen.push_back(found[static_cast<size_t>(i)].second);
     std::sort(chosen.begin(), chosen.end());
     write_blocks(call_, begin_ + t, head_, chosen.data(), keep);
     if (call_.scores != nullptr) force_scores(call_, begin_ + t, head_);
   }
 }
 
-// Scratch of one tile: queries, two LSE states, L, scores of some rows.
-struct Scratch {
-  static int64_t floats(const Call& call) {
-    const int64_t rows = call.rows_per_task();
-    return (rows * (call.q.extent[2] + 4 * 16 + 3) + 15) / 16 * 16 +
-           std::max(kMicroRows, call.together() * call.group()) * 64;
-  }
-  Scratch(float* memory, const Call& call) {
-    const int64_t rows = call.rows_per_task();
-    scores = memory;
-    state.m = scores + std::max(kMicroRows, call.together() * call.group()) * 64;
-    state.z = state.m + rows * 16;
-    span.m = state.z + rows * 16;
-    span.z = span.m + rows * 16;
-    q = span.z + rows * 16;
-    lse = q + rows * call.q.extent[2];
-    m = lse + rows;
-    z = m + rows;
-  }
-  float *scores, *q, *lse, *m, *z;
-  LseState state, span;
-};
+int64_t scratch_floats(const Call& call) {
+  const int64_t rows = call.rows_per_task(), score_rows = std::max(kMicroRows, call.together() * call.group());
+  return score_rows * 64 + (rows * (4 * 16 + call.q.extent[2] + 2) + 15) / 16 * 16;
+}
+SelectScratch make_scratch(float* memory, const Call& call) {
+  const int64_t rows = call.rows_per_task();
+  SelectScratch scratch;
+  scratch.scores = memory;
+  scratch.state.m = scratch.scores + std::max(kMicroRows, call.together() * call.group()) * 64;
+  scratch.state.z = scratch.state.m + rows * 16;
+  scratch.span.m = scratch.state.z + rows * 16;
+  scratch.span.z = scratch.span.m + rows * 16;
+  scratch.q = scratch.span.z + rows * 16;
+  scratch.lse = scratch.q + rows * call.q.extent[2];
+  scratch.base = scratch.lse + rows;
+  return scratch;
+}
 
 // Room for the candidates of one tile.
 class CandidateRoom {
@@ -212,8 +207,12 @@ class CandidateRoom {
     all_.resize(static_cast<size_t>(task.tokens));
     for (int64_t t = 0; t < task.tokens; ++t) {
       const int64_t keep = task.rows[t].free_slots;
-      all_[static_cast<size_t>(t)] = {scores_.data() + t * capacity_, ids_.data() + t * capacity_, capacity_, keep, 0,
-                                      keep > 0 ? -1.0f : kInfinity};
+      Candidates& mine = all_[static_cast<size_t>(t)];
+      mine = {scores_.data() + t * capacity_, ids_.data() + t * capacity_, capacity_, keep > 0 ? -1.0f : kInfinity};
+      std::fill_n(mine.score, keep, -1.0f);
+      std::fill_n(mine.id, keep, std::numeric_limits<int32_t>::max());
+      std::fill_n(mine.score + keep, capacity_ - keep, kInfinity);
+      std::fill_n(mine.id + keep, capacity_ - keep, -1);
     }
     return all_.data();
   }
@@ -226,38 +225,39 @@ class CandidateRoom {
   std::vector<Candidates> all_;
 };
 
-void finish_lse(const Call& call, const LseState& state, int64_t rows, const Scratch& scratch, float* lse) {
-  SALA_TILE(call.kernels, select_lse_finish)(state, rows, scratch.m, scratch.z);
+// lse[r] = L of each row; uses scratch.base and the row's place in lse.
+void finish_lse(const Call& call, const LseState& state, int64_t rows, float* z, float* lse) {
+  SALA_TILE(call.kernels, select_lse_finish)(state, rows, lse, z);
   for (int64_t r = 0; r < rows; ++r)
-    lse[r] = static_cast<float>(static_cast<double>(scratch.m[r]) + log_exact(static_cast<double>(scratch.z[r])));
+    lse[r] = static_cast<float>(static_cast<double>(lse[r]) + log_exact(static_cast<double>(z[r])));
 }
 
-void score_tile(const Call& call, const Tile& tile, int64_t head, int64_t begin, const Scratch& scratch, const float* lse,
+void score_tile(const Call& call, const Tile& tile, int64_t head, int64_t begin, const SelectScratch& scratch,
                 Candidates* candidates) {
   const SelectTask& task = tile.task();
   const auto score = SALA_TILE(call.kernels, select_score);
-  if (call.scores == nullptr) return score(task, scratch.q, lse, scratch.scores, candidates, nullptr, 0);
+  if (call.scores == nullptr) return score(task, scratch, candidates, nullptr, 0);
   const int64_t stride = call.scores->extent[2];
   std::vector<float> pooled(static_cast<size_t>(task.tokens * stride), -kInfinity);
-  score(task, scratch.q, lse, scratch.scores, candidates, pooled.data(), stride);
+  score(task, scratch, candidates, pooled.data(), stride);
   for (int64_t t = 0; t < task.tokens; ++t)
     std::copy_n(pooled.data() + t * stride, stride, (*call.scores)[begin + t][head].data);
 }
 
 void run_whole(const Call& call, int64_t first_row) {
   const int64_t step = call.tokens_per_task(), R = call.q.extent[0], tiles = (R - first_row + step - 1) / step;
-  Buffer<float> memory(num_threads() * Scratch::floats(call));
+  Buffer<float> memory(num_threads() * scratch_floats(call));
   std::vector<CandidateRoom> rooms;
   for (int i = 0; i < num_threads(); ++i) rooms.emplace_back(call);
   parallel_for(tiles * call.fine.kv_heads(), [&](int64_t index, int worker) {
     const int64_t head = index / tiles, begin = first_row + (tiles - 1 - index % tiles) * step;
     const Tile tile(call, head, begin, std::min(R, begin + step));
-    const Scratch scratch(memory.data() + worker * Scratch::floats(call), call);
+    const SelectScratch scratch = make_scratch(memory.data() + worker * scratch_floats(call), call);
     SALA_TILE(call.kernels, select_scale)(tile.task(), scratch.q);
-    SALA_TILE(call.kernels, select_lse)(tile.task(), scratch.q, scratch.span, scratch.state, scratch.scores);
-    finish_lse(call, scratch.state, tile.rows(), scratch, scratch.lse);
+    SALA_TILE(call.kernels, select_lse)(tile.task(), scratch, scratch.state);
+    finish_lse(call, scratch.state, tile.rows(), scratch.base, scratch.lse);
     CandidateRoom& room = rooms[static_cast<size_t>(worker)];
-    score_tile(call, tile, head, begin, scratch, scratch.lse, room.start(tile.task()));
+    score_tile(call, tile, head, begin, scratch, room.start(tile.task()));
     tile.write({room.data()});
   });
 }
@@ -272,39 +272,38 @@ void run_split(const Call& call, int64_t first_row) {
     return Tile(call, index / tiles, begin_of(index), std::min(R, begin_of(index) + step));
   };
   const int64_t spans = make_tile(tiles - 1).task().last_span, blocks = make_tile(tiles - 1).task().last_block;
-  const int64_t ranges = std::clamp<int64_t>(blocks / kLeastBlocks, 1, kMaxRanges);
-  Buffer<float> memory(num_threads() * Scratch::floats(call)), parts(tasks * spans * 2 * row_floats);
+  const int64_t ranges = std::clamp<int64_t>(blocks / kLeastBlocks, 1, (kEnoughTasks + tasks - 1) / tasks);
+  Buffer<float> memory(num_threads() * scratch_floats(call)), parts(tasks * spans * 2 * row_floats);
   Buffer<float> lse(tasks * call.rows_per_task());
-  const auto scratch_of = [&](int worker) { return Scratch(memory.data() + worker * Scratch::floats(call), call); };
+  const auto scratch_of = [&](int worker) { return make_scratch(memory.data() + worker * scratch_floats(call), call); };
   const auto part = [&](int64_t index, int64_t span) {
     float* m = parts.data() + (index * spans + span) * 2 * row_floats;
     return LseState{m, m + row_floats};
   };
   parallel_for(tasks * spans, [&](int64_t item, int worker) {
     Tile tile = make_tile(item / spans);
-    const Scratch scratch = scratch_of(worker);
+    const SelectScratch scratch = scratch_of(worker);
     tile.task().first_span = item % spans;
     tile.task().last_span = item % spans + 1;
     SALA_TILE(call.kernels, select_scale)(tile.task(), scratch.q);
-    SALA_TILE(call.kernels, select_lse)
-    (tile.task(), scratch.q, scratch.span, part(item / spans, item % spans), scratch.scores);
+    SALA_TILE(call.kernels, select_lse)(tile.task(), scratch, part(item / spans, item % spans));
   });
   for (int64_t index = 0; index < tasks; ++index) {
     const int64_t rows = make_tile(index).rows();
     for (int64_t s = 1; s < spans; ++s) SALA_TILE(call.kernels, select_lse_merge)(part(index, s), part(index, 0), rows);
-    finish_lse(call, part(index, 0), rows, scratch_of(0), lse.data() + index * call.rows_per_task());
+    finish_lse(call, part(index, 0), rows, scratch_of(0).base, lse.data() + index * call.rows_per_task());
   }
   std::vector<CandidateRoom> rooms;
   for (int64_t i = 0; i < tasks * ranges; ++i) rooms.emplace_back(call);
   parallel_for(tasks * ranges, [&](int64_t item, int worker) {
     const int64_t index = item / ranges, range = item % ranges;
     Tile tile = make_tile(index);
-    const Scratch scratch = scratch_of(worker);
+    const SelectScratch scratch = scratch_of(worker);
     tile.task().first_block = blocks * range / ranges;
     tile.task().last_block = blocks * (range + 1) / ranges;
     SALA_TILE(call.kernels, select_scale)(tile.task(), scratch.q);
-    score_tile(call, tile, index / tiles, begin_of(index), scratch, lse.data() + index * call.rows_per_task(),
-               rooms[static_cast<size_t>(item)].start(tile.task()));
+    std::copy_n(lse.data() + index * call.rows_per_task(), tile.rows(), scratch.lse);
+    score_tile(call, tile, index / tiles, begin_of(index), scratch, rooms[static_cast<size_t>(item)].start(tile.task()));
   });
   for (int64_t index = 0; index < tasks; ++index) {
     std::vector<const Candidates*> found;

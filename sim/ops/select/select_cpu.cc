@@ -43,6 +43,11 @@ SALA_INLINE int panels_of(int64_t tile, int64_t num_keys) {
   return left >= kTileKeys ? kTilePanels : static_cast<int>((left + kLanes - 1) / kLanes);
 }
 
+// How much of the next tile there is.
+SALA_INLINE int64_t next_floats(int64_t tile, int64_t num_keys, int64_t dim) {
+  return (tile + 1) * kTileKeys >= num_keys ? 0 : panels_of(tile + 1, num_keys) * dim * kLanes;
+}
+
 // Bits of keys [begin, end) of a tile, both relative to it.
 SALA_INLINE uint64_t key_bits(int64_t begin, int64_t end) {
   if (end <= 0 || begin >= kTileKeys) return 0;
@@ -72,7 +77,8 @@ SALA_INLINE void lse_clear(const LseState& state, int64_t rows) {
   for (int64_t r = 0; r < rows; ++r) store(state.m + r * kLanes, set1(kLowest)), store(state.z + r * kLanes, set1(0.0f));
 }
 
-// At least e^(s - L), at most 6.2 % more: the chord of 2^x between integers lies above it. base: lse_base(L).
+// At least e^(s - L), at most 6.2 % more: the chord of 2^x between integers lies above it. base: lse_base(L). Where e^(s -
+// L) is out of range a NaN may come instead.
 constexpr double kBitsPerE = 12102203.161561485;  // 2^23 / ln(2)
 SALA_INLINE float lse_base(float lse) {
   const double size = lse < 0 ? -static_cast<double>(lse) : static_cast<double>(lse);
@@ -80,28 +86,64 @@ SALA_INLINE float lse_base(float lse) {
   return static_cast<float>(127.0 * (1 << 23) - static_cast<double>(lse) * kBitsPerE + rounding);
 }
 SALA_INLINE F16 exp_bound(F16 s, F16 base) {
-  const F16 bits = min(max(fma(s, set1(static_cast<float>(kBitsPerE)), base), set1(0.0f)), set1(2130706432.0f));
+  const F16 bits = min(fma(s, set1(static_cast<float>(kBitsPerE)), base), set1(2130706432.0f));
 #if defined(SALA_ISA_AVX512)
-  return {_mm512_castsi512_ps(_mm512_cvtps_epi32(bits.v))};
+  return {_mm512_castsi512_ps(_mm512_cvtps_epu32(bits.v))};  // below 0: all bits, a NaN
 #elif defined(SALA_ISA_AVX2)
-  return {_mm256_castsi256_ps(_mm256_cvtps_epi32(bits.lo)), _mm256_castsi256_ps(_mm256_cvtps_epi32(bits.hi))};
+  const __m256 zero = _mm256_setzero_ps();
+  return {_mm256_castsi256_ps(_mm256_cvtps_epi32(_mm256_max_ps(bits.lo, zero))),
+          _mm256_castsi256_ps(_mm256_cvtps_epi32(_mm256_max_ps(bits.hi, zero)))};
 #else
-  return internal::lanes([&](int i) { return std::bit_cast<float>(static_cast<int32_t>(bits.v[i])); });
+  return internal::lanes(
+      [&](int i) { return std::bit_cast<float>(static_cast<int32_t>(bits.v[i] > 0 ? bits.v[i] : 0.0f)); });
+#endif
+}
+
+// Bit i: lane i of a is greater than that of b or a NaN.
+SALA_INLINE uint32_t not_below_bits(F16 a, F16 b) {
+#if defined(SALA_ISA_AVX512)
+  return _mm512_cmp_ps_mask(a.v, b.v, _CMP_NLE_UQ);
+#elif defined(SALA_ISA_AVX2)
+  const auto bits = [](__m256 x, __m256 y) {
+    return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_cmp_ps(x, y, _CMP_NLE_UQ)));
+  };
+  return bits(a.lo, b.lo) | bits(a.hi, b.hi) << 8;
+#else
+  uint32_t bits = 0;
+  for (int i = 0; i < kLanes; ++i) bits |= static_cast<uint32_t>(!(a.v[i] <= b.v[i])) << i;
+  return bits;
+#endif
+}
+
+// Bit i: ids[i] is `id`, of 16.
+SALA_INLINE uint32_t equal_bits(const int32_t* ids, int32_t id) {
+#if defined(SALA_ISA_AVX512)
+  return _mm512_cmpeq_epi32_mask(_mm512_loadu_si512(ids), _mm512_set1_epi32(id));
+#elif defined(SALA_ISA_AVX2)
+  const auto bits = [&](int from) {
+    const __m256i eight = _mm256_loadu_si256(reinterpret_cast<const __m256i*>(ids + from));
+    return static_cast<uint32_t>(_mm256_movemask_ps(_mm256_castsi256_ps(_mm256_cmpeq_epi32(eight, _mm256_set1_epi32(id)))));
+  };
+  return bits(0) | bits(8) << 8;
+#else
+  uint32_t bits = 0;
+  for (int i = 0; i < kLanes; ++i) bits |= static_cast<uint32_t>(ids[i] == id) << i;
+  return bits;
 #endif
 }
 
 // Bits of the keys whose P may exceed `worst`.
-SALA_INLINE uint64_t may_exceed(const float* scores, const float* lse, int64_t group, float worst) {
+SALA_INLINE uint64_t may_exceed(const float* scores, const float* base, int64_t group, float worst) {
   F16 bound[kTilePanels];
-  for (int64_t h = 0; h < group; ++h) {
-    const F16 base = set1(lse_base(lse[h]));
-    for (int v = 0; v < kTilePanels; ++v) {
-      const F16 b = exp_bound(load(scores + h * kTileKeys + v * kLanes), base);
-      bound[v] = h == 0 ? b : add(bound[v], b);
-    }
+  const F16 first = set1(base[0]);
+  for (int v = 0; v < kTilePanels; ++v) bound[v] = exp_bound(load(scores + v * kLanes), first);
+  for (int64_t h = 1; h < group; ++h) {
+    const F16 next = set1(base[h]);
+    for (int v = 0; v < kTilePanels; ++v)
+      bound[v] = add(bound[v], exp_bound(load(scores + h * kTileKeys + v * kLanes), next));
   }
   uint64_t bits = 0;
-  for (int v = 0; v < kTilePanels; ++v) bits |= static_cast<uint64_t>(greater_bits(bound[v], set1(worst))) << (v * kLanes);
+  for (int v = 0; v < kTilePanels; ++v) bits |= static_cast<uint64_t>(not_below_bits(bound[v], set1(worst))) << (v * kLanes);
   return bits;
 }
 
@@ -115,87 +157,68 @@ SALA_INLINE F16 exact_sum(const float* scores, const float* lse, int64_t group, 
   return bf16 ? round_bf16(sum) : sum;
 }
 
-// The k-th largest of the candidates' scores: the largest bit pattern that k of them reach (they are not negative).
-float kth_largest(const Candidates& from) {
-  uint32_t bits = 0;
-  for (uint32_t bit = uint32_t{1} << 30; bit != 0; bit >>= 1) {
-    const F16 limit = set1(std::bit_cast<float>(bits | bit));
-    int64_t reach = 0;
-    for (int64_t i = 0; i < from.count; i += kLanes) {
-      const uint32_t below = greater_bits(limit, load(from.score + i));
-      const int64_t lanes = from.count - i < kLanes ? from.count - i : kLanes;
-      reach += __builtin_popcount(~below & ((uint32_t{1} << lanes) - 1));
-    }
-    if (reach >= from.keep) bits |= bit;
-  }
-  return std::bit_cast<float>(bits);
+SALA_INLINE float smallest(const float* values, int64_t count) {
+  F16 least = load(values);
+  for (int64_t i = kLanes; i < count; i += kLanes) least = min(least, load(values + i));
+  return -largest_lane(sub(set1(0.0f), least));
 }
 
-// Leaves the best `keep`; of equal ones the lower ids.
-void prune(Candidates* c) {
-  if (c->count <= c->keep) return;
-  c->worst = kth_largest(*c);
-  int64_t equal = c->keep, count = 0;
-  for (int64_t i = 0; i < c->count; ++i) equal -= c->score[i] > c->worst ? 1 : 0;
-  for (int64_t i = 0; i < c->count; ++i) {
-    if (c->score[i] < c->worst || (c->score[i] == c->worst && equal-- <= 0)) continue;
-    c->score[count] = c->score[i];
-    c->id[count++] = c->id[i];
-  }
-  c->count = count;
-}
-
-void offer(Candidates* c, int32_t id, float score) {
-  int64_t at = c->count;
-  while (at > 0 && c->id[at - 1] > id) --at;
-  if (at > 0 && c->id[at - 1] == id) {
-    if (score > c->score[at - 1]) c->score[at - 1] = score;
-    return;
-  }
-  for (int64_t i = c->count; i > at; --i) c->score[i] = c->score[i - 1], c->id[i] = c->id[i - 1];
-  c->score[at] = score;
-  c->id[at] = id;
-  if (++c->count == c->capacity) prune(c);
-}
-
-// Key `key` has P = `p`: what that means for the blocks it overlaps.
-SALA_INLINE void offer_key(const SelectTask& task, const SelectRow& row, int64_t key, float p, Candidates* c) {
-  int64_t block = key / task.ratio, last = (key + task.extra) / task.ratio;
-  const int64_t begin = row.first_block > task.first_block ? row.first_block : task.first_block;
-  const int64_t end = row.last_block < task.last_block ? row.last_block : task.last_block;
-  if (block < begin) block = begin;
-  if (last >= end) last = end - 1;
-  for (; block <= last; ++block) offer(c, static_cast<int32_t>(block), p);
-}
-
-SALA_INLINE void pool_key(const SelectTask& task, int64_t key, float p, float* pooled, int64_t blocks) {
-  for (int64_t b = key / task.ratio; b <= (key + task.extra) / task.ratio && b < blocks; ++b)
-    if (p > pooled[b]) pooled[b] = p;
-}
-
-// scores: [group, 64], of the token and the tile.
-void score_token(const SelectTask& task, int64_t token, int64_t tile, const float* lse, const float* scores, Candidates* c,
-                 float* pooled, int64_t pooled_stride) {
-  const SelectRow& row = task.rows[token];
-  const int64_t first = tile * kTileKeys;
-  uint64_t bits = key_bits(row.first_key - first, row.last_key - first);
-  if (pooled == nullptr) bits &= may_exceed(scores, lse, task.group, c->worst);
-  for (int v = 0; v < kTilePanels; ++v) {
-    uint32_t lanes = static_cast<uint32_t>(bits >> (v * kLanes)) & 0xffff;
-    if (lanes == 0) continue;
-    alignas(64) float p[kLanes];
-    const F16 sum = exact_sum(scores + v * kLanes, lse, task.group, task.bf16);
-    store(p, sum);
-    if (pooled != nullptr)
-      for (uint32_t left = lanes; left != 0; left &= left - 1) {
-        const int lane = __builtin_ctz(left);
-        pool_key(task, first + v * kLanes + lane, p[lane], pooled + token * pooled_stride, pooled_stride);
+// A block with a score above c->worst: raises the score of the candidate with this id, or takes the place of the worst one,
+// of equal ones of that with the largest id.
+SALA_INLINE void offer(Candidates* c, int32_t id, float score) {
+  int64_t place = -1;
+  for (int64_t i = 0; i < c->capacity && place < 0; i += kLanes)
+    if (const uint32_t same = equal_bits(c->id + i, id); same != 0) place = i + __builtin_ctz(same);
+  if (place >= 0) {
+    if (score <= c->score[place]) return;
+  } else {
+    for (int64_t i = 0; i < c->capacity; i += kLanes)
+      for (uint32_t equal = ~greater_bits(load(c->score + i), set1(c->worst)) & 0xffff; equal != 0; equal &= equal - 1) {
+        const int64_t lane = i + __builtin_ctz(equal);
+        if (place < 0 || c->id[lane] > c->id[place]) place = lane;
       }
-    lanes &= greater_bits(sum, set1(c->worst));
-    for (; lanes != 0; lanes &= lanes - 1) {
-      const int lane = __builtin_ctz(lanes);
-      if (p[lane] > c->worst) offer_key(task, row, first + v * kLanes + lane, p[lane], c);
-    }
+  }
+  c->score[place] = score;
+  c->id[place] = id;
+  c->worst = smallest(c->score, c->capacity);
+}
+
+struct Blocks {
+  int64_t begin, end;
+};
+
+// What P of 16 keys from `key` on means for the blocks that they overlap. lanes: which of them may matter.
+SALA_INLINE void pool(const SelectTask& task, int64_t key, F16 p, uint32_t lanes, Blocks may_choose, Candidates* c,
+                      float* pooled) {
+  const auto first = static_cast<uint32_t>(key), ratio = static_cast<uint32_t>(task.ratio),
+             extra = static_cast<uint32_t>(task.extra);
+  const uint32_t last_block = (first + kLanes - 1 + extra) / ratio;
+  for (uint32_t block = first / ratio; block <= last_block; ++block) {
+    const auto id = static_cast<int64_t>(block);
+    const uint64_t overlap = key_bits(id * ratio - extra - key, (id + 1) * ratio - key);
+    const uint32_t mine = lanes & static_cast<uint32_t>(overlap) & 0xffff;
+    if (mine == 0) continue;
+    const float score = largest_lane(keep_lanes(p, mine, set1(-1.0f)));
+    if (pooled != nullptr && score > pooled[id]) pooled[id] = score;
+    if (score > c->worst && id >= may_choose.begin && id < may_choose.end) offer(c, static_cast<int32_t>(id), score);
+  }
+}
+
+// scores: [group, 64], of the token and the tile; lse, base: of the token's heads.
+SALA_INLINE void score_token(const SelectTask& task, const SelectRow& row, int64_t tile, const float* lse, const float* base,
+                             const float* scores, Candidates* c, float* pooled) {
+  const int64_t first = tile * kTileKeys;
+  uint64_t bits = pooled != nullptr ? ~uint64_t{0} : may_exceed(scores, base, task.group, c->worst);
+  if (bits == 0) return;
+  bits &= key_bits(row.first_key - first, row.last_key - first);
+  const Blocks may_choose{row.first_block > task.first_block ? row.first_block : task.first_block,
+                          row.last_block < task.last_block ? row.last_block : task.last_block};
+  for (int v = 0; v < kTilePanels; ++v) {
+    const uint32_t lanes = static_cast<uint32_t>(bits >> (v * kLanes)) & 0xffff;
+    if (lanes == 0) continue;
+    const F16 p = exact_sum(scores + v * kLanes, lse, task.group, task.bf16);
+    const uint32_t better = pooled != nullptr ? lanes : lanes & greater_bits(p, set1(c->worst));
+    if (better != 0) pool(task, first + v * kLanes, p, better, may_choose, c, pooled);
   }
 }
 
@@ -213,7 +236,8 @@ void select_scale(const SelectTask& task, float* q) {
     }
 }
 
-void select_lse(const SelectTask& task, const float* q, const LseState& span, const LseState& state, float* scores) {
+void select_lse(const SelectTask& task, const SelectScratch& scratch, const LseState& state) {
+  const LseState& span = scratch.span;
   const int64_t rows = task.tokens * task.group, most = task.visible_coarse[task.tokens - 1];
   constexpr int64_t kTiles = kLseSpan / kTileKeys;
   lse_clear(state, rows);
@@ -224,9 +248,11 @@ void select_lse(const SelectTask& task, const float* q, const LseState& span, co
       const int count = panels_of(tile, task.num_coarse);
       for (int64_t r = 0; r < rows; r += kMaxRows) {
         const int64_t n = rows - r < kMaxRows ? rows - r : kMaxRows;
-        score_rows(q + r * task.dim, n, task.dim, panels, count, scores);
+        prefetch_part(panels + kTileKeys * task.dim, next_floats(tile, task.num_coarse, task.dim), r / kMaxRows,
+                      (rows + kMaxRows - 1) / kMaxRows);
+        score_rows(scratch.q + r * task.dim, n, task.dim, panels, count, scratch.scores);
         for (int64_t i = 0; i < n; ++i)
-          lse_add(scores + i * kTileKeys, task.visible_coarse[(r + i) / task.group] - tile * kTileKeys,
+          lse_add(scratch.scores + i * kTileKeys, task.visible_coarse[(r + i) / task.group] - tile * kTileKeys,
                   span.m + (r + i) * kLanes, span.z + (r + i) * kLanes);
       }
     }
@@ -250,29 +276,32 @@ void select_lse_finish(const LseState& state, int64_t rows, float* m, float* z) 
   }
 }
 
-void select_score(const SelectTask& task, const float* q, const float* lse, float* scores, Candidates* candidates,
-                  float* pooled, int64_t pooled_stride) {
+void select_score(const SelectTask& task, const SelectScratch& scratch, Candidates* candidates, float* pooled,
+                  int64_t pooled_stride) {
   // The tokens' keys, and those that the task's blocks overlap.
   int64_t begin = INT64_MAX, end = 0;
   for (int64_t t = 0; t < task.tokens; ++t) {
     begin = task.rows[t].first_key < begin ? task.rows[t].first_key : begin;
     end = task.rows[t].last_key > end ? task.rows[t].last_key : end;
   }
-  const int64_t from = task.first_block * task.ratio - task.extra, to = task.last_block * task.ratio;
+  const int64_t from = task.first_block * task.ratio - task.extra, to = task.last_block * task.ratio, group = task.group;
   begin = from > begin ? from : begin;
   end = to < end ? to : end;
+  for (int64_t r = 0; r < task.tokens * group; ++r) scratch.base[r] = lse_base(scratch.lse[r]);
   for (int64_t tile = begin / kTileKeys; tile * kTileKeys < end; ++tile) {
     const float* panels = task.fine + tile * kTileKeys * task.dim;
     const int count = panels_of(tile, task.num_fine);
     for (int64_t t = 0; t < task.tokens; t += task.together) {
       const int64_t n = task.tokens - t < task.together ? task.tokens - t : task.together;
-      score_rows(q + t * task.group * task.dim, n * task.group, task.dim, panels, count, scores);
+      prefetch_part(panels + kTileKeys * task.dim, next_floats(tile, task.num_fine, task.dim), t / task.together,
+                    (task.tokens + task.together - 1) / task.together);
+      score_rows(scratch.q + t * group * task.dim, n * group, task.dim, panels, count, scratch.scores);
       for (int64_t i = t; i < t + n; ++i)
-        score_token(task, i, tile, lse + i * task.group, scores + (i - t) * task.group * kTileKeys, candidates + i, pooled,
-                    pooled_stride);
+        score_token(task, task.rows[i], tile, scratch.lse + i * group, scratch.base + i * group,
+                    scratch.scores + (i - t) * group * kTileKeys, candidates + i,
+                    pooled == nullptr ? nullptr : pooled + i * pooled_stride);
     }
   }
-  for (int64_t t = 0; t < task.tokens; ++t) prune(candidates + t);
 }
 
 }  // namespace sala::ops::SALA_ISA

@@ -40,29 +40,35 @@ struct LseState {
   float* z = nullptr;
 };
 
-// The best blocks of one token so far: ids ascending, count < capacity between calls.
+// Scratch of one tile.
+struct SelectScratch {
+  float* scores = nullptr;  // [max(6, together * group), 64]
+  float* q = nullptr;       // [rows, D], times scale
+  float* lse = nullptr;     // [rows], L
+  float* base = nullptr;    // [rows]
+  LseState state, span;     // [rows]
+};
+
+// The best blocks of one token so far, in no order. Places without a block have score -1 and id INT32_MAX; those behind the
+// wanted number are padding, score +inf and id -1.
 struct Candidates {
   float* score = nullptr;  // [capacity]
   int32_t* id = nullptr;   // [capacity]
-  int64_t capacity = 0;    // a multiple of 16, at least keep + 16
-  int64_t keep = 0;        // how many are wanted in the end
-  int64_t count = 0;
-  float worst = -1;  // of the best `keep`; a block with a larger id needs more than this
+  int64_t capacity = 0;    // a multiple of 16
+  float worst = -1;        // smallest score; blocks come in ascending order, so a further one needs more than this
 };
 
-// q times scale, [rows, D]. Called before the others.
+// scratch.q = q times scale. Called before the others.
 SALA_DECLARE_TILE(void select_scale(const SelectTask& task, float* q))
-// Overwrites `state` with the coarse keys of the task's spans; `span` is scratch of the same size, `scores` holds 6 rows
-// of 64.
-SALA_DECLARE_TILE(void select_lse(const SelectTask& task, const float* q, const LseState& span, const LseState& state,
-                                  float* scores))
+// Overwrites `state` with the coarse keys of the task's spans.
+SALA_DECLARE_TILE(void select_lse(const SelectTask& task, const SelectScratch& scratch, const LseState& state))
 SALA_DECLARE_TILE(void select_lse_merge(const LseState& later, const LseState& to, int64_t rows))
 // exp(L) of each row is z * exp(m).
 SALA_DECLARE_TILE(void select_lse_finish(const LseState& state, int64_t rows, float* m, float* z))
-// Offers the task's blocks to each token's candidates. lse: L of each row; scores: together * group rows of 64. pooled, when
-// not null: the pooled scores of each token [tokens, pooled_stride], preset to -inf; then all visible keys are looked at.
-SALA_DECLARE_TILE(void select_score(const SelectTask& task, const float* q, const float* lse, float* scores,
-                                    Candidates* candidates, float* pooled, int64_t pooled_stride))
+// Offers the task's blocks to each token's candidates. pooled, when not null: the pooled scores of each token [tokens,
+// pooled_stride], preset to -inf; then all visible keys are looked at.
+SALA_DECLARE_TILE(void select_score(const SelectTask& task, const SelectScratch& scratch, Candidates* candidates,
+                                    float* pooled, int64_t pooled_stride))
 
 // One query row, q: [H, D]; blocks: [Hkv, slots]; scores: [Hkv, Nb].
 void select_ref(TensorView<const float, 2> q, const PackedKeys& fine, const PackedKeys& coarse, int64_t position,
