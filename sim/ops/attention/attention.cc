@@ -9,7 +9,7 @@
 namespace sala::ops {
 namespace {
 
-constexpr int64_t kRowsPerTask = 96;    // they share what is read of keys and values
+constexpr int64_t kRowsPerTask = 192;   // they share what is read of keys and values
 constexpr int64_t kEnoughTasks = 16;    // below, the keys are split too
 constexpr int64_t kSpansTogether = 32;  // whose states are kept at a time when they are split
 

@@ -221,31 +221,59 @@ void start(const AttendTask& task, const AttendScratch& scratch, const AttendSta
   }
 }
 
+int64_t nearest_tile(const AttendTask& task, const AttendScratch& scratch) {
+  int32_t tile = kNoTile;
+  for (int64_t t = 0; t < task.tokens; ++t) tile = scratch.next_tile[t] < tile ? scratch.next_tile[t] : tile;
+  return tile;
+}
+
+// The tokens that read keys of the tile; moves their cursors on.
+int64_t find_readers(const AttendTask& task, const AttendScratch& scratch, int64_t tile) {
+  int64_t count = 0;
+  for (int64_t t = 0; t < task.tokens; ++t) {
+    if (scratch.next_tile[t] != tile) continue;
+    const uint64_t keys = read_keys(task, scratch, t, tile);
+    scratch.reader[count] = static_cast<int32_t>(t);
+    scratch.keys[count] = keys;
+    count += keys != 0 ? 1 : 0;
+  }
+  return count;
+}
+
+// Adds the tile to the states of its readers; meanwhile fetches the next one (-1: there is none).
+void attend_readers(const AttendTask& task, const AttendScratch& scratch, const AttendState& state, int64_t tile,
+                    int64_t count, int64_t next) {
+  const auto span = static_cast<int32_t>(tile / kTilesPerSpan);
+  const int64_t rows = count * task.group, parts = (rows + kMaxRows - 1) / kMaxRows;
+  const int64_t ahead = next < 0 ? 0 : task.num_keys - next * kTileKeys;
+  const int64_t keys_ahead = ahead < kTileKeys ? ahead / kLanes * kLanes : kTileKeys;
+  int64_t part = 0, left = rows;
+  Batch batch;
+  for (int64_t i = 0; i < count; ++i)
+    for (int64_t row = scratch.reader[i] * task.group; row < (scratch.reader[i] + 1) * task.group; ++row) {
+      if (scratch.row_span[row] != span) {
+        if (scratch.row_span[row] >= 0) merge_row(scratch.span, state, row);
+        scratch.row_span[row] = span;
+        start_state(scratch.span, row);
+      }
+      batch.row[batch.count] = row;
+      batch.keys[batch.count++] = scratch.keys[i];
+      if (--left > 0 && batch.count < kMaxRows) continue;
+      prefetch_part(task.panels + next * kTileKeys * task.dim, keys_ahead * task.dim, part, parts);
+      prefetch_part(task.values + next * kTileKeys * task.value_dim, keys_ahead * task.value_dim, part++, parts);
+      attend_batch(task, scratch, tile, &batch);
+    }
+}
+
 }  // namespace
 
 void attend(const AttendTask& task, const AttendScratch& scratch, const AttendState& state) {
   start(task, scratch, state);
-  Batch batch;
-  for (;;) {
-    int32_t tile = kNoTile;
-    for (int64_t t = 0; t < task.tokens; ++t) tile = scratch.next_tile[t] < tile ? scratch.next_tile[t] : tile;
-    if (tile >= task.last_span * kTilesPerSpan) break;  // also kNoTile
-    const int32_t span = tile / kTilesPerSpan;
-    for (int64_t t = 0; t < task.tokens; ++t) {
-      if (scratch.next_tile[t] != tile) continue;
-      const uint64_t keys = read_keys(task, scratch, t, tile);
-      for (int64_t row = t * task.group; row < (t + 1) * task.group && keys != 0; ++row) {
-        if (scratch.row_span[row] != span) {
-          if (scratch.row_span[row] >= 0) merge_row(scratch.span, state, row);
-          scratch.row_span[row] = span;
-          start_state(scratch.span, row);
-        }
-        batch.row[batch.count] = row;
-        batch.keys[batch.count++] = keys;
-        if (batch.count == kMaxRows) attend_batch(task, scratch, tile, &batch);
-      }
-    }
-    attend_batch(task, scratch, tile, &batch);
+  const int64_t last = task.last_span * kTilesPerSpan;
+  for (int64_t tile = nearest_tile(task, scratch); tile < last;) {  // kNoTile is behind all
+    const int64_t count = find_readers(task, scratch, tile), next = nearest_tile(task, scratch);
+    attend_readers(task, scratch, state, tile, count, next < last ? next : -1);
+    tile = next;
   }
   for (int64_t row = 0; row < task.tokens * task.group; ++row)
     if (scratch.row_span[row] >= 0) merge_row(scratch.span, state, row);

@@ -47,7 +47,7 @@ struct AttendScratch {
   static int64_t floats(int64_t tokens, int64_t group, int64_t dim, int64_t value_dim) {
     const int64_t rows = tokens * group;
     return AttendState::padded(rows * dim) + AttendState::floats(rows, value_dim) + AttendState::padded(rows) +
-           2 * AttendState::padded(tokens);
+           5 * AttendState::padded(tokens);
   }
   AttendScratch(float* memory, const AttendTask& task) {
     const int64_t rows = task.rows();
@@ -56,12 +56,16 @@ struct AttendScratch {
     row_span = reinterpret_cast<int32_t*>(span.o + rows * span.o_stride);
     next_tile = row_span + AttendState::padded(rows);
     slot = next_tile + AttendState::padded(task.tokens);
+    reader = slot + AttendState::padded(task.tokens);
+    keys = reinterpret_cast<uint64_t*>(reader + AttendState::padded(task.tokens));
   }
   float* q;            // [rows, D]
   AttendState span;    // of each row's running span
   int32_t* row_span;   // [rows] which span that is, -1 = none
   int32_t* next_tile;  // [tokens] tile that the token reads next
   int32_t* slot;       // [tokens] first block that the token has not read to the end
+  int32_t* reader;     // [tokens] the tokens that read the current tile
+  uint64_t* keys;      // [tokens] and which of its keys
 };
 
 // Overwrites `state` with what the rows read within the task's spans.
