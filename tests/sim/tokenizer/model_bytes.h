@@ -7,7 +7,6 @@
 #include <string_view>
 #include <vector>
 
-#include "sala/core/error.h"
 #include "sala/core/rng.h"
 #include "sim/tokenizer/sp_model.h"
 
