@@ -128,11 +128,14 @@ void generate_jsonl(const Options& options, const Tokenizer& tokenizer) {
   if (std::all_of(chosen.begin(), chosen.end(), [](const tasks::TaskInfo& info) { return info.planned; }))
     throw Error(ErrorCode::kUnsupported, "{} is planned but not built yet", options.tasks);
   std::ofstream file;
-  if (options.out != "-") {
-    file.open(options.out);
+  const auto write = [&](const std::vector<std::string>& lines) {
+    const bool to_file = options.out != "-";
+    if (to_file && !file.is_open()) file.open(options.out);  // not before there is something to write
     if (!file) throw Error(ErrorCode::kIo, "cannot write {}", options.out);
-  }
-  std::ostream& out = options.out == "-" ? std::cout : file;
+    std::ostream& out = to_file ? file : std::cout;
+    for (const std::string& line : lines) out << line << '\n';
+    if (!out.flush()) throw Error(ErrorCode::kIo, "cannot write {}: is the disk full?", options.out);
+  };
   for (const auto& info : chosen) {
     if (info.planned) {
       fmt::print(stderr, "generate: {} is planned but not built yet; skipped\n", info.name);
@@ -146,8 +149,7 @@ void generate_jsonl(const Options& options, const Tokenizer& tokenizer) {
           tasks::SampleRequest request{length, options.seed, begin + i, parse_split(options.split), {}, nullptr};
           lines[static_cast<size_t>(i)] = to_json(info.task->make_sample(request, tokenizer), begin + i).dump(-1, ' ', true);
         });
-        for (const std::string& line : lines) out << line << '\n';
-        if (!out.flush()) throw Error(ErrorCode::kIo, "cannot write {}: is the disk full?", options.out);
+        write(lines);
       }
     }
   }

@@ -7,6 +7,7 @@ sala_progress() {  # name; reads build output, shows "[done/total]" steps
   while IFS= read -r line; do
     printf '%s\n' "$line" >&3
     [[ $line =~ ^\[([0-9]+)/([0-9]+)\]\  ]] || continue
+    ((BASH_REMATCH[2] > 4)) || continue  # ninja's own checks, and steps that always run
     percent=$((100 * BASH_REMATCH[1] / BASH_REMATCH[2]))
     if [[ -t 2 ]]; then
       printf '\r%s: building %d of %d ' "$name" "${BASH_REMATCH[1]}" "${BASH_REMATCH[2]}" >&2

@@ -74,7 +74,8 @@ FittedPrompt fit_prompt(const UnitPrompt& prompt, int64_t target, const Tokenize
     } else {
       fits = units;
       best = std::move(tried);
-      if (tokens == estimated && units + 1 < too_many && tokens + (estimate.upto(units + 1) - estimate.upto(units)) > target)
+      if (units > 0 && tokens == estimated && units + 1 < too_many &&
+          tokens + (estimate.upto(units + 1) - estimate.upto(units)) > target)
         break;
       if (counts >= kPatience && static_cast<double>(tokens) >= kGoodFill * static_cast<double>(target)) break;
     }

@@ -44,6 +44,7 @@ std::string_view strip(std::string_view text) {
   return text;
 }
 
+// Letters with case, and what has case without being a letter (Roman numerals, circled letters, ordinal indicators).
 bool is_cased(int32_t code) {
   switch (utf8proc_category(code)) {
     case UTF8PROC_CATEGORY_LU:
@@ -51,7 +52,7 @@ bool is_cased(int32_t code) {
     case UTF8PROC_CATEGORY_LT:
       return true;
     default:
-      return false;
+      return utf8proc_tolower(code) != code || utf8proc_toupper(code) != code || code == 0xaa || code == 0xba;
   }
 }
 

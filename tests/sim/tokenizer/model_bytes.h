@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "sala/core/error.h"
 #include "sala/core/rng.h"
 #include "sim/tokenizer/sp_model.h"
 

@@ -11,8 +11,9 @@
 
 namespace sala::tasks {
 
-// Which half of the key/value space a sample may draw from. The halves are disjoint by stable_hash of the string, so no
-// key-value pair, value or haystack sentence of an evaluation sample was ever trained on (tests/tasks prove it).
+// Which part of the key and value space a sample may draw from. The parts are disjoint by stable_hash of the string, so no
+// key and no value of an evaluation sample was ever trained on (tests/tasks prove it). Haystack sentences come from a stream
+// for each part; of the 90,000 in a million-token essay, 21 also occur, by chance, where training essays begin.
 enum class Split { kEval, kTrain };
 
 // fixed: upstream's templates and metrics without its defects (spec tasks 5). upstream: its random streams and sizing as
@@ -21,7 +22,10 @@ enum class Mode { kFixed, kUpstream };
 
 struct Corpora;  // tasks/text/corpora.h: texts from the user's files, loaded once, immutable
 
-// What makes a sample. A sample is a pure function of this, the tokenizer and the generator version.
+// Version of all samples: raised when the bytes of any evaluation sample change, and stored with every result.
+inline constexpr int kSamplesVersion = 1;
+
+// What makes a sample. A sample is a pure function of this, the tokenizer and kSamplesVersion.
 struct SampleRequest {
   int64_t length = 0;  // target: tokens in prompt + tokens_to_generate <= length, special tokens not counted
   uint64_t seed = 42;

@@ -1,0 +1,131 @@
+#include "eval/cli/command_line.h"
+
+#define TOML_HEADER_ONLY 1
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <toml++/toml.h>
+
+#include <cctype>
+
+#include "eval/run/files.h"
+#include "eval/run/near.h"
+#include "sala/core/error.h"
+
+namespace sala::eval {
+namespace {
+
+std::vector<std::string> long_flags(const CLI::App& command) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : command.get_options())
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+  return names;
+}
+
+void check_flag(const CLI::App& command, const std::string& word) {
+  const std::string name = word.substr(0, word.find('='));
+  if (command.get_option_no_throw(name) != nullptr) return;
+  throw Error(ErrorCode::kUsage, "{} has no flag '{}'; near it: {}; `sala_eval {} --help` shows all", command.get_name(),
+              name, fmt::join(near_matches(name, long_flags(command)), ", "), command.get_name());
+}
+
+bool looks_like_flag(const std::string& word) {
+  return word.size() > 1 && word[0] == '-' && std::isdigit(static_cast<unsigned char>(word[1])) == 0 && word[1] != '.';
+}
+
+std::string scalar_text(const toml::node& node, const std::string& where) {
+  if (const auto value = node.value_exact<std::string>()) return *value;
+  if (const auto value = node.value_exact<int64_t>()) return std::to_string(*value);
+  if (const auto value = node.value_exact<double>()) return fmt::format("{}", *value);
+  if (const auto value = node.value_exact<bool>()) return *value ? "true" : "false";
+  throw Error(ErrorCode::kFormat, "{} is neither text, a number nor true or false", where);
+}
+
+std::string joined(const toml::array& list, const std::string& where) {
+  std::string text;
+  for (const toml::node& item : list) text += (text.empty() ? "" : ",") + scalar_text(item, where);
+  return text;
+}
+
+void add_set_words(const toml::table& table, const std::string& prefix, const std::string& where,
+                   std::vector<std::string>& out) {
+  for (const auto& [key, node] : table) {
+    const std::string name = prefix + std::string(key.str());
+    if (const toml::table* inner = node.as_table()) {
+      add_set_words(*inner, name + ".", where, out);
+      continue;
+    }
+    const toml::array* list = node.as_array();
+    const std::string value = list != nullptr ? "[" + joined(*list, where) + "]" : scalar_text(node, where);
+    out.push_back("--set=" + name + "=" + value);
+  }
+}
+
+toml::table parse_toml(const std::string& path) {
+  const std::string text = read_file(path);
+  try {
+    return toml::parse(text, path);
+  } catch (const toml::parse_error& problem) {
+    throw Error(ErrorCode::kFormat, "{} line {}: {}", path, problem.source().begin.line, problem.description());
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> words_of_config(const std::string& path, const CLI::App& command) {
+  const toml::table table = parse_toml(path);
+  std::vector<std::string> words;
+  for (const auto& [key, node] : table) {
+    const std::string name(key.str()), where = fmt::format("{}: '{}'", path, name), flag = "--" + name;
+    const CLI::Option* option = command.get_option_no_throw(flag);
+    if (option == nullptr || name == "config" || name == "help")
+      throw Error(ErrorCode::kUsage, "{} is no flag of {}; near it: {}", where, command.get_name(),
+                  fmt::join(near_matches(flag, long_flags(command)), ", "));
+    if (const toml::table* inner = node.as_table()) {
+      if (name != "set") throw Error(ErrorCode::kFormat, "{} is a table; only [set] is one", where);
+      add_set_words(*inner, "", where, words);
+    } else if (option->get_expected_max() == 0) {
+      const auto value = node.value_exact<bool>();
+      if (!value) throw Error(ErrorCode::kFormat, "{} is a switch: write true or false", where);
+      if (*value) words.push_back(flag);
+    } else {
+      const toml::array* list = node.as_array();
+      words.push_back(flag + "=" + (list != nullptr ? joined(*list, where) : scalar_text(node, where)));
+    }
+  }
+  return words;
+}
+
+std::vector<std::string> prepare_words(const CLI::App& app, const std::vector<std::string>& given) {
+  std::vector<std::string> words = given;
+  if (words.empty()) return {"--help"};
+  if (words[0] == "--help" || words[0] == "-h" || words[0] == "--version") return words;
+  if (looks_like_flag(words[0])) words.insert(words.begin(), "run");
+  std::vector<std::string> commands;
+  const CLI::App* command = nullptr;
+  for (const CLI::App* each : app.get_subcommands([](const CLI::App*) { return true; })) {
+    commands.push_back(each->get_name());
+    if (each->get_name() == words[0]) command = each;
+  }
+  if (command == nullptr)
+    throw Error(ErrorCode::kUsage, "no command '{}'; near it: {}; `sala_eval --help` shows all", words[0],
+                fmt::join(near_matches(words[0], commands), ", "));
+  std::vector<std::string> from_file, others;
+  for (std::size_t i = 1; i < words.size(); ++i) {
+    if (looks_like_flag(words[i])) check_flag(*command, words[i]);
+    const bool attached = words[i].rfind("--config=", 0) == 0;
+    if (!attached && words[i] != "--config") {
+      others.push_back(words[i]);
+      continue;
+    }
+    if (!attached && i + 1 == words.size()) throw Error(ErrorCode::kUsage, "--config needs the name of a file");
+    const std::string path = attached ? words[i].substr(9) : words[++i];
+    const std::vector<std::string> more = words_of_config(path, *command);
+    from_file.insert(from_file.end(), more.begin(), more.end());
+  }
+  std::vector<std::string> ready = {words[0]};
+  ready.insert(ready.end(), from_file.begin(), from_file.end());
+  ready.insert(ready.end(), others.begin(), others.end());
+  return ready;
+}
+
+}  // namespace sala::eval

@@ -1,0 +1,150 @@
+#include <fmt/format.h>
+
+#include <chrono>
+#include <map>
+#include <memory>
+
+#include "eval/cli/commands.h"
+#include "eval/cli/model_flags.h"
+#include "eval/run/columns.h"
+#include "eval/run/memory.h"
+#include "eval/run/progress.h"
+#include "sala/core/error.h"
+#include "sala/core/parallel.h"
+#include "sala/core/rng.h"
+#include "sala/model/cost.h"
+#include "sim/mixers/mixer.h"
+
+namespace sala::eval {
+namespace {
+
+struct ExplainFlags {
+  std::string lengths = "4k,128k,1000k", config;
+  bool no_estimate = false;
+  ModelFlags model;
+  EngineFlags engine;
+};
+
+std::string flops_text(double flops) {
+  const char* units[] = {"", "k", "M", "G", "T", "P", "E"};
+  std::size_t unit = 0;
+  for (; flops >= 1000 && unit + 1 < std::size(units); ++unit) flops /= 1000;
+  return fmt::format("{:.3g} {}FLOP", flops, units[unit]);
+}
+
+void print_layers(const ModelConfig& config) {
+  const std::string softmax = !config.attn_use_rope ? "none" : config.rope_scaling ? "YaRN" : "RoPE";
+  std::vector<Row> rows = {{"layer", "mixer", "position", "query heads", "KV heads", "head dim", "norms and gates"}};
+  for (std::size_t i = 0; i < config.mixer_types.size(); ++i) {
+    const bool is_softmax = find_mixer(config.mixer_types[i]).softmax;
+    std::string extras;
+    const auto add = [&](bool present, const char* name) {
+      extras += present ? (extras.empty() ? "" : ", ") + std::string(name) : "";
+    };
+    add(is_softmax ? config.sala_lab.attn_qk_norm : config.qk_norm, "qk norm");
+    add(!is_softmax && config.use_output_norm, "output norm");
+    add(is_softmax ? config.attn_use_output_gate : config.use_output_gate, "output gate");
+    rows.push_back({std::to_string(i), config.mixer_types[i],
+                    is_softmax                  ? softmax
+                    : config.lightning_use_rope ? "RoPE"
+                                                : "none",
+                    std::to_string(is_softmax ? config.num_attention_heads : config.lightning_nh),
+                    std::to_string(is_softmax ? config.num_key_value_heads : config.lightning_nkv),
+                    std::to_string(is_softmax ? config.head_dim : config.lightning_head_dim),
+                    extras.empty() ? "-" : extras});
+  }
+  fmt::print("{}", plain_table(rows, 3));
+  if (!config.uses("minicpm4")) return;
+  const SparseConfig& sparse = config.sparse_config;
+  fmt::print(
+      "selection: {} blocks of {} tokens a query ({} always read: {} first, own and {} window), dense below {} tokens\n",
+      sparse.slots(), sparse.block_size, sparse.forced_blocks(), sparse.init_blocks, sparse.window_size / sparse.block_size,
+      sparse.dense_len);
+}
+
+// Floating-point operations a second of this model on this machine now, from one short prefill.
+double measured_rate(const ModelEntry& entry, const ModelConfig& config, SessionOptions options, int64_t tokens) {
+  const Model model = entry.has_weights || entry.random()
+                          ? load_model(entry, config)
+                          : throw Error(ErrorCode::kIo, "{} has no weights to measure with", entry.directory);
+  options.max_tokens = tokens;
+  Session session(model, options);
+  Rng rng(1, "explain/calibration");
+  std::vector<int32_t> ids;
+  for (int64_t i = 0; i < tokens; ++i)
+    ids.push_back(static_cast<int32_t>(rng.below(static_cast<uint64_t>(config.vocab_size))));
+  double best = 0;
+  for (int run = 0; run < 2; ++run) {  // the first one also faults the memory in
+    session.reset();
+    const auto began = std::chrono::steady_clock::now();
+    session.prefill(ids);
+    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    best = std::max(best, prefill_cost(config, tokens).total_flops() / std::max(seconds, 1e-9));
+  }
+  return best;
+}
+
+void print_costs(const ModelEntry& entry, const ModelConfig& config, const SessionOptions& options,
+                 const ExplainFlags& flags) {
+  constexpr int64_t kCalibrationTokens = 8192;
+  constexpr int64_t kLargestMeasured = 200000000;  // parameters; larger models take too long to load for an estimate
+  double rate = 0;
+  if (!flags.no_estimate && parameter_count(config) <= kLargestMeasured && (entry.has_weights || entry.random()))
+    rate = measured_rate(entry, config, options, kCalibrationTokens);
+  std::vector<Row> rows = {{"length", "tokens", "projections+FFN", "selection", "softmax", "linear", "prefill",
+                            "a new token", "memory", "one sample"}};
+  for (const int64_t length : tasks::parse_lengths(flags.lengths)) {
+    SessionOptions sized = options;
+    sized.max_tokens = length + 1;
+    const ModelCost prefill = prefill_cost(config, length), decode = decode_cost(config, length);
+    rows.push_back({tasks::format_length(length), with_commas(length), flops_text(prefill.linear_flops),
+                    flops_text(prefill.selection_flops), flops_text(prefill.softmax_flops),
+                    flops_text(prefill.lightning_flops), flops_text(prefill.total_flops()), flops_text(decode.total_flops()),
+                    format_bytes(Session::plan(config, sized).total_bytes()),
+                    rate > 0 ? "~ " + format_seconds(prefill.total_flops() / rate) : "?"});
+  }
+  fmt::print("\n{}", plain_table(rows));
+  if (rate > 0)
+    fmt::print(
+        "Times are estimates: {:.3g} GFLOP/s, measured just now on {} random tokens with {} threads, for reading the "
+        "prompt; "
+        "kernels differ in speed, so expect a factor of two.\n",
+        rate / 1e9, kCalibrationTokens, num_threads());
+  else
+    fmt::print("No estimate of time: {}.\n",
+               flags.no_estimate ? "--no-estimate" : "there are no weights of a size to measure with");
+}
+
+void explain(const ExplainFlags& flags) {
+  SessionOptions options = session_options(flags.engine);
+  const ModelEntry entry = choose_model(flags.model.choice);
+  const ModelConfig config = configured(entry, flags.model);
+  fmt::print("{}: {}, {} layers {}, {} softmax to linear, position policy {}, {} parameters, vocabulary {}\n", entry.name,
+             entry.architecture(), config.num_hidden_layers, layer_map_string(config.mixer_types), entry.ratio(),
+             position_policy(config), with_commas(parameter_count(config)), config.vocab_size);
+  if (!config.sala_lab.family.empty())
+    fmt::print("{}, trained to {} tokens\n", config.sala_lab.family,
+               config.sala_lab.train_length > 0 ? with_commas(config.sala_lab.train_length) : "an unknown number of");
+  for (const std::string& key : config.unknown_keys) fmt::print("config.json: '{}' means nothing here\n", key);
+  print_layers(config);
+  print_costs(entry, config, options, flags);
+  options.max_tokens = tasks::parse_lengths(flags.lengths).back() + 1;
+  fmt::print("Memory at {} tokens: {}\n", options.max_tokens - 1, describe_plan(Session::plan(config, options)));
+}
+
+}  // namespace
+
+void add_explain_command(CLI::App& app) {
+  auto flags = std::make_shared<ExplainFlags>();
+  CLI::App* command = app.add_subcommand("explain", "Layers, encodings, operations, memory and time of a model");
+  command->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  command->add_option("--len", flags->lengths, "Lengths to plan for")->capture_default_str();
+  command->add_flag("--no-estimate", flags->no_estimate, "Do not measure the speed of this machine");
+  command->add_option("--config", flags->config, "TOML file with any of these flags");
+  add_model_flags(*command, flags->model);
+  add_engine_flags(*command, flags->engine);
+  command->footer("Example:\n  sala_eval explain --model sala-tiny --len 4k,128k,1000k");
+  command->callback([flags] { explain(*flags); });
+}
+
+}  // namespace sala::eval

@@ -1,0 +1,158 @@
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <charconv>
+#include <map>
+#include <memory>
+
+#include "eval/cli/commands.h"
+#include "eval/cli/model_flags.h"
+#include "eval/run/files.h"
+#include "sala/core/error.h"
+#include "sala/model/safetensors.h"
+
+namespace sala::eval {
+namespace {
+
+struct LogitsFlags {
+  std::string ids, out, config;
+  int64_t rows = 1;
+  bool hidden = false, selected = false;
+  ModelFlags model;
+  EngineFlags engine;
+};
+
+bool ends_with(const std::string& text, const std::string& end) {
+  return text.size() >= end.size() && text.compare(text.size() - end.size(), end.size(), end) == 0;
+}
+
+std::vector<int32_t> checked_ids(const std::vector<int64_t>& wide, const std::string& path, int64_t vocab) {
+  std::vector<int32_t> ids;
+  for (const int64_t id : wide) {
+    if (id < 0 || id >= vocab)
+      throw Error(ErrorCode::kShape, "{}: id {} at place {} lies outside the vocabulary of {}", path, id, ids.size(), vocab);
+    ids.push_back(static_cast<int32_t>(id));
+  }
+  if (ids.empty()) throw Error(ErrorCode::kFormat, "{}: there are no ids", path);
+  return ids;
+}
+
+// Whitespace-separated integers, or the tensor `ids` of a safetensors file.
+std::vector<int32_t> read_ids(const std::string& path, int64_t vocab) {
+  if (ends_with(path, ".safetensors")) return checked_ids(SafetensorsFile::open(path).ints("ids"), path, vocab);
+  const std::string text = read_file(path);
+  std::vector<int64_t> ids;
+  const char *at = text.data(), *end = at + text.size();
+  const auto space = [](char c) { return c == ' ' || c == '\n' || c == '\r' || c == '\t'; };
+  while ((at = std::find_if_not(at, end, space)) != end) {
+    const char* word_end = std::find_if(at, end, space);
+    int64_t id = 0;
+    const auto [stop, error] = std::from_chars(at, word_end, id);
+    if (error != std::errc() || stop != word_end)
+      throw Error(ErrorCode::kFormat, "{}: '{}' is no token id", path, std::string(at, std::min(word_end, at + 20)));
+    ids.push_back(id);
+    at = word_end;
+  }
+  return checked_ids(ids, path, vocab);
+}
+
+// Keeps the selection of every position: [Hkv, T, slots] a layer.
+class KeepSelection final : public SelectionProbe {
+ public:
+  struct Layer {
+    int64_t heads = 0, slots = 0;
+    std::map<int64_t, std::vector<int32_t>> rows;  // position: [Hkv, slots]
+  };
+  bool wants(int64_t) const override { return true; }
+  void on_selection(int layer, int64_t position, int64_t, TensorView<const int32_t, 2> blocks,
+                    TensorView<const float, 2>) override {
+    Layer& into = layers[layer];
+    into.heads = blocks.extent[0];
+    into.slots = blocks.extent[1];
+    std::vector<int32_t>& row = into.rows[position];
+    for (int64_t g = 0; g < into.heads; ++g) row.insert(row.end(), blocks[g].data, blocks[g].data + into.slots);
+  }
+  std::map<int, Layer> layers;
+};
+
+void add_selected(SafetensorsWriter& writer, const KeepSelection& kept, int64_t tokens) {
+  for (const auto& [index, layer] : kept.layers) {
+    std::vector<int32_t> values(static_cast<std::size_t>(layer.heads * tokens * layer.slots), -1);
+    for (const auto& [position, row] : layer.rows)
+      for (int64_t g = 0; g < layer.heads; ++g)
+        std::copy_n(row.begin() + g * layer.slots, layer.slots, values.begin() + (g * tokens + position) * layer.slots);
+    writer.add_ints(fmt::format("selected.{}", index), {layer.heads, tokens, layer.slots}, values);
+  }
+}
+
+void write_logits(const LogitsFlags& flags) {
+  SessionOptions options = session_options(flags.engine);
+  const ModelEntry entry = choose_model(flags.model.choice);
+  const ModelConfig config = configured(entry, flags.model);
+  const std::vector<int32_t> ids = read_ids(flags.ids, config.vocab_size);
+  const auto tokens = static_cast<int64_t>(ids.size());
+  const int64_t rows = flags.rows == 0 ? tokens : std::min(flags.rows, tokens);
+  options.max_tokens = tokens;
+  options.prune = options.prune && !flags.selected && !flags.hidden;  // every query of the last layer is asked for
+  check_fits(config, options, flags.engine);
+  const Model model = load_model(entry, config);
+  Session session(model, options);
+  session.set_prompt_tokens(tokens);
+  KeepSelection kept;
+  if (flags.selected) session.set_probe(&kept);
+  std::map<int, std::vector<float>> hidden;
+  const int64_t width = config.hidden_size;
+  if (flags.hidden)
+    session.set_hidden_hook([&](int layer, int64_t first, TensorView<const float, 2> h) {
+      for (int64_t r = std::max<int64_t>(0, tokens - rows - first); r < h.extent[0]; ++r)
+        hidden[layer].insert(hidden[layer].end(), h[r].data, h[r].data + width);
+    });
+  // Logits exist after the last token fed: the wanted rows are fed one by one, which changes no byte of them.
+  std::vector<float> logits;
+  session.prefill(std::span(ids).first(static_cast<std::size_t>(tokens - rows + 1)));
+  logits.assign(session.logits().begin(), session.logits().end());
+  for (int64_t t = tokens - rows + 1; t < tokens; ++t) {
+    session.decode(ids[static_cast<std::size_t>(t)]);
+    logits.insert(logits.end(), session.logits().begin(), session.logits().end());
+  }
+  SafetensorsWriter writer;
+  writer.add_metadata("model", entry.name);
+  writer.add_metadata("numerics", flags.engine.dtype + " version " + std::to_string(kNumericsVersion));
+  writer.add_ints("ids", {tokens}, ids);
+  for (const auto& [layer, values] : hidden)
+    writer.add_floats(layer < 0 ? "hidden.embedding" : fmt::format("hidden.{}", layer), {rows, width}, values);
+  writer.add_floats("logits", {rows, config.vocab_size}, logits);
+  add_selected(writer, kept, tokens);
+  writer.write(flags.out);
+}
+
+}  // namespace
+
+void add_logits_command(CLI::App& app) {
+  auto flags = std::make_shared<LogitsFlags>();
+  CLI::App* command = app.add_subcommand("logits", "Write logits, hidden states and selected blocks for given token ids");
+  command->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  command
+      ->add_option("--ids", flags->ids,
+                   "Token ids, separated by white space, or a .safetensors file with a tensor `ids`; used as they are (no "
+                   "BOS is added)")
+      ->required();
+  command
+      ->add_option("--out", flags->out,
+                   "safetensors file to write: ids [T], logits [rows, V], hidden.I [rows, E], selected.I [Hkv, T, slots]")
+      ->required();
+  command->add_option("--rows", flags->rows, "Last positions to write logits and hidden states of; 0 = all")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
+      ->capture_default_str();
+  command->add_flag("--hidden", flags->hidden, "Also the hidden states after the embedding and every layer");
+  command->add_flag("--selected", flags->selected, "Also the blocks that every query of every sparse layer selected");
+  command->add_option("--config", flags->config, "TOML file with any of these flags");
+  add_model_flags(*command, flags->model);
+  add_engine_flags(*command, flags->engine);
+  command->footer(
+      "Example:\n  echo 1 17 250 9 > ids.txt\n  sala_eval logits --model sala-tiny --ids ids.txt --hidden --out "
+      "out.safetensors");
+  command->callback([flags] { write_logits(*flags); });
+}
+
+}  // namespace sala::eval

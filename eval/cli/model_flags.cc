@@ -1,0 +1,129 @@
+#include "eval/cli/model_flags.h"
+
+#include <algorithm>
+#include <optional>
+
+#include "eval/run/memory.h"
+#include "sala/core/error.h"
+#include "sala/core/parallel.h"
+#include "sim/ops/kernels.h"
+
+namespace sala::eval {
+namespace {
+
+// Fields may only be valid together (window_size is a multiple of block_size), and the order of flags means nothing:
+// whatever can be set is set, until all are or none can.
+void apply(ModelConfig& config, std::vector<std::pair<std::string, std::string>> wanted) {
+  while (!wanted.empty()) {
+    std::optional<Error> problem;
+    const std::size_t before = wanted.size();
+    std::erase_if(wanted, [&](const auto& pair) {
+      try {
+        config.set(pair.first, pair.second);
+        return true;
+      } catch (const Error& error) {
+        if (!problem) problem = error;
+        return false;
+      }
+    });
+    if (wanted.size() == before) throw *problem;
+  }
+}
+
+}  // namespace
+
+void add_model_flags(CLI::App& command, ModelFlags& flags) {
+  const char* model = "Model";
+  command.add_option("--model", flags.choice.model, "Member of the family or a directory [sala-tiny]")->group(model);
+  command.add_option("--arch", flags.choice.arch, "Choose the member trained with: sala, full, linear, full-linear")
+      ->check(CLI::IsMember({"sala", "sparse", "full", "linear", "full-linear", "mixed"}))
+      ->group(model);
+  command.add_option("--ratio", flags.choice.ratio, "... softmax:linear layers, for instance 3:5")->group(model);
+  command.add_option("--layers", flags.choice.layers, "... layer map: uniform, halo, or letters such as SLLSLLLS")
+      ->group(model);
+  command.add_option("--pe", flags.choice.pe, "... position policy: hype, rope, nope, reverse")->group(model);
+  command.add_option("--topk", flags.topk, "Blocks selected besides the window's")->group(model);
+  command.add_option("--block", flags.block, "Tokens of a block")->group(model);
+  command.add_option("--window", flags.window, "Tokens of the local window")->group(model);
+  command.add_option("--init-blocks", flags.init_blocks, "Blocks at the start that are always read")->group(model);
+  command.add_option("--dense-len", flags.dense_len, "Prompts shorter than this run dense")->group(model);
+  command.add_flag("--exact-lse", flags.exact_lse, "Normalise block scores over the fine keys")->group(model);
+  command.add_option("--set", flags.set, "Any field of config.json: sparse_config.topk=8 (repeatable)")
+      ->type_name("NAME=VALUE")
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->expected(1)
+      ->allow_extra_args(false)
+      ->group(model);
+}
+
+ModelConfig configured(const ModelEntry& entry, const ModelFlags& flags) {
+  std::vector<std::pair<std::string, std::string>> wanted;
+  const auto add = [&](const std::string& name, const std::string& value) {
+    if (value.empty()) return;
+    std::erase_if(wanted, [&](const auto& pair) { return pair.first == name; });  // the last word counts
+    wanted.emplace_back(name, value);
+  };
+  for (const std::string& text : flags.set) {
+    const std::size_t equal = text.find('=');
+    if (equal == std::string::npos || equal == 0 || equal + 1 == text.size())
+      throw Error(ErrorCode::kUsage, "--set: '{}' is not NAME=VALUE, for instance sparse_config.topk=8", text);
+    add(text.substr(0, equal), text.substr(equal + 1));
+  }
+  add("sparse_config.topk", flags.topk);
+  add("sparse_config.block_size", flags.block);
+  add("sparse_config.window_size", flags.window);
+  add("sparse_config.init_blocks", flags.init_blocks);
+  add("sparse_config.dense_len", flags.dense_len);
+  if (flags.exact_lse) add("sala_lab.exact_lse", "true");
+  ModelConfig config = entry.config;
+  apply(config, std::move(wanted));
+  return config;
+}
+
+void add_engine_flags(CLI::App& command, EngineFlags& flags) {
+  const char* engine = "Engine (none of these changes a result but --dtype and --kernels ref)";
+  command.add_option("--device", flags.device, "cpu")
+      ->check(CLI::IsMember({"cpu", "cuda"}))
+      ->capture_default_str()
+      ->group(engine);
+  command.add_option("--dtype", flags.dtype, "Numerics: fp32, or bf16 rounding as the released checkpoint computes")
+      ->check(CLI::IsMember({"fp32", "bf16"}))
+      ->capture_default_str()
+      ->group(engine);
+  command.add_option("--threads", flags.threads, "Threads; 0 = all")
+      ->check(CLI::Range(0, 4096))
+      ->capture_default_str()
+      ->group(engine);
+  command.add_option("--mem", flags.mem, "Most memory to use, 16g or 512m [what is free, less a reserve]")->group(engine);
+  command.add_option("--kernels", flags.kernels, "Kernel set, see `sala_eval list kernels`")
+      ->capture_default_str()
+      ->group(engine);
+  command.add_option("--chunk", flags.chunk, "Tokens read at a time; 0 = automatic; less needs less memory")
+      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
+      ->capture_default_str()
+      ->group(engine);
+  command.add_flag("--no-prune", flags.no_prune, "Compute the last layer for every position, not only where it is needed")
+      ->group(engine);
+}
+
+SessionOptions session_options(const EngineFlags& flags) {
+  if (flags.device != "cpu")
+    throw Error(ErrorCode::kUnsupported, "--device {}: this build has CPU kernels only; leave --device out", flags.device);
+  set_num_threads(flags.threads);
+  ops::find_kernels(flags.kernels);  // refuses an unknown name before anything is loaded
+  SessionOptions options;
+  options.numerics = flags.dtype == "bf16" ? Numerics::kBf16 : Numerics::kFp32;
+  options.kernels = flags.kernels;
+  options.chunk_tokens = flags.chunk;
+  options.prune = !flags.no_prune;
+  return options;
+}
+
+MemoryPlan check_fits(const ModelConfig& config, const SessionOptions& options, const EngineFlags& flags) {
+  MemoryPlan plan = Session::plan(config, options);
+  const bool from_flag = !flags.mem.empty();
+  check_memory(plan, from_flag ? parse_bytes(flags.mem) : usable_memory(), from_flag, config, options);
+  return plan;
+}
+
+}  // namespace sala::eval

@@ -1,0 +1,38 @@
+// The flags that say which model runs and with which switches; shared by run, explain and logits.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "eval/run/models.h"
+#include "sala/model/session.h"
+
+namespace sala::eval {
+
+struct ModelFlags {
+  ModelChoice choice;
+  std::string topk, block, window, init_blocks, dense_len;  // sparse_config
+  bool exact_lse = false;
+  std::vector<std::string> set;  // NAME=VALUE
+};
+void add_model_flags(CLI::App& command, ModelFlags& flags);
+
+// The entry's config with every switch applied. Throws Error{kUsage} for a malformed --set, Error{kConfig} from the config.
+ModelConfig configured(const ModelEntry& entry, const ModelFlags& flags);
+
+struct EngineFlags {
+  std::string device = "cpu", dtype = "fp32", kernels = "best", mem;
+  int threads = 0;
+  int64_t chunk = 0;
+  bool no_prune = false;
+};
+void add_engine_flags(CLI::App& command, EngineFlags& flags);
+// Sets the number of threads, checks device and kernels; max_tokens is left to the caller.
+// Throws Error{kUnsupported} for a device that this build lacks.
+SessionOptions session_options(const EngineFlags& flags);
+// Throws Error{kMemory} when the session does not fit in --mem, or in what the machine has. Returns the plan.
+MemoryPlan check_fits(const ModelConfig& config, const SessionOptions& options, const EngineFlags& flags);
+
+}  // namespace sala::eval

@@ -1,0 +1,275 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <memory>
+#include <optional>
+
+#include "eval/cli/commands.h"
+#include "eval/cli/model_flags.h"
+#include "eval/run/interrupt.h"
+#include "eval/run/memory.h"
+#include "eval/run/report.h"
+#include "eval/run/run_file.h"
+#include "eval/run/runner.h"
+#include "sala/core/error.h"
+#include "sala/core/parallel.h"
+#include "sala/model/cost.h"
+#include "sim/ops/kernels.h"
+
+namespace sala::eval {
+namespace {
+
+constexpr int kGateMissed = 1, kInterruptedExit = 130;
+
+struct RunFlags {
+  std::string tasks, lengths, sample, probe = "none", out, output = "table", min_score, tokenizer, config;
+  int64_t samples = 0;
+  uint64_t seed = 42;
+  bool resume = false, quiet = false;
+  ModelFlags model;
+  EngineFlags engine;
+};
+
+// CLI11 would wrap a negative number around.
+std::string whole_number(const std::string& text) {
+  const bool digits = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
+  return digits ? "" : "'" + text + "' is no whole number from 0 up";
+}
+
+void add_flags(CLI::App& command, RunFlags& flags) {
+  const char *what = "What to run", *results = "Results";
+  command.add_option("--task", flags.tasks, "Comma list of tasks and groups: ruler, niah, niah_single_1, ...")
+      ->required()
+      ->group(what);
+  command.add_option("--len", flags.lengths, "Comma list of lengths in tokens: 4k,128k or 4k-2048k*2")
+      ->required()
+      ->group(what);
+  command
+      .add_option("--samples", flags.samples,
+                  "Samples of each task and length [20 up to 8k, 10 to 32k, 5 to 128k, 2 to 512k, else 1]")
+      ->check(CLI::Range(int64_t{1}, int64_t{1000000}))
+      ->group(what);
+  command.add_option("--sample", flags.sample, "Only these samples: 0,4-7")->group(what);
+  command.add_option("--seed", flags.seed, "Seed of the samples")->check(whole_number)->capture_default_str()->group(what);
+  command.add_option("--probe", flags.probe, "answer: record what the sparse layers selected for the answer")
+      ->check(CLI::IsMember({"none", "answer"}))
+      ->capture_default_str()
+      ->group(what);
+  command.add_option("--tokenizer", flags.tokenizer, "Tokenizer instead of the model's own")->group(what);
+  command.add_option("--out", flags.out, "Folder of the results [results/runs/TASKS-LENGTHS-MODEL, numbered]")
+      ->group(results);
+  command.add_flag("--resume", flags.resume, "Go on with the run in --out")->group(results);
+  command.add_option("--min-score", flags.min_score, "Exit with 1 when a task scores less than this at some length, 0-100")
+      ->group(results);
+  command.add_option("-o,--output", flags.output, "Print as table, md, csv or json")
+      ->check(CLI::IsMember({"table", "md", "csv", "json"}))
+      ->capture_default_str()
+      ->group(results);
+  command.add_flag("--quiet", flags.quiet, "No progress on stderr")->group(results);
+  command.add_option("--config", flags.config, "TOML file with any of these flags")->group(results);
+  add_model_flags(command, flags.model);
+  add_engine_flags(command, flags.engine);
+}
+
+std::optional<double> parse_gate(const std::string& text) {
+  if (text.empty()) return std::nullopt;
+  char* end = nullptr;
+  const double value = std::strtod(text.c_str(), &end);
+  if (*end != 0 || !(value >= 0 && value <= 100))
+    throw Error(ErrorCode::kUsage, "--min-score is '{}', expected a number from 0 to 100", text);
+  return value;
+}
+
+RunPlan make_plan(const RunFlags& flags, const ModelEntry& entry, const Tokenizer& tokenizer) {
+  RunPlan plan;
+  plan.model_name = entry.name;
+  plan.model = configured(entry, flags.model);
+  plan.tokenizer_kind = tokenizer.kind();
+  plan.tokenizer_hash = tokenizer.hash();
+  plan.seed = flags.seed;
+  plan.numerics = flags.engine.dtype == "bf16" ? Numerics::kBf16 : Numerics::kFp32;
+  plan.kernels = flags.engine.kernels == "ref" ? "ref" : "fast";  // every other set gives the same bytes
+  plan.probe_answers = flags.probe == "answer";
+  if (plan.model.bos_token_id) plan.prefix = {static_cast<int32_t>(*plan.model.bos_token_id)};
+  if (!flags.sample.empty() && flags.samples > 0) throw Error(ErrorCode::kUsage, "--samples and --sample: give either");
+  std::vector<int64_t> lengths = tasks::parse_lengths(flags.lengths);
+  std::sort(lengths.begin(), lengths.end());
+  lengths.erase(std::unique(lengths.begin(), lengths.end()), lengths.end());
+  const std::vector<tasks::TaskInfo> infos = tasks::resolve_tasks(flags.tasks);
+  for (const tasks::TaskInfo& info : infos)
+    if (info.planned) plan.unbuilt.push_back(info);
+  for (const int64_t length : lengths) {
+    std::vector<int64_t> samples = flags.sample.empty() ? std::vector<int64_t>{} : parse_indexes(flags.sample);
+    if (samples.empty())
+      for (int64_t i = 0; i < (flags.samples > 0 ? flags.samples : default_samples(length)); ++i) samples.push_back(i);
+    for (const tasks::TaskInfo& info : infos)
+      if (!info.planned) plan.cells.push_back({info.task, length, samples});
+  }
+  if (plan.cells.empty()) throw Error(ErrorCode::kUnsupported, "none of the tasks of '{}' is built yet", flags.tasks);
+  return plan;
+}
+
+// A length that is too short for a task is refused before anything is written or loaded.
+void check_lengths(const RunPlan& plan, const Tokenizer& tokenizer) {
+  constexpr int64_t kSurelyEnough = 16384;
+  for (const Cell& cell : plan.cells) {
+    if (cell.length >= kSurelyEnough) continue;
+    tasks::SampleRequest request;
+    request.length = cell.length;
+    request.seed = plan.seed;
+    request.index = cell.samples[0];
+    cell.task->make_sample(request, tokenizer);
+  }
+}
+
+std::string default_folder(const RunFlags& flags, const RunPlan& plan) {
+  std::string name = fmt::format("{}-{}-{}", flags.tasks, flags.lengths, plan.model_name);
+  for (char& c : name)
+    if (c == '/' || c == ' ' || c == '*' || c == ',') c = c == ',' ? '+' : '_';
+  constexpr std::size_t kLongestName = 120;
+  name = "results/runs/" + name.substr(0, kLongestName);
+  std::string folder = name, last = name;
+  for (int i = 2; std::filesystem::exists(folder); ++i) {
+    last = folder;
+    folder = fmt::format("{}-{}", name, i);
+  }
+  return flags.resume ? last : folder;  // resuming without --out goes on with the newest
+}
+
+std::string resume_command(const CommandState& state, const RunFlags& flags, const std::string& folder) {
+  std::vector<std::string> words = state.words;
+  if (flags.out.empty()) words.insert(words.end(), {"--out", folder});
+  if (!flags.resume) words.push_back("--resume");
+  return shell_quoted(words);
+}
+
+// Everything of one run, in the order of its life.
+class RunCommand {
+ public:
+  RunCommand(const RunFlags& flags, CommandState& state) : flags_(flags), state_(state) {}
+
+  void run() {
+    const std::optional<double> gate = parse_gate(flags_.min_score);
+    SessionOptions options = session_options(flags_.engine);
+    const ModelEntry entry = choose_model(flags_.model.choice);
+    const auto tokenizer = model_tokenizer(entry, flags_.tokenizer);
+    plan_ = make_plan(flags_, entry, *tokenizer);
+    options.max_tokens = plan_.longest();
+    const MemoryPlan memory = check_fits(plan_.model, options, flags_.engine);
+    check_lengths(plan_, *tokenizer);
+    const Model model = load_model(entry, plan_.model);
+    plan_.weights_hash = weights_hash(entry);
+    const std::string folder = flags_.out.empty() ? default_folder(flags_, plan_) : flags_.out;
+    provenance_ = make_provenance(ops::find_kernels(options.kernels).name, shell_quoted(state_.words));
+    RunDirectory directory =
+        flags_.resume ? RunDirectory::resume(folder, plan_, utc_now()) : RunDirectory::begin(folder, plan_, utc_now());
+    Progress progress(stderr, flags_.quiet, isatty(fileno(stderr)) != 0, plan_,
+                      [&](int64_t length) { return prefill_cost(plan_.model, length).total_flops(); });
+    introduce(progress, entry, memory, directory);
+    SessionEngine engine(model, options, plan_.model.eos_token_id);
+    run_samples_safely(engine, *tokenizer, directory, progress);
+    progress.finish();
+    print(directory);
+    if (state_.exit_code == 0 && gate) check_gate(*gate, directory);
+  }
+
+ private:
+  void introduce(Progress& progress, const ModelEntry& entry, const MemoryPlan& memory,
+                 const RunDirectory& directory) const {
+    progress.say(fmt::format("sala_eval {}, {} {}, kernels {}, {} on {}", version_text(), num_threads(),
+                             num_threads() == 1 ? "thread" : "threads", ops::find_kernels(flags_.engine.kernels).name,
+                             numerics_name(plan_.numerics), cpu_model()));
+    progress.say(fmt::format("model {}: {} layers {}, {}, {:.1f} M parameters{}", entry.name, plan_.model.num_hidden_layers,
+                             layer_map_string(plan_.model.mixer_types), position_policy(plan_.model),
+                             static_cast<double>(parameter_count(plan_.model)) / 1e6,
+                             entry.random() ? ", random weights: its answers mean nothing" : ""));
+    for (const std::string& key : plan_.model.unknown_keys)
+      progress.say(fmt::format("config.json: '{}' means nothing here", key));
+    std::vector<std::string> lengths;
+    for (std::size_t i = 0; i < plan_.cells.size(); ++i)
+      if (i == 0 || plan_.cells[i].length != plan_.cells[i - 1].length)
+        lengths.push_back(fmt::format("{} = {} tokens, {} samples a task", tasks::format_length(plan_.cells[i].length),
+                                      plan_.cells[i].length, plan_.cells[i].samples.size()));
+    progress.say(fmt::format("lengths: {}; seed {}", fmt::join(lengths, "; "), plan_.seed));
+    progress.say("memory: " + describe_plan(memory));
+    progress.say("results: " + directory.path());
+    for (const std::string& note : directory.notes()) progress.say(note);
+    if (!directory.records().empty())
+      progress.say(fmt::format("{} of {} samples were done before", directory.records().size(), plan_.sample_count()));
+  }
+
+  void run_samples_safely(Engine& engine, const Tokenizer& tokenizer, RunDirectory& directory, Progress& progress) {
+    catch_signals();
+    RunnerParts parts{engine, tokenizer, directory, progress, stop_if_interrupted, [&](const Cell&) { save(directory); }};
+    try {
+      save(directory);  // an unwritable or full disk is found now
+      run_samples(plan_, parts);
+      save(directory);
+    } catch (const Interrupted&) {
+      progress.finish();
+      save(directory);
+      state_.exit_code = kInterruptedExit;
+      fmt::print(stderr, "interrupted; everything is saved. Go on with:\n  {}\n",
+                 resume_command(state_, flags_, directory.path()));
+    } catch (const Error& problem) {
+      progress.finish();
+      throw Error(problem.code(), "{}; what was done is in {}, go on with: {}", problem.what(), directory.path(),
+                  resume_command(state_, flags_, directory.path()));
+    }
+  }
+
+  void save(const RunDirectory& directory) const {
+    const RunResults results = summarize(plan_, directory.records());
+    Provenance provenance = provenance_;
+    provenance.emplace_back("started", directory.started());
+    provenance.emplace_back("written", utc_now());
+    write_run_file(directory, plan_, results, provenance);
+    write_atomically(directory.file("summary.json"), summary_json(plan_, results, provenance).dump(1) + "\n");
+    write_atomically(directory.file("summary.md"), format_results(plan_, results, "md"));
+  }
+
+  void print(const RunDirectory& directory) const {
+    const RunResults results = summarize(plan_, directory.records());
+    if (flags_.output == "json") {
+      fmt::print("{}\n", summary_json(plan_, results, provenance_).dump(1));
+    } else if (!results.cells.empty() || flags_.output == "csv") {
+      fmt::print("{}", format_results(plan_, results, flags_.output));
+    }
+    if (std::fflush(stdout) != 0) throw Error(ErrorCode::kIo, "cannot write to standard output");
+  }
+
+  void check_gate(double gate, const RunDirectory& directory) {
+    const RunResults results = summarize(plan_, directory.records());
+    for (const CellResult& cell : results.cells) {
+      if (100 * cell.score >= gate) continue;
+      state_.exit_code = kGateMissed;
+      fmt::print(stderr, "score gate missed: {} scored {:.2f}, --min-score is {}\n", cell.cell.name(), 100 * cell.score,
+                 gate);
+    }
+  }
+
+  const RunFlags& flags_;
+  CommandState& state_;
+  RunPlan plan_;
+  Provenance provenance_;
+};
+
+}  // namespace
+
+void add_run_command(CLI::App& app, CommandState& state) {
+  auto flags = std::make_shared<RunFlags>();
+  CLI::App* command = app.add_subcommand("run", "Run tasks on a model (the command when none is named)");
+  command->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  add_flags(*command, *flags);
+  command->footer(
+      "Example:\n  sala_eval run --task niah_single_1,niah_multikey_1 --len 4k,128k --probe answer --out "
+      "results/runs/first\n"
+      "Exit code 0 done, 1 below --min-score, 130 interrupted, others in docs/errors.md.");
+  command->callback([flags, &state] { RunCommand(*flags, state).run(); });
+}
+
+}  // namespace sala::eval

@@ -1,0 +1,55 @@
+// The program: commands, and what becomes of errors.
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <algorithm>
+#include <cstdio>
+
+#include "eval/cli/command_line.h"
+#include "eval/cli/commands.h"
+#include "eval/cli/generate.h"
+#include "eval/run/provenance.h"
+#include "sala/core/error.h"
+
+namespace {
+
+int fail(sala::ErrorCode code, const std::string& what) {
+  std::string line = what;
+  while (!line.empty() && line.back() == '\n') line.pop_back();
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  fmt::print(stderr, "sala_eval: error [{}] {}\n", sala::error_code_name(code), line);
+  return static_cast<int>(code);
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  using namespace sala::eval;
+  CommandState state;
+  state.words.assign(argv, argv + argc);
+  CLI::App app("SALA Lab: long-context evaluation of small hybrid models. A bare call with --task is `run`.", "sala_eval");
+  app.set_version_flag("--version", "sala_eval " + version_text());
+  app.require_subcommand(1);
+  app.footer("Example:\n  sala_eval --task ruler --len 1000k");
+  add_run_command(app, state);
+  add_list_command(app);
+  add_explain_command(app);
+  add_generate_command(app);
+  add_logits_command(app);
+  try {
+    std::vector<std::string> words = prepare_words(app, {argv + 1, argv + argc});
+    std::reverse(words.begin(), words.end());
+    app.parse(words);
+    return argc > 1 ? state.exit_code : static_cast<int>(sala::ErrorCode::kUsage);
+  } catch (const CLI::ParseError& problem) {
+    if (problem.get_exit_code() != 0) return fail(sala::ErrorCode::kUsage, problem.what());
+    app.exit(problem);
+    return argc > 1 ? 0 : static_cast<int>(sala::ErrorCode::kUsage);
+  } catch (const sala::Error& problem) {
+    return fail(problem.code(), problem.what());
+  } catch (const std::bad_alloc&) {
+    return fail(sala::ErrorCode::kMemory, "the system gave no more memory; lower --len or --chunk");
+  } catch (const std::exception& problem) {
+    return fail(sala::ErrorCode::kInternal, problem.what());
+  }
+}

@@ -1,0 +1,102 @@
+#include "eval/run/memory.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <cmath>
+#include <cstdio>
+#include <fstream>
+#include <limits>
+
+#include "sala/core/error.h"
+#include "sala/tasks/task.h"
+
+namespace sala::eval {
+namespace {
+
+constexpr int64_t kLeastReserve = int64_t{256} << 20;
+
+// MemAvailable of /proc/meminfo, in bytes; the physical memory where there is none.
+int64_t machine_memory() {
+  std::ifstream file("/proc/meminfo");
+  int64_t kib = 0;
+  for (std::string line; std::getline(file, line);)
+    if (std::sscanf(line.c_str(), "MemAvailable: %ld kB", &kib) == 1) return kib * 1024;
+  return static_cast<int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGE_SIZE);
+}
+
+// Control group v2 limit less what is in use; "max" or no file means no limit.
+int64_t control_group_memory() {
+  std::ifstream limit("/sys/fs/cgroup/memory.max"), used("/sys/fs/cgroup/memory.current");
+  int64_t most = 0, now = 0;
+  if (!(limit >> most) || !(used >> now)) return std::numeric_limits<int64_t>::max();
+  return std::max<int64_t>(0, most - now);
+}
+
+// The longest power-of-two length that fits, for the way out; 0 when none does.
+int64_t longest_that_fits(const ModelConfig& config, const SessionOptions& options, int64_t limit) {
+  int64_t best = 0;
+  for (int64_t length = 512; length < options.max_tokens; length *= 2) {
+    SessionOptions shorter = options;
+    shorter.max_tokens = length + 1;
+    if (Session::plan(config, shorter).total_bytes() > limit) break;
+    best = length;
+  }
+  return best;
+}
+
+}  // namespace
+
+int64_t parse_bytes(const std::string& text) {
+  const auto fail = [&] { return Error(ErrorCode::kUsage, "size '{}' is not understood; write 16g, 512m or 1.5g", text); };
+  double count = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (error != std::errc() || !std::isfinite(count) || count <= 0) throw fail();
+  std::string unit(end, text.data() + text.size());
+  std::transform(unit.begin(), unit.end(), unit.begin(), [](unsigned char c) { return std::tolower(c); });
+  double scale = 1;
+  for (const char letter : std::string("kmgt")) {
+    scale *= 1024;
+    if (unit == std::string(1, letter) || unit == std::string(1, letter) + "b" || unit == std::string(1, letter) + "ib") {
+      if (count * scale > 9e18) throw fail();
+      return static_cast<int64_t>(count * scale);
+    }
+  }
+  if ((!unit.empty() && unit != "b") || count > 9e18) throw fail();
+  return static_cast<int64_t>(count);
+}
+
+std::string format_bytes(int64_t bytes) {
+  const char* units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
+  auto value = static_cast<double>(bytes);
+  std::size_t unit = 0;
+  for (; value >= 1000 && unit + 1 < std::size(units); ++unit) value /= 1024;
+  return unit == 0 ? fmt::format("{} B", bytes) : fmt::format("{:.{}f} {}", value, value < 10 ? 2 : 1, units[unit]);
+}
+
+int64_t usable_memory() {
+  const int64_t available = std::min(machine_memory(), control_group_memory());
+  return std::max<int64_t>(0, available - std::max(kLeastReserve, available / 10));
+}
+
+std::string describe_plan(const MemoryPlan& plan) {
+  std::string text;
+  for (const MemoryPlan::Item& item : plan.items) text += fmt::format("{} {}, ", item.name, format_bytes(item.bytes));
+  return text + fmt::format("total {}, read in chunks of {} tokens", format_bytes(plan.total_bytes()), plan.chunk_tokens);
+}
+
+void check_memory(const MemoryPlan& plan, int64_t limit, bool from_flag, const ModelConfig& config,
+                  const SessionOptions& options) {
+  if (plan.total_bytes() <= limit) return;
+  const int64_t fits = longest_that_fits(config, options, limit);
+  const std::string shorter =
+      fits > 0 ? fmt::format(", or ask for at most --len {}", tasks::format_length(fits)) : ", or use a smaller model";
+  throw Error(ErrorCode::kMemory, "the run needs {} ({}) and {} {}; raise --mem where the machine has more, lower --chunk{}",
+              format_bytes(plan.total_bytes()), describe_plan(plan), from_flag ? "--mem allows" : "this machine has",
+              format_bytes(limit), shorter);
+}
+
+}  // namespace sala::eval

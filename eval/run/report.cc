@@ -1,0 +1,171 @@
+#include "eval/run/report.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "eval/run/columns.h"
+#include "sala/core/error.h"
+
+namespace sala::eval {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string percent(double score, int digits = 1) { return fmt::format("{:.{}f}", 100 * score, digits); }
+
+std::string optional_text(const std::optional<double>& value, const char* absent) {
+  return value ? fmt::format("{:.2f}", *value) : absent;
+}
+
+bool probed(const RunResults& results) {
+  return std::any_of(results.cells.begin(), results.cells.end(),
+                     [](const CellResult& cell) { return cell.recall.has_value(); });
+}
+
+// The group's row stands after the last cell of its length.
+std::vector<const GroupResult*> groups_after(const RunResults& results, std::size_t cell) {
+  std::vector<const GroupResult*> due;
+  const auto last_of = [&](const GroupResult& group) {
+    std::size_t last = 0;
+    for (std::size_t i = 0; i < results.cells.size(); ++i)
+      if (results.cells[i].cell.length == group.length && results.cells[i].cell.task->group() == group.group) last = i;
+    return last;
+  };
+  for (const GroupResult& group : results.groups)
+    if (last_of(group) == cell) due.push_back(&group);
+  return due;
+}
+
+std::vector<Row> people_rows(const RunResults& results) {
+  const bool with_recall = probed(results);
+  std::vector<Row> rows = {{"task", "length", "tokens", "n", "score", "95% interval"}};
+  if (with_recall) rows[0].insert(rows[0].end(), {"recall", "reached"});
+  rows[0].insert(rows[0].end(), {"tokens/s", "seconds"});
+  for (std::size_t i = 0; i < results.cells.size(); ++i) {
+    const CellResult& cell = results.cells[i];
+    Row row = {std::string(cell.cell.task->name()),
+               tasks::format_length(cell.cell.length),
+               with_commas(cell.cell.length),
+               std::to_string(cell.records.size()),
+               percent(cell.score),
+               fmt::format("{} - {}", percent(cell.interval.low), percent(cell.interval.high))};
+    if (with_recall) row.insert(row.end(), {optional_text(cell.recall, "-"), optional_text(cell.reached, "-")});
+    row.insert(row.end(), {with_commas(static_cast<int64_t>(cell.tokens_per_second)), fmt::format("{:.1f}", cell.seconds)});
+    rows.push_back(row);
+    for (const GroupResult* group : groups_after(results, i)) {
+      Row mean = {group->label(),
+                  tasks::format_length(group->length),
+                  with_commas(group->length),
+                  "",
+                  percent(group->score),
+                  fmt::format("{} - {}", percent(group->interval.low), percent(group->interval.high))};
+      mean.resize(rows[0].size());
+      rows.push_back(mean);
+    }
+  }
+  return rows;
+}
+
+std::string csv(const RunPlan& plan, const RunResults& results) {
+  std::string text =
+      "model,task,group,length,samples,score,interval_low,interval_high,standard_error,empty_answers,recall,reached,fill,"
+      "tokens_per_second,seconds\n";
+  const auto number = [](const std::optional<double>& value) { return value ? fmt::format("{:.6f}", *value) : ""; };
+  for (const CellResult& cell : results.cells) {
+    const std::optional<double> error =
+        cell.standard_error ? std::optional<double>(100 * *cell.standard_error) : std::nullopt;
+    text += fmt::format("{},{},{},{},{},{:.4f},{:.4f},{:.4f},{},{},{},{},{:.6f},{:.3f},{:.3f}\n", plan.model_name,
+                        cell.cell.task->name(), cell.cell.task->group(), cell.cell.length, cell.records.size(),
+                        100 * cell.score, 100 * cell.interval.low, 100 * cell.interval.high, number(error), cell.nulls,
+                        number(cell.recall), number(cell.reached), cell.mean_fill, cell.tokens_per_second, cell.seconds);
+  }
+  return text;
+}
+
+Json error_json(const std::optional<double>& value) { return value ? Json(*value) : Json("N/A"); }
+Json optional_json(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
+
+}  // namespace
+
+std::string legend(const RunPlan& plan) {
+  return fmt::format(
+      "Scores in percent, 95% Wilson intervals. They belong to {} ({} layers {}, {}), a small model of this project's "
+      "family, "
+      "not to MiniCPM-SALA 9B.",
+      plan.model_name, plan.model.num_hidden_layers, layer_map_string(plan.model.mixer_types), position_policy(plan.model));
+}
+
+std::string format_results(const RunPlan& plan, const RunResults& results, const std::string& format) {
+  if (format == "csv") return csv(plan, results);
+  const std::vector<Row> rows = people_rows(results);
+  std::string text = format == "md" ? markdown_table(rows) + "\n" : plain_table(rows);
+  for (const std::string& remark : results.remarks) text += remark + "\n";
+  if (probed(results))
+    text +=
+        "recall: mean over sparse layers, KV heads and answer queries of the evidence blocks that were selected; "
+        "reached: evidence blocks that some head read.\n";
+  return text + legend(plan) + "\n";
+}
+
+Json summary_json(const RunPlan& plan, const RunResults& results, const Provenance& provenance) {
+  Json json;
+  for (const char* key : {"results", "groups", "group_subtasks", "versions", "n-shot", "higher_is_better", "n-samples"})
+    json[key] = Json::object();
+  Json details = Json::array();
+  for (const CellResult& cell : results.cells) {
+    const std::string task(cell.cell.task->name()), metric = std::to_string(cell.cell.length);
+    Json& entry = json["results"][task];
+    entry["alias"] = task;
+    entry[metric + ",none"] = cell.score;
+    entry[metric + "_stderr,none"] = error_json(cell.standard_error);
+    json["versions"][task] = 1;
+    json["n-shot"][task] = 0;
+    json["higher_is_better"][task][metric] = true;
+    json["n-samples"][task][metric] = {{"original", cell.cell.samples.size()}, {"effective", cell.records.size()}};
+    details.push_back({{"task", task},
+                       {"length", cell.cell.length},
+                       {"samples", cell.records.size()},
+                       {"complete", cell.complete()},
+                       {"score", cell.score},
+                       {"interval", {cell.interval.low, cell.interval.high}},
+                       {"standard_error", optional_json(cell.standard_error)},
+                       {"empty_answers", cell.nulls},
+                       {"evidence_recall", optional_json(cell.recall)},
+                       {"evidence_reached", optional_json(cell.reached)},
+                       {"fill", cell.mean_fill},
+                       {"tokens_per_second", cell.tokens_per_second},
+                       {"seconds", cell.seconds}});
+  }
+  Json groups = Json::array();
+  for (const GroupResult& group : results.groups) {
+    Json& entry = json["groups"][group.group];
+    entry["alias"] = group.group;
+    entry[std::to_string(group.length) + ",none"] = group.score;
+    entry[std::to_string(group.length) + "_stderr,none"] = "N/A";
+    json["versions"][group.group] = 1;
+    json["n-shot"][group.group] = 0;
+    groups.push_back({{"group", group.group},
+                      {"length", group.length},
+                      {"tasks_run", group.tasks_run},
+                      {"tasks_total", group.tasks_total},
+                      {"score", group.score},
+                      {"interval", {group.interval.low, group.interval.high}}});
+  }
+  for (const CellResult& cell : results.cells) {
+    Json& members = json["group_subtasks"][std::string(cell.cell.task->group())];
+    const Json name(cell.cell.task->name());
+    if (std::find(members.begin(), members.end(), name) == members.end()) members.push_back(name);
+  }
+  json["config"] = {{"model", "sala"}, {"model_args", plan.model_name}, {"seed", plan.seed}};
+  json["sala"] = {{"plan", plan.to_json()},
+                  {"cells", details},
+                  {"groups", groups},
+                  {"remarks", results.remarks},
+                  {"legend", legend(plan)}};
+  for (const auto& [name, text] : provenance) json["sala"]["provenance"][name] = text;
+  return json;
+}
+
+}  // namespace sala::eval

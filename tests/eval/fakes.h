@@ -1,0 +1,124 @@
+// A task and an engine without a model, so that the runner can be watched.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "eval/run/engine.h"
+#include "eval/run/plan.h"
+#include "sala/tasks/task.h"
+
+namespace sala::eval {
+
+// The prompt is "<index> <filler ...>"; the right answer is the index in words of the byte tokenizer.
+class FakeTask final : public tasks::Task {
+ public:
+  explicit FakeTask(std::string name = "fake", std::string group = "fakes")
+      : name_(std::move(name)), group_(std::move(group)) {}
+  std::string_view name() const override { return name_; }
+  std::string_view group() const override { return group_; }
+  std::string_view description() const override { return "a task for tests"; }
+  int64_t tokens_to_generate() const override { return 8; }
+  tasks::Sample make_sample(const tasks::SampleRequest& request, const Tokenizer& tokenizer) const override {
+    tasks::Sample sample;
+    sample.id = fmt::format("{}/{}@{}#{}!{}", group_, name_, request.length, request.index, request.seed);
+    sample.task = name_;
+    sample.request = request;
+    sample.input = fmt::format("{} ", request.index);
+    sample.input.resize(static_cast<size_t>(request.length - tokens_to_generate()), '.');
+    sample.outputs = {std::to_string(request.index)};
+    sample.evidence = {{0, 1, 0.0, "key", sample.outputs[0]}, {20, 50, 0.5, "other", "x"}};
+    sample.prompt_ids = tokenizer.encode(sample.prompt());
+    sample.tokens_to_generate = tokens_to_generate();
+    return sample;
+  }
+  double score(const tasks::Sample& sample, std::string_view answer) const override {
+    return answer.find(sample.outputs[0]) != std::string_view::npos ? 1.0 : 0.0;
+  }
+  std::vector<std::pair<std::string, double>> diagnostics(const tasks::Sample&, std::string_view answer) const override {
+    return {{"answer_bytes", static_cast<double>(answer.size())}};
+  }
+
+ private:
+  std::string name_, group_;
+};
+
+// Reads the number at the start of the prompt back, wrongly for odd ones; reports a selection like a sparse layer would.
+class FakeEngine final : public Engine {
+ public:
+  explicit FakeEngine(int32_t prefix = 0) : prefix_(prefix) {}
+  EngineAnswer answer(const EngineRequest& request) override {
+    ++calls;
+    if (before_answer) before_answer(calls);
+    prompts.emplace_back(request.prompt.begin(), request.prompt.end());
+    budgets.push_back(request.max_new_tokens);
+    EngineAnswer answer;
+    if (request.on_prompt) request.on_prompt(static_cast<int64_t>(request.prompt.size()));
+    const auto skip = static_cast<size_t>(prefix_);
+    for (size_t i = skip; request.prompt[i] >= '0' && request.prompt[i] <= '9'; ++i) answer.ids.push_back(request.prompt[i]);
+    if ((answer.ids.back() - '0') % 2 == 1) answer.ids = {'?'};
+    answer.stopped = true;
+    answer.prefill_seconds = 0.5;
+    answer.decode_seconds = 0.25;
+    if (request.probe != nullptr) report(*request.probe, static_cast<int64_t>(request.prompt.size()), answer.ids.size());
+    if (request.on_token) request.on_token(1);
+    return answer;
+  }
+
+  // Layers 1 and 4, two KV heads, three slots of 16 tokens: the newest blocks; head 1 of layer 4 reads block 0 as well.
+  static void report(SelectionProbe& probe, int64_t prompt, size_t answers) {
+    for (const int layer : {1, 4})
+      for (int64_t position = 0; position < prompt + static_cast<int64_t>(answers); ++position) {
+        if (!probe.wants(position)) continue;
+        const auto own = static_cast<int32_t>(position / 16);
+        std::vector<int32_t> blocks = {own - 2, own - 1, own, own - 2, own - 1, own};
+        if (layer == 4) blocks[3] = 0;
+        std::vector<float> scores(2 * static_cast<size_t>(own + 1));
+        for (int32_t b = 0; b <= own; ++b)
+          scores[static_cast<size_t>(b)] = scores[static_cast<size_t>(own + 1 + b)] = static_cast<float>(b);
+        if (layer == 4) scores[static_cast<size_t>(own + 1)] = 1e6f;
+        probe.on_selection(layer, position, 16, make_view<const int32_t>(blocks.data(), 2, 3),
+                           make_view<const float>(scores.data(), 2, own + 1));
+      }
+  }
+
+  int calls = 0;
+  std::vector<std::vector<int32_t>> prompts;
+  std::vector<int64_t> budgets;
+  std::function<void(int call)> before_answer;  // may throw
+
+ private:
+  int32_t prefix_;
+};
+
+inline ModelConfig fake_config() {
+  ModelConfig config;
+  config.vocab_size = 260;
+  config.hidden_size = config.intermediate_size = 32;
+  config.num_attention_heads = 2;
+  config.mixer_types = layer_map_from_string("SLLLS");
+  config.num_hidden_layers = 5;
+  config.bos_token_id = 1;
+  config.resolve();
+  config.validate();
+  return config;
+}
+
+inline RunPlan fake_plan(const tasks::Task& task, int64_t samples = 6) {
+  RunPlan plan;
+  plan.model_name = "fake";
+  plan.weights_hash = "0123456789abcdef";
+  plan.model = fake_config();
+  plan.tokenizer_kind = "byte";
+  plan.probe_answers = true;
+  plan.prefix = {1};
+  std::vector<int64_t> indexes;
+  for (int64_t i = 0; i < samples; ++i) indexes.push_back(i);
+  plan.cells = {{&task, 256, indexes}, {&task, 512, {2, 5, 40}}};
+  return plan;
+}
+
+}  // namespace sala::eval

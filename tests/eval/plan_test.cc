@@ -1,0 +1,155 @@
+#include "eval/run/plan.h"
+
+#include <gtest/gtest.h>
+
+#include "eval/run/memory.h"
+#include "eval/run/near.h"
+#include "eval/run/progress.h"
+#include "eval/run/provenance.h"
+#include "tests/eval/fakes.h"
+#include "tests/sim/model/small_model.h"
+
+namespace sala::eval {
+namespace {
+
+TEST(Plan, IndexListsComeBack) {
+  EXPECT_EQ(parse_indexes("7,0-3,2"), (std::vector<int64_t>{0, 1, 2, 3, 7}));
+  EXPECT_EQ(format_indexes({0, 1, 2, 3, 7}), "0-3,7");
+  EXPECT_EQ(format_indexes({}), "");
+  EXPECT_EQ(format_indexes(parse_indexes("5")), "5");
+  for (const char* wrong : {"", "a", "3-1", "-1", "1,", "1-", "nan", "0-99999999999", "1 2", "99999999999999999999"})
+    expect_error(ErrorCode::kUsage, {"--sample"}, [&] { parse_indexes(wrong); });
+}
+
+TEST(Plan, FewerSamplesForLongerPrompts) {
+  EXPECT_EQ(default_samples(8192), 20);
+  EXPECT_EQ(default_samples(8193), 10);
+  EXPECT_EQ(default_samples(131072), 5);
+  EXPECT_EQ(default_samples(524288), 2);
+  EXPECT_EQ(default_samples(2097152), 1);
+}
+
+TEST(Plan, ASessionHoldsTheLongestCellAndThePrefix) {
+  const FakeTask task;
+  EXPECT_EQ(fake_plan(task).longest(), 513);
+  EXPECT_EQ(fake_plan(task).sample_count(), 9);
+}
+
+TEST(Plan, WhatChangedIsNamedOnResume) {
+  const FakeTask task;
+  const RunPlan saved = fake_plan(task);
+  check_same_plan(saved.to_json(), saved.to_json(), "DIR");
+  const auto refused = [&](const std::string& field, const auto& change) {
+    RunPlan now = fake_plan(task);
+    change(now);
+    expect_error(ErrorCode::kConfig, {"'" + field, "DIR"}, [&] { check_same_plan(now.to_json(), saved.to_json(), "DIR"); });
+  };
+  refused("seed' is 43 now and was 42", [](RunPlan& plan) { plan.seed = 43; });
+  refused("model'", [](RunPlan& plan) { plan.model_name = "other"; });
+  refused("weights_hash'", [](RunPlan& plan) { plan.weights_hash = "1"; });
+  refused("numerics' is \"bf16\" now", [](RunPlan& plan) { plan.numerics = Numerics::kBf16; });
+  refused("probe'", [](RunPlan& plan) { plan.probe_answers = false; });
+  refused("cells.fake@256' is \"0-4\"", [](RunPlan& plan) { plan.cells[0].samples.pop_back(); });
+  refused("cells.fake@512' is absent", [](RunPlan& plan) { plan.cells.pop_back(); });
+  refused("model_config.sparse_config.topk' is 8", [](RunPlan& plan) { plan.model.sparse_config.topk = 8; });
+  refused("tokenizer_hash'", [](RunPlan& plan) { plan.tokenizer_hash = "x"; });
+}
+
+TEST(Memory, SizesAreRead) {
+  EXPECT_EQ(parse_bytes("4096"), 4096);
+  EXPECT_EQ(parse_bytes("16g"), int64_t{16} << 30);
+  EXPECT_EQ(parse_bytes("1.5GiB"), int64_t{3} << 29);
+  EXPECT_EQ(parse_bytes("512MB"), int64_t{512} << 20);
+  for (const char* wrong : {"", "g", "nan", "inf", "-1g", "0", "1x", "1gg", "1e300g"})
+    expect_error(ErrorCode::kUsage, {"size"}, [&] { parse_bytes(wrong); });
+  EXPECT_EQ(format_bytes(999), "999 B");
+  EXPECT_EQ(format_bytes(int64_t{3} << 29), "1.50 GiB");
+  EXPECT_GT(usable_memory(), int64_t{64} << 20);
+}
+
+TEST(Memory, WhatDoesNotFitIsRefusedWithTheNumbersAndTheWayOut) {
+  const ModelConfig config = fake_config();
+  SessionOptions options;
+  options.max_tokens = 1 << 20;
+  const MemoryPlan plan = Session::plan(config, options);
+  check_memory(plan, plan.total_bytes(), true, config, options);
+  expect_error(ErrorCode::kMemory, {"kv cache", "--mem allows", "at most --len"},
+               [&] { check_memory(plan, plan.total_bytes() - 1, true, config, options); });
+  expect_error(ErrorCode::kMemory, {"this machine has 1.00 KiB", "smaller model"},
+               [&] { check_memory(plan, 1024, false, config, options); });
+}
+
+TEST(Near, BeginningsComeFirst) {
+  EXPECT_EQ(near_matches("sla", {"full-tiny", "sala-tiny", "9b-shape"})[0], "sala-tiny");
+  EXPECT_EQ(near_matches("rnu", {"list", "run", "explain"})[0], "run");
+  EXPECT_EQ(near_matches("x", {"b", "a"}, 1), std::vector<std::string>{"a"});
+}
+
+TEST(Provenance, CommandLinesAreQuoted) {
+  EXPECT_EQ(shell_quoted({"sala_eval", "--len", "4k,8k", "--out", "my results", "it's", ""}),
+            "sala_eval --len 4k,8k --out 'my results' 'it'\\''s' ''");
+}
+
+TEST(Progress, PlainLinesComeEveryTenSecondsAndAtTheEndOfACell) {
+  const FakeTask task;
+  const RunPlan plan = fake_plan(task, 2);
+  const TemporaryFolder folder;
+  double now = 100;
+  std::FILE* out = std::fopen(folder.file("log").c_str(), "w");
+  {
+    Progress progress(
+        out, false, false, plan, [](int64_t length) { return static_cast<double>(length); }, [&] { return now; });
+    progress.begin_cell();
+    progress.begin_sample(plan.cells[0], 1, 2);
+    for (int second = 1; second <= 25; ++second) {
+      now += 1;
+      progress.prompt(10 * second, 250);
+    }
+    progress.end_sample(1, 256, 25);
+    progress.begin_sample(plan.cells[0], 2, 2);
+    now += 1;
+    progress.end_sample(0, 256, 1);
+  }
+  std::fclose(out);
+  // 2 x 256 and 3 x 512 tokens to do: after 100 of 250 tokens of the first sample, 1945.6 of 2048 units are left.
+  EXPECT_EQ(read_bytes(folder.file("log")),
+            "fake 256  sample 1/2  reading  40%  10 tokens/s  3 min left\n"
+            "fake 256  sample 1/2  reading  80%  10 tokens/s  3 min left\n"
+            "fake 256: 2 samples, score 50.0, 256 tokens/s, 78 s left\n");
+}
+
+TEST(Progress, OnATerminalOneLineIsRewrittenAndQuietSaysNothing) {
+  const FakeTask task;
+  const RunPlan plan = fake_plan(task, 2);
+  const TemporaryFolder folder;
+  for (const bool quiet : {false, true}) {
+    double now = 0;
+    std::FILE* out = std::fopen(folder.file("log").c_str(), "w");
+    {
+      Progress progress(
+          out, quiet, true, plan, [](int64_t length) { return static_cast<double>(length); }, [&] { return now; });
+      progress.begin_sample(plan.cells[0], 1, 2);
+      now = 1;
+      progress.prompt(125, 250);
+      progress.say("a note");
+    }
+    std::fclose(out);
+    const std::string log = read_bytes(folder.file("log"));
+    if (quiet) {
+      EXPECT_EQ(log, "");
+      continue;
+    }
+    EXPECT_NE(log.find("\r\033[Kfake 256  sample 1/2  reading  50%  125 tokens/s  15 s left"), std::string::npos) << log;
+    EXPECT_NE(log.find("\r\033[Ka note\n"), std::string::npos) << log;
+    EXPECT_EQ(log.back(), '\n') << "the live line is gone at the end";
+  }
+}
+
+TEST(Progress, SecondsAreReadable) {
+  EXPECT_EQ(format_seconds(3.4), "3 s");
+  EXPECT_EQ(format_seconds(600), "10 min");
+  EXPECT_EQ(format_seconds(2.5 * 3600), "2 h 30 min");
+}
+
+}  // namespace
+}  // namespace sala::eval

@@ -1,0 +1,278 @@
+// The runner and the files of a run, with a fake task and a fake engine.
+#include "eval/run/runner.h"
+
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+
+#include <cmath>
+#include <csignal>
+#include <nlohmann/json.hpp>
+
+#include "eval/run/run_file.h"
+#include "sala/core/rng.h"
+#include "tests/eval/fakes.h"
+#include "tests/eval/run_files.h"
+#include "tests/sim/model/small_model.h"
+
+namespace sala::eval {
+namespace {
+
+class Runner : public testing::Test {
+ protected:
+  // Runs what `directory` lacks and writes run.h5 as the command does.
+  void run(RunDirectory& directory, const RunPlan& plan, Engine& engine) {
+    Progress progress(stderr, true, false, plan, [](int64_t length) { return static_cast<double>(length); });
+    RunnerParts parts{engine, *tokenizer_, directory, progress, {}, [&](const Cell&) { write(directory, plan); }};
+    run_samples(plan, parts);
+    write(directory, plan);
+  }
+  void write(const RunDirectory& directory, const RunPlan& plan) {
+    write_run_file(directory, plan, summarize(plan, directory.records()), {{"threads", std::to_string(++writes_)}});
+  }
+  // A whole run in a folder called `name`; returns the path of its run.h5.
+  std::string whole_run(const std::string& name, const RunPlan& plan) {
+    RunDirectory directory = RunDirectory::begin(folder_.file(name), plan, "2026-01-01T00:00:00Z");
+    FakeEngine engine(1);
+    run(directory, plan, engine);
+    return directory.file("run.h5");
+  }
+
+  const TemporaryFolder folder_;
+  const std::unique_ptr<Tokenizer> tokenizer_ = open_tokenizer("byte");
+  const FakeTask task_;
+  const RunPlan plan_ = fake_plan(task_);
+  int writes_ = 0;
+};
+
+TEST_F(Runner, TheEngineGetsThePrefixThePromptAndTheBudgetAndNothingElse) {
+  RunDirectory directory = RunDirectory::begin(folder_.file("run"), plan_, "now");
+  FakeEngine engine(1);
+  run(directory, plan_, engine);
+  ASSERT_EQ(engine.prompts.size(), 9u);
+  const std::vector<int32_t>& prompt = engine.prompts[3];
+  EXPECT_EQ(prompt.size(), 1u + 256 - 8);
+  EXPECT_EQ(prompt[0], 1);
+  EXPECT_EQ(prompt[1], '3');
+  EXPECT_EQ(prompt[3], '.');
+  EXPECT_EQ(engine.budgets[3], 8);
+}
+
+TEST_F(Runner, ScoresAreThoseOfTheAnswers) {
+  RunDirectory directory = RunDirectory::begin(folder_.file("run"), plan_, "now");
+  FakeEngine engine(1);
+  run(directory, plan_, engine);
+  const RunResults results = summarize(plan_, directory.records());
+  EXPECT_EQ(results.cells[0].score, 0.5);  // 0, 2, 4 right and 1, 3, 5 wrong
+  EXPECT_DOUBLE_EQ(results.cells[1].score, 2.0 / 3);
+  EXPECT_EQ(directory.records()[2].answer, "2");
+  EXPECT_EQ(directory.records()[1].answer, "?");
+  EXPECT_EQ(directory.records()[0].diagnostics[0].second, 1);
+  EXPECT_EQ(directory.records()[8].id, "fakes/fake@512#40!42");
+  EXPECT_TRUE(results.cells[0].recall.has_value());
+}
+
+TEST_F(Runner, RunFileHoldsEverySample) {
+  const h5::File file = open_run_file(whole_run("run", plan_));
+  EXPECT_EQ(nlohmann::ordered_json::parse(file.text("config")), plan_.to_json());
+  const h5::Group cell = file.open("cells/fake/512");
+  EXPECT_EQ(cell.read_array<int64_t>("sample_index"), (std::vector<int64_t>{2, 5, 40}));
+  EXPECT_EQ(cell.read_array<double>("score"), (std::vector<double>{1, 0, 1}));
+  EXPECT_EQ(cell.read_texts("answer"), (std::vector<std::string>{"2", "?", "40"}));
+  EXPECT_EQ(cell.read_texts("expected"), (std::vector<std::string>{"2", "5", "40"}));
+  EXPECT_EQ(cell.read_array<int32_t>("answer_ids"), (std::vector<int32_t>{'2', -1, '?', -1, '4', '0'}));
+  EXPECT_EQ(cell.read_array<int64_t>("prompt_tokens"), (std::vector<int64_t>{504, 504, 504}));
+  EXPECT_EQ(cell.read_array<int64_t>("effective_tokens"), (std::vector<int64_t>{512, 512, 512}));
+  EXPECT_EQ(cell.read_array<uint8_t>("stopped"), (std::vector<uint8_t>{1, 1, 1}));
+  std::vector<int64_t> shape;
+  EXPECT_EQ(cell.read_array<int64_t>("evidence_tokens", &shape)[3], 50);
+  EXPECT_EQ(shape, (std::vector<int64_t>{3, 2, 2}));
+  EXPECT_EQ(cell.read_array<double>("diagnostics/answer_bytes"), (std::vector<double>{1, 1, 2}));
+  EXPECT_EQ(cell.integer("samples_planned"), 3);
+  EXPECT_DOUBLE_EQ(cell.number("score"), 2.0 / 3);
+  EXPECT_EQ(file.open("provenance/timing/fake/512").read_array<double>("prefill_seconds"),
+            (std::vector<double>{.5, .5, .5}));
+}
+
+TEST_F(Runner, SelectionIsPaddedToTheLongestAnswer) {
+  const h5::File file = open_run_file(whole_run("run", plan_));
+  const h5::Group select = file.open("cells/fake/512/select");
+  std::vector<int64_t> shape;
+  // "40" has two answer tokens, the others one; the prompt is 505 tokens with its prefix.
+  EXPECT_EQ(select.read_array<int64_t>("probe_position"), (std::vector<int64_t>{504, 505, -1, 504, 505, -1, 504, 505, 506}));
+  EXPECT_EQ(select.read_array<int32_t>("evidence_block_id", &shape),
+            (std::vector<int32_t>{0, 1, 2, 3, 0, 1, 2, 3, 0, 1, 2, 3}));
+  const std::vector<int32_t> blocks = select.read_array<int32_t>("layer_04/blocks", &shape);
+  EXPECT_EQ(shape, (std::vector<int64_t>{3, 3, 2, 3}));
+  EXPECT_EQ((std::vector<int32_t>(blocks.begin(), blocks.begin() + 6)), (std::vector<int32_t>{29, 30, 31, 0, 30, 31}));
+  EXPECT_EQ(blocks[12], -1) << "the third probe of the first sample is padding";
+  const std::vector<uint8_t> selected = select.read_array<uint8_t>("layer_04/evidence_selected", &shape);
+  EXPECT_EQ(shape, (std::vector<int64_t>{3, 3, 2, 4}));
+  EXPECT_EQ(selected[4], 1);
+  EXPECT_EQ(selected[0], 0);
+  EXPECT_EQ(selected[16], kNoBlock);
+  EXPECT_FALSE(file.has("cells/fake/512/select/layer_00"));
+}
+
+TEST_F(Runner, WithoutProbeNothingIsSelectedAndAnswersAreTheSame) {
+  RunPlan plain = plan_;
+  plain.probe_answers = false;
+  const h5::File with = open_run_file(whole_run("with", plan_)), without = open_run_file(whole_run("without", plain));
+  EXPECT_FALSE(without.has("cells/fake/256/select"));
+  EXPECT_EQ(with.read_texts("cells/fake/256/answer"), without.read_texts("cells/fake/256/answer"));
+}
+
+TEST_F(Runner, TheComparisonSeesADifference) {
+  RunPlan other = plan_;
+  other.seed = 43;
+  const std::string a = whole_run("a", plan_), b = whole_run("b", other);
+  EXPECT_NE(std::system(("h5diff -q --exclude-path /provenance '" + a + "' '" + b + "'").c_str()), 0);
+}
+
+TEST_F(Runner, StoppedAnywhereAndResumedGivesTheSameFile) {
+  const std::string whole = whole_run("whole", plan_);
+  for (int stop = 1; stop <= 9; ++stop) {
+    const std::string path = folder_.file("stopped" + std::to_string(stop));
+    {
+      RunDirectory directory = RunDirectory::begin(path, plan_, "now");
+      FakeEngine engine(1);
+      engine.before_answer = [&](int call) {
+        if (call == stop) throw Error(ErrorCode::kIo, "stopped");
+      };
+      EXPECT_THROW(run(directory, plan_, engine), Error);
+    }
+    RunDirectory directory = RunDirectory::resume(path, plan_, "later");
+    EXPECT_EQ(directory.records().size(), static_cast<size_t>(stop - 1));
+    EXPECT_EQ(directory.started(), "now");
+    FakeEngine engine(1);
+    run(directory, plan_, engine);
+    EXPECT_EQ(engine.calls, 10 - stop);
+    expect_same_results(whole, directory.file("run.h5"));
+  }
+}
+
+// A kill while a line or a selection is being written leaves any beginning of it.
+TEST_F(Runner, ATornJournalLosesOneSample) {
+  const std::string whole = whole_run("whole", plan_);
+  const std::string journal = read_bytes(folder_.file("whole/samples.jsonl"));
+  const std::string sidecar = read_bytes(folder_.file("whole/samples.select"));
+  const size_t last_line = journal.rfind('\n', journal.size() - 2) + 1;
+  Rng rng(1, "tests/torn");
+  for (int trial = 0; trial < 6; ++trial) {
+    const std::string path = folder_.file("torn" + std::to_string(trial));
+    whole_run("torn" + std::to_string(trial), plan_);
+    const size_t keep = trial == 0 ? journal.size() - 1 : last_line + rng.below(journal.size() - last_line);
+    write_bytes(path + "/samples.jsonl", journal.substr(0, keep) + (trial == 5 ? std::string(40, '\0') : ""));
+    write_bytes(path + "/samples.select", sidecar + std::string(rng.below(100), 'x'));
+    RunDirectory directory = RunDirectory::resume(path, plan_, "later");
+    EXPECT_EQ(directory.records().size(), 8u);
+    EXPECT_EQ(directory.notes().size(), keep == last_line && trial != 5 ? 0u : 1u);
+    FakeEngine engine(1);
+    run(directory, plan_, engine);
+    EXPECT_EQ(engine.calls, 1);
+    expect_same_results(whole, directory.file("run.h5"));
+    EXPECT_EQ(read_bytes(path + "/samples.select"), sidecar);
+  }
+}
+
+TEST_F(Runner, AHostileJournalIsRefusedByLine) {
+  whole_run("run", plan_);
+  const std::string path = folder_.file("run/samples.jsonl"), journal = read_bytes(path);
+  const std::string first = journal.substr(0, journal.find('\n') + 1);
+  const auto refused = [&](const std::string& text, const std::vector<std::string>& parts) {
+    write_bytes(path, text);
+    expect_error(ErrorCode::kFormat, parts, [&] { RunDirectory::resume(folder_.file("run"), plan_, "later"); });
+  };
+  refused("garbage\n" + journal, {"line 1", "no JSON", "remove the line"});
+  refused("\n" + journal, {"line 1"});
+  refused(journal + first, {"line 10", "twice"});
+  std::string foreign = first;
+  foreign.replace(foreign.find("\"index\":0"), 9, "\"index\":9");
+  refused(journal + foreign, {"line 10", "does not belong"});
+  std::string changed = first;
+  changed.replace(changed.find("\"hash\":\"") + 8, 4, "zzzz");
+  refused(changed + journal.substr(first.size()), {"line 1", "selection"});
+  std::string far = first;
+  far.replace(far.find("\"offset\":0"), 10, "\"offset\":9223372036854775807");
+  refused(far + journal.substr(first.size()), {"line 1"});
+}
+
+TEST_F(Runner, ASecondRunInTheSameFolderIsRefused) {
+  whole_run("run", plan_);
+  expect_error(ErrorCode::kUsage, {"already holds a run", "--resume", "--out"},
+               [&] { RunDirectory::begin(folder_.file("run"), plan_, "later"); });
+  RunPlan other = plan_;
+  other.seed = 7;
+  expect_error(ErrorCode::kConfig, {"'seed' is 7 now and was 42"},
+               [&] { RunDirectory::resume(folder_.file("run"), other, "later"); });
+  const RunDirectory open = RunDirectory::resume(folder_.file("run"), plan_, "later");
+  expect_error(ErrorCode::kUsage, {"another process"}, [&] { RunDirectory::resume(folder_.file("run"), plan_, "later"); });
+}
+
+TEST_F(Runner, ResumingNothingBeginsAndADamagedPlanIsRefused) {
+  RunDirectory::resume(folder_.file("new"), plan_, "now");
+  EXPECT_TRUE(file_exists(folder_.file("new/run.json")));
+  for (const char* text : {"", "{}", "[1]", "{\"started\":1,\"plan\":{}}"}) {
+    write_bytes(folder_.file("new/run.json"), text);
+    expect_error(ErrorCode::kFormat, {"run.json"}, [&] { RunDirectory::resume(folder_.file("new"), plan_, "now"); });
+  }
+  write_bytes(folder_.file("new/run.json"), "{\"started\":\"a\",\"plan\":{\"schema\":\"sala.run/2\"}}");
+  expect_error(ErrorCode::kUnsupported, {"sala.run/2"}, [&] { RunDirectory::resume(folder_.file("new"), plan_, "now"); });
+  std::filesystem::remove(folder_.file("new/run.json"));
+  RunDirectory::resume(folder_.file("new"), plan_, "now");  // killed before the plan was written: nothing is lost
+  EXPECT_TRUE(file_exists(folder_.file("new/run.json")));
+  std::filesystem::remove(folder_.file("new/run.json"));
+  write_bytes(folder_.file("new/samples.jsonl"), "{}\n");
+  expect_error(ErrorCode::kFormat, {"run.json"}, [&] { RunDirectory::resume(folder_.file("new"), plan_, "now"); });
+}
+
+TEST_F(Runner, AScoreOutsideTheScaleIsOurDefect) {
+  class Broken final : public tasks::Task {
+   public:
+    std::string_view name() const override { return "broken"; }
+    std::string_view group() const override { return "fakes"; }
+    std::string_view description() const override { return ""; }
+    int64_t tokens_to_generate() const override { return 8; }
+    tasks::Sample make_sample(const tasks::SampleRequest& request, const Tokenizer& tokenizer) const override {
+      return FakeTask().make_sample(request, tokenizer);
+    }
+    double score(const tasks::Sample&, std::string_view) const override { return NAN; }
+  } broken;
+  RunDirectory directory = RunDirectory::begin(folder_.file("run"), fake_plan(broken), "now");
+  FakeEngine engine(1);
+  expect_error(ErrorCode::kInternal, {"scored nan"}, [&] { run(directory, fake_plan(broken), engine); });
+}
+
+// A disk that is full from some moment on: the error says so, run.h5 stays whole, and resuming completes the run.
+TEST_F(Runner, AFullDiskLosesNothingThatWasDone) {
+  const std::string whole = whole_run("whole", plan_);
+  signal(SIGXFSZ, SIG_IGN);
+  rlimit before;
+  getrlimit(RLIMIT_FSIZE, &before);
+  for (const rlim_t limit : {rlim_t{200}, rlim_t{1500}, rlim_t{4000}, rlim_t{20000}}) {
+    const std::string path = folder_.file("full" + std::to_string(limit));
+    rlimit small = before;
+    RunDirectory directory = RunDirectory::begin(path, plan_, "now");
+    write(directory, plan_);
+    small.rlim_cur = limit;
+    setrlimit(RLIMIT_FSIZE, &small);
+    FakeEngine engine(1);
+    try {
+      run(directory, plan_, engine);
+      ADD_FAILURE() << "no error at " << limit;
+    } catch (const Error& problem) {
+      EXPECT_EQ(problem.code(), ErrorCode::kIo) << problem.what();
+    }
+    setrlimit(RLIMIT_FSIZE, &before);
+    open_run_file(directory.file("run.h5"));
+    EXPECT_FALSE(file_exists(directory.file("run.h5.tmp")));
+  }
+  for (const char* name : {"full200", "full1500", "full4000", "full20000"}) {
+    RunDirectory directory = RunDirectory::resume(folder_.file(name), plan_, "later");
+    FakeEngine engine(1);
+    run(directory, plan_, engine);
+    expect_same_results(whole, directory.file("run.h5"));
+  }
+}
+
+}  // namespace
+}  // namespace sala::eval

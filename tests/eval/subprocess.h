@@ -1,0 +1,86 @@
+// Runs the built sala_eval as a user would: words, environment, what it prints, how it ends.
+#pragma once
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "tests/sim/model/small_model.h"
+
+namespace sala::eval {
+
+struct Finished {
+  int code = -1;  // exit code; 128 + signal when one ended it
+  std::string out, err;
+};
+
+class Program {
+ public:
+  // Output goes to files in `folder`, which is also the working directory.
+  explicit Program(const std::string& folder) : folder_(folder) {}
+  std::map<std::string, std::string> environment;
+  rlim_t largest_file = RLIM_INFINITY;
+  std::string standard_output;  // instead of a file
+
+  Finished run(const std::vector<std::string>& words) {
+    start(words);
+    return wait();
+  }
+  void start(const std::vector<std::string>& words) {
+    const std::string out = standard_output.empty() ? folder_ + "/stdout" : standard_output, err = folder_ + "/stderr";
+    child_ = fork();
+    if (child_ != 0) return;
+    for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
+    if (largest_file != RLIM_INFINITY) {
+      const rlimit limit{largest_file, largest_file};
+      setrlimit(RLIMIT_FSIZE, &limit);
+    }
+    const int out_file = open(out.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    const int err_file = open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    if (out_file < 0 || err_file < 0 || dup2(out_file, 1) < 0 || dup2(err_file, 2) < 0 || chdir(folder_.c_str()) != 0)
+      _exit(126);
+    std::vector<char*> arguments = {const_cast<char*>(SALA_EVAL_BINARY)};
+    for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
+    arguments.push_back(nullptr);
+    execv(SALA_EVAL_BINARY, arguments.data());
+    _exit(127);
+  }
+  void send(int signal) const { kill(child_, signal); }
+  // True when the child has ended; does not wait.
+  bool ended() {
+    if (status_) return true;
+    int status = 0;
+    if (waitpid(child_, &status, WNOHANG) != child_) return false;
+    status_ = status;
+    return true;
+  }
+  Finished wait() {
+    int status = 0;
+    if (status_) {
+      status = *status_;
+    } else {
+      waitpid(child_, &status, 0);
+    }
+    status_.reset();
+    Finished result;
+    result.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+    if (standard_output.empty()) result.out = read_bytes(folder_ + "/stdout");
+    result.err = read_bytes(folder_ + "/stderr");
+    return result;
+  }
+
+ private:
+  std::string folder_;
+  pid_t child_ = -1;
+  std::optional<int> status_;
+};
+
+}  // namespace sala::eval

@@ -1,0 +1,309 @@
+// Training rows: what they teach, that they never meet the evaluation, and the file that holds them.
+#include "sala/tasks/training.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <unordered_set>
+
+#include "sala/core/error.h"
+#include "sala/core/parallel.h"
+#include "tests/tasks/ruler/niah_check.h"
+
+namespace sala::tasks {
+namespace {
+
+namespace fs = std::filesystem;
+
+const Tokenizer& family() {
+  static const auto tokenizer = open_tokenizer(std::string(SALA_SOURCE_DIR) + "/models/tokenizer.model");
+  return *tokenizer;
+}
+
+TrainingRequest request_of(const std::string& tasks, int64_t tokens, int64_t rows, uint64_t seed = 1) {
+  TrainingRequest request;
+  for (const TaskInfo& info : resolve_tasks(tasks)) request.mix.emplace_back(info.name, 1.0);
+  request.row_tokens = tokens;
+  request.rows = rows;
+  request.seed = seed;
+  return request;
+}
+
+// A row as text: what is read, what is answered, again and again.
+struct Turn {
+  std::string context, answer;
+};
+
+std::vector<Turn> turns_of(const TrainingRow& row, const TrainingRequest& request) {
+  std::vector<Turn> turns;
+  std::vector<int32_t> context, answer;
+  EXPECT_EQ(row.ids[0], request.bos_id);
+  for (size_t i = 1; i < row.ids.size(); ++i) {
+    (row.mask[i] ? answer : context).push_back(row.ids[i]);
+    if (row.mask[i] == 0 || row.ids[i] != request.eos_id) continue;
+    answer.pop_back();
+    turns.push_back({family().decode(context), family().decode(answer)});
+    context.clear();
+    answer.clear();
+  }
+  EXPECT_TRUE(answer.empty()) << "an answer without its end";
+  for (const int32_t id : context) EXPECT_EQ(id, request.eos_id) << "padding";
+  return turns;
+}
+
+std::vector<std::string> asked_keys(const std::string& context) {
+  const size_t what = context.rfind("\nWhat "), from = context.find(" for ", what) + 5,
+               to = context.find(" mentioned in the provided text?", from);
+  std::vector<std::string> keys;
+  std::string query = context.substr(from, to - from);
+  for (size_t at = query.find(", "); at != std::string::npos; at = query.find(", ")) {
+    keys.push_back(query.substr(0, at));
+    query = query.substr(at + 2);
+  }
+  keys.push_back(query.starts_with("and ") && !keys.empty() ? query.substr(4) : query);
+  return keys;
+}
+
+class EveryTrainingTask : public testing::TestWithParam<const Task*> {};
+INSTANTIATE_TEST_SUITE_P(Tasks, EveryTrainingTask, testing::ValuesIn(niah_tasks()),
+                         [](const auto& test) { return std::string(test.param->name()); });
+
+// Each answer is what the text says, and the question is the evaluation's.
+TEST_P(EveryTrainingTask, TeachesTheRightAnswers) {
+  const NiahSpec& spec = spec_of(GetParam()->name());
+  int64_t questions = 0;
+  for (const int64_t tokens : {256, 512, 2048}) {
+    TrainingRequest request = request_of(std::string(spec.name), tokens, 60);
+    request.length_jitter = tokens == 512;
+    for (int64_t index = 0; index < 60; ++index) {
+      const TrainingRow row = make_training_row(request, index, family());
+      ASSERT_EQ(static_cast<int64_t>(row.ids.size()), tokens);
+      ASSERT_EQ(row.mask.size(), row.ids.size());
+      const std::vector<Turn> turns = turns_of(row, request);
+      ASSERT_FALSE(turns.empty());
+      std::map<std::string, std::vector<std::string>> values;
+      for (const FoundNeedle& needle : find_needles(turns[0].context)) values[needle.key].push_back(needle.value);
+      for (const Turn& turn : turns) {
+        const std::vector<std::string> keys = asked_keys(turn.context);
+        std::string want;
+        for (const std::string& key : keys) {
+          ASSERT_TRUE(values.contains(key)) << key << " is asked and not told";
+          for (const std::string& value : values[key])
+            want += (want.empty() ? "" : ", ") + (spec.queries > 1 ? key + ": " + value : value);
+        }
+        ASSERT_EQ(turn.answer, want) << turn.context.substr(turn.context.rfind('\n'));
+        const NiahText text = niah_text(spec.value_kind, join_keys(keys), spec.queries * spec.values == 1);
+        EXPECT_TRUE(turn.context.ends_with(text.question + text.answer_prefix));
+        ++questions;
+      }
+      EXPECT_TRUE(turns[0].context.starts_with(niah_text(spec.value_kind, "", spec.queries * spec.values == 1).header));
+    }
+  }
+  EXPECT_GT(questions, 3 * 60);
+}
+
+TEST_P(EveryTrainingTask, RowsArePureAndDiffer) {
+  const TrainingRequest request = request_of(std::string(GetParam()->name()), 512, 100);
+  std::unordered_set<uint64_t> seen;
+  for (const int64_t index : {99, 0, 50, 99}) {
+    const TrainingRow row = make_training_row(request, index, family()), again = make_training_row(request, index, family());
+    EXPECT_EQ(row.ids, again.ids);
+    EXPECT_EQ(row.mask, again.mask);
+    seen.insert(stable_hash({reinterpret_cast<const char*>(row.ids.data()), row.ids.size() * 2}));
+  }
+  EXPECT_EQ(seen.size(), 3u);
+}
+
+// The promise of the splits: no key and no value of an evaluation sample stands anywhere in a training row.
+TEST(TrainingSplit, NeverMeetsTheEvaluation) {
+  std::string text;
+  std::unordered_set<std::string> trained;
+  std::unordered_set<uint64_t> sentences;
+  const auto scan = [&](int64_t tokens, int64_t rows) {
+    const TrainingRequest request = request_of("niah", tokens, rows, 1000);
+    for (int64_t index = 0; index < rows; ++index) {
+      const TrainingRow row = make_training_row(request, index, family());
+      for (const Turn& turn : turns_of(row, request)) {
+        for (const FoundNeedle& needle : find_needles(turn.context)) trained.insert({needle.key, needle.value});
+        for (const std::string& key : asked_keys(turn.context)) trained.insert(key);
+        for (size_t at = 0, end; (end = turn.context.find(". ", at)) != std::string::npos; at = end + 2)
+          sentences.insert(stable_hash(std::string_view(turn.context).substr(at, end + 1 - at)));
+        text += turn.context + turn.answer + "\n";
+      }
+    }
+  };
+  scan(512, 2500);
+  scan(2048, 400);
+  scan(8192, 60);
+  ASSERT_GT(trained.size(), 20000u);
+  for (const std::string& word : trained) ASSERT_EQ(split_of(word), Split::kTrain) << word;
+
+  int64_t checked = 0;
+  for (const Task* task : niah_tasks())
+    for (int64_t index = 0; index < 12; ++index) {
+      SampleRequest request;
+      request.length = 4096;
+      request.index = index;
+      const Sample sample = task->make_sample(request, family());
+      for (const FoundNeedle& needle : find_needles(sample.prompt()))
+        for (const std::string& word : {needle.key, needle.value}) {
+          ASSERT_EQ(split_of(word), Split::kEval) << word;
+          ASSERT_FALSE(trained.contains(word)) << word;
+          ++checked;
+        }
+      for (const Evidence& span : sample.evidence)
+        for (const std::string& word : {span.key, span.value}) ASSERT_EQ(text.find(word), std::string::npos) << word;
+    }
+  EXPECT_GT(checked, 2000);
+  int64_t met = 0;  // haystack sentences come from streams of their own, which may meet by chance (niah_long_test.cc)
+  for (int64_t index = 0; index < 20000; ++index)
+    met += sentences.contains(stable_hash(essay_sentence(Split::kEval, index)));
+  EXPECT_LE(met, 1);
+}
+
+TEST(TrainingRows, OneSeedOrSplitIsNotAnother) {
+  TrainingRequest request = request_of("niah", 256, 1);
+  const TrainingRow row = make_training_row(request, 0, family());
+  request.seed = 2;
+  EXPECT_NE(make_training_row(request, 0, family()).ids, row.ids);
+  request.seed = 1;
+  request.split = Split::kEval;
+  EXPECT_NE(make_training_row(request, 0, family()).ids, row.ids);
+}
+
+TEST(TrainingRows, TasksComeByWeight) {
+  TrainingRequest request;
+  request.mix = {{"niah_single_1", 3.0}, {"niah_multikey_3", 1.0}, {"niah_multiquery", 0.0}};
+  request.row_tokens = 512;
+  int noise = 0, uuids = 0;
+  for (int64_t index = 0; index < 400; ++index) {
+    const std::string context = turns_of(make_training_row(request, index, family()), request)[0].context;
+    noise += context.find(kNoiseSentence) != std::string::npos;
+    uuids += context.find("magic uuid") != std::string::npos;
+  }
+  EXPECT_EQ(noise + uuids, 400);
+  EXPECT_NEAR(noise, 300, 45);  // sigma is 8.7
+}
+
+TEST(TrainingRows, RefuseWhatCannotBe) {
+  const auto code = [](const TrainingRequest& request, const Tokenizer& tokenizer) {
+    try {
+      make_training_row(request, 0, tokenizer);
+    } catch (const Error& error) {
+      return error.code();
+    }
+    return ErrorCode::kInternal;
+  };
+  EXPECT_EQ(code(request_of("niah", 20, 1), family()), ErrorCode::kUsage) << "too short for a question";
+  EXPECT_EQ(code(request_of("niah", 512, 1), *open_tokenizer("whitespace")), ErrorCode::kUnsupported)
+      << "ids beyond 16 bits";
+  TrainingRequest unknown = request_of("niah", 512, 1);
+  unknown.mix = {{"no_such_task", 1.0}};
+  EXPECT_EQ(code(unknown, family()), ErrorCode::kUnsupported);
+  unknown.mix = {};
+  EXPECT_EQ(code(unknown, family()), ErrorCode::kUsage);
+  unknown.mix = {{"niah_single_1", 0.0}};
+  EXPECT_EQ(code(unknown, family()), ErrorCode::kUsage);
+}
+
+class TrainingFile : public testing::Test {
+ protected:
+  void TearDown() override { fs::remove(path_); }
+  std::string write(const TrainingRequest& request) {
+    write_training_file(path_, request, family());
+    std::ifstream file(path_, std::ios::binary);
+    return {std::istreambuf_iterator<char>(file), {}};
+  }
+  std::string path_ = (fs::temp_directory_path() / fmt::format("sala_training_{}.tok", ::getpid())).string();
+};
+
+uint64_t little_endian(const std::string& bytes, size_t at, int size) {
+  uint64_t value = 0;
+  for (int i = size - 1; i >= 0; --i) value = value << 8 | static_cast<unsigned char>(bytes[at + static_cast<size_t>(i)]);
+  return value;
+}
+
+// docs/file_formats.md, "Packed tokens", read here without the writer's code.
+TEST_F(TrainingFile, HasTheDocumentedLayout) {
+  const TrainingRequest request = request_of("niah", 300, 150, 77);
+  const std::string bytes = write(request);
+  ASSERT_EQ(bytes.size(), 48u + 150 * 300 * 3);
+  EXPECT_EQ(bytes.substr(0, 8), "SALATOK1");
+  EXPECT_EQ(little_endian(bytes, 8, 4), 1u);
+  EXPECT_EQ(little_endian(bytes, 12, 4), 300u);
+  EXPECT_EQ(little_endian(bytes, 16, 8), 150u);
+  EXPECT_EQ(little_endian(bytes, 24, 8), 77u);
+  EXPECT_EQ(bytes.substr(32, 16), family().hash());
+  for (int64_t row = 0; row < 150; ++row) {
+    const TrainingRow want = make_training_row(request, row, family());
+    for (size_t i = 0; i < 300; ++i) {
+      const size_t at = static_cast<size_t>(row) * 300 + i;
+      ASSERT_EQ(little_endian(bytes, 48 + 2 * at, 2), want.ids[i]) << row << " " << i;
+      ASSERT_EQ(static_cast<uint8_t>(bytes[48 + 2 * 150 * 300 + at]), want.mask[i]) << row << " " << i;
+    }
+  }
+}
+
+// Members under models/ were trained on these bytes: another value here means that they should be trained again.
+TEST_F(TrainingFile, IsPinned) {
+  TrainingRequest request = request_of("niah", 512, 64);
+  request.length_jitter = true;
+  EXPECT_EQ(fmt::format("{:016x}", stable_hash(write(request))), "493c649a32d6de76");
+}
+
+TEST_F(TrainingFile, DoesNotDependOnThreads) {
+  const TrainingRequest request = request_of("niah", 256, 300);
+  set_num_threads(1);
+  const std::string one = write(request);
+  set_num_threads(7);
+  const std::string seven = write(request);
+  set_num_threads(0);
+  EXPECT_TRUE(one == seven);
+}
+
+TEST_F(TrainingFile, ReportsProgressUpToTheLastRow) {
+  int64_t most = 0;
+  write_training_file(path_, request_of("niah_single_1", 256, 130), family(),
+                      [&](int64_t done) { most = std::max(most, done); });
+  EXPECT_EQ(most, 130);
+}
+
+TEST_F(TrainingFile, RefusesImpossibleSizesAndPlaces) {
+  const auto code = [](const std::string& path, const TrainingRequest& request) {
+    try {
+      write_training_file(path, request, family());
+    } catch (const Error& error) {
+      return error.code();
+    }
+    return ErrorCode::kInternal;
+  };
+  EXPECT_EQ(code(path_, request_of("niah", 0, 1)), ErrorCode::kUsage);
+  EXPECT_EQ(code(path_, request_of("niah", 512, 0)), ErrorCode::kUsage);
+  EXPECT_EQ(code(path_, request_of("niah", int64_t{1} << 33, 1)), ErrorCode::kUsage);
+  EXPECT_EQ(code(path_, request_of("niah", 512, int64_t{1} << 60)), ErrorCode::kUsage);
+  EXPECT_EQ(code(path_, request_of("niah", 20, 4)), ErrorCode::kUsage);
+  EXPECT_FALSE(fs::exists(path_)) << "refused before the file exists";
+  EXPECT_EQ(code("/no/such/folder/rows.tok", request_of("niah", 256, 4)), ErrorCode::kIo);
+}
+
+TEST_F(TrainingFile, AFullDiskIsAnErrorAndDevicesSurvive) {
+  struct stat status;
+  if (::stat("/dev/full", &status) != 0) GTEST_SKIP() << "no /dev/full here";
+  fs::create_symlink("/dev/full", path_);
+  try {
+    write_training_file(path_, request_of("niah", 256, 4), family());
+    FAIL() << "a full disk went unseen";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kIo);
+    EXPECT_NE(std::string(error.what()).find(path_), std::string::npos);
+  }
+  EXPECT_TRUE(fs::is_symlink(path_)) << "what is not a file is not removed";
+  EXPECT_EQ(::stat("/dev/full", &status), 0);
+}
+
+}  // namespace
+}  // namespace sala::tasks
