@@ -7,6 +7,7 @@
 
 #include "sala/core/parallel.h"
 #include "sim/model/random_model.h"
+#include "sim/ops/kernels.h"
 #include "tests/sim/model/small_model.h"
 
 namespace sala {
@@ -111,6 +112,16 @@ TEST_P(EveryModel, ThreadCountDoesNotMatter) {
   const std::vector<float> three = logits(options());
   set_num_threads(before);
   EXPECT_EQ(one, three);
+}
+
+TEST_P(EveryModel, EveryInstructionSetGivesTheSameBytes) {
+  SessionOptions chosen = options();
+  const std::vector<float> best = logits(chosen);
+  for (const ops::Kernels& kernels : ops::available_kernels()) {
+    if (kernels.is_ref()) continue;
+    chosen.kernels = kernels.name;
+    EXPECT_EQ(logits(chosen), best) << kernels.name;
+  }
 }
 
 TEST_P(EveryModel, PruningChangesNoByte) {
