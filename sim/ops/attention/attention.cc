@@ -9,9 +9,9 @@
 namespace sala::ops {
 namespace {
 
-constexpr int64_t kRowsPerTask = 192;   // they share what is read of keys and values
-constexpr int64_t kEnoughTasks = 16;    // below, the keys are split too
-constexpr int64_t kSpansTogether = 32;  // whose states are kept at a time when they are split
+constexpr int64_t kRowsPerTask = 192;    // they share what is read of keys and values
+constexpr int64_t kEnoughTasks = 16;     // below, the keys are split too
+constexpr int64_t kStatesTogether = 32;  // of tiles and spans, when they are split
 
 struct Call {
   const Kernels& kernels;
@@ -25,7 +25,9 @@ struct Call {
   TensorView<float, 3> o;
 
   int64_t group() const { return q.extent[1] / keys.kv_heads(); }
-  int64_t tokens_per_task() const { return std::max<int64_t>(1, kRowsPerTask / group()); }
+  int64_t tokens_per_task() const {
+    return std::clamp<int64_t>(kRowsPerTask / group(), 1, std::max<int64_t>(1, q.extent[0]));
+  }
   int64_t tiles() const { return (q.extent[0] + tokens_per_task() - 1) / tokens_per_task(); }
   int64_t spans() const { return (first + q.extent[0] + kAttendSpan - 1) / kAttendSpan; }
   int64_t state_floats() const { return AttendState::floats(tokens_per_task() * group(), values.dim()); }
@@ -82,7 +84,7 @@ void run_whole(const Call& call) {
 // Few tokens: every span of keys is a task of its own, merged in the same order as in run_whole().
 void run_split(const Call& call) {
   const int64_t tasks = call.tiles() * call.keys.kv_heads(), spans = call.spans();
-  const int64_t together = std::min(spans, kSpansTogether), state_size = call.state_floats();
+  const int64_t together = std::min(spans, std::max<int64_t>(1, kStatesTogether / tasks)), state_size = call.state_floats();
   Buffer<float> scratch(num_threads() * call.scratch_floats());
   Buffer<float> parts(tasks * together * state_size), totals(tasks * state_size);
   const auto attend = SALA_TILE(call.kernels, attend);

@@ -16,19 +16,22 @@ struct AttentionParams {
 // o[r][h] = softmax over keys j <= first + r of (scale * q[r][h] . k[j][g]) times v[j][g], with g = h / (H / Hkv).
 //   q: [R, H, D]; keys: [S, Hkv, D]; values: [S, Hkv, Dv]; o: [R, H, Dv]. Row r is the token at position first + r < S.
 //
-// Arithmetic, the same for dense and sparse attention. q is multiplied by scale first; a score is one FMA chain over D. Keys
-// are taken in tiles of 64 at absolute positions. Within a tile: m = largest score among the keys that the query reads; p[j]
-// = exp(s[j] - m), 0 for the other keys; l = p summed in 16 lanes (key mod 16, lane sums (a + b) + (c + d)); o = one FMA
-// chain over the 64 keys, ascending, with p rounded to bfloat16 in the bf16 class. States (m, l, o) are merged in ascending
-// order: m = max(m1, m2), w1 = exp(m1 - m), w2 = exp(m2 - m), l = fma(l2, w2, l1 * w1), o likewise; first the tiles of a
-// span of 2048 keys, then the spans. A tile in which a query reads nothing is left out. At the end the lanes of l are added
-// in a tree and o is divided by l. So a row depends on its own query, keys and blocks alone: not on threads, chunks,
-// neighbours, or on whether it is a prefill or a decode; and sparse attention whose blocks cover all keys gives the bytes of
-// dense attention. Inputs must be finite.
+// Arithmetic, the same for dense and sparse attention. q is multiplied by scale first; a score is one FMA chain over D.
+// Keys are taken in tiles of 64 at absolute positions. Within a tile:
+//   m = largest score among the keys that the query reads; p[j] = exp(s[j] - m), 0 for the other keys
+//   l = p summed in 16 lanes (key mod 16), in each lane (a + b) + (c + d)
+//   o = one FMA chain over the 64 keys, ascending; in the bf16 class p is rounded to bfloat16 here
+// States (m, l, o) are merged in ascending order, first the tiles of a span of 2048 keys, then the spans; a tile in which a
+// query reads nothing is left out: m = max(m1, m2), w1 = exp(m1 - m), w2 = exp(m2 - m), l = fma(l2, w2, l1 * w1), o
+// likewise. At the end the lanes of l are added in a tree and o is divided by l.
 //
-// Memory: at most 96 rows (or one token) of q and two states for each thread, freed on return; where there are too few
-// tokens to keep threads busy, also the states of 32 spans. Throws Error{kShape} when extents disagree or a row lies beyond
-// the keys.
+// So a row depends on its own query, keys and blocks alone: not on threads, chunks or neighbours, nor on whether it is a
+// prefill or a decode; and sparse attention whose blocks cover all keys gives the bytes of dense attention. Inputs must be
+// finite.
+//
+// Scratch memory is allocated and freed by the call: 192 rows of q and two states of each for every thread; where there are
+// too few tokens to keep threads busy, up to 48 tiles of states (3 MB at 64 dims). Throws Error{kShape} when extents
+// disagree or a row lies beyond the keys.
 void dense_attention(const Kernels& kernels, TensorView<const float, 3> q, const PackedKeys& keys, const ValueCache& values,
                      int64_t first, const AttentionParams& params, TensorView<float, 3> o);
 

@@ -33,6 +33,8 @@ int64_t windows_up_to(int64_t position, int64_t kernel, int64_t stride) {
   return position + 1 < kernel ? 0 : (position + 1 - kernel) / stride + 1;
 }
 
+int64_t padded(int64_t n) { return (n + 15) / 16 * 16; }
+
 struct Call {
   const Kernels& kernels;
   TensorView<const float, 3> q;
@@ -44,12 +46,16 @@ struct Call {
   const TensorView<float, 3>* scores;
 
   int64_t group() const { return q.extent[1] / fine.kv_heads(); }
+  // Tokens whose heads fill whole micro-kernels.
   int64_t together() const {
     int64_t tokens = 1;
     while (tokens * group() % kMicroRows != 0) ++tokens;
     return tokens;
   }
-  int64_t tokens_per_task() const { return std::max(together(), kRowsPerTask / group() / together() * together()); }
+  int64_t tokens_per_task() const {
+    const int64_t wanted = std::max<int64_t>(1, std::min(kRowsPerTask / group(), q.extent[0]));
+    return (wanted + together() - 1) / together() * together();
+  }
   int64_t rows_per_task() const { return tokens_per_task() * group(); }
   int64_t own_block(int64_t r) const { return (first + r) / params.block_size; }
   int64_t visible_fine(int64_t r) const { return windows_up_to(first + r, params.kernel_size, params.kernel_stride); }
@@ -61,15 +67,14 @@ struct Call {
   int64_t first_local(int64_t r) const {
     return std::max<int64_t>(0, own_block(r) - params.window_size / params.block_size);
   }
-  int64_t init(int64_t r) const {
-    return std::min(params.init_blocks, first_local(r));
-  }  // forced blocks before the local ones
+  // Forced blocks before the local ones.
+  int64_t init(int64_t r) const { return std::min(params.init_blocks, first_local(r)); }
   int64_t free_slots(int64_t r) const { return params.slots() - init(r) - (own_block(r) - first_local(r) + 1); }
   // Whether the choice, or the wish for scores, needs scores. Once true it stays true for later rows.
   bool needs_scores(int64_t r) const {
     return visible_coarse(r) > 0 && (scores != nullptr || own_block(r) + 1 > params.slots());
   }
-  int64_t capacity() const { return (params.slots() + 15) / 16 * 16; }  // of a row's candidates
+  int64_t capacity() const { return padded(params.slots()); }  // of a row's candidates
   SelectRow row(int64_t r) const;
 };
 
@@ -182,7 +187,7 @@ void Tile::write(const std::vector<const Candidates*>& ranges) const {
 
 int64_t scratch_floats(const Call& call) {
   const int64_t rows = call.rows_per_task(), score_rows = std::max(kMicroRows, call.together() * call.group());
-  return score_rows * 64 + (rows * (4 * 16 + call.q.extent[2] + 2) + 15) / 16 * 16;
+  return score_rows * 64 + padded(rows * (4 * 16 + call.q.extent[2] + 2));
 }
 SelectScratch make_scratch(float* memory, const Call& call) {
   const int64_t rows = call.rows_per_task();
@@ -320,8 +325,7 @@ void check(const Call& call) {
       params.block_size % params.kernel_stride != 0 || params.window_size % params.block_size != 0 || !(params.scale > 0))
     throw Error(ErrorCode::kConfig,
                 "select_blocks: kernel_size {} and block_size {} must be multiples of kernel_stride {}, window_size {} one "
-                "of block_size, "
-                "init_blocks {} and topk {} not negative, scale {} above 0",
+                "of block_size, init_blocks {} and topk {} not negative, scale {} above 0",
                 params.kernel_size, params.block_size, params.kernel_stride, params.window_size, params.init_blocks,
                 params.topk, params.scale);
   if (params.slots() < params.forced_blocks())

@@ -19,27 +19,27 @@ struct SelectParams {
   int64_t forced_blocks() const { return init_blocks + window_size / block_size + 1; }
 };
 
-// For the query at position t = first + r, each KV head g and its query heads h:
-//   L[h] = ln sum_j exp(s[h][j]) over the visible coarse keys, s = scale * q . key; a window is visible when its last token
-//   is <= t P[j] = sum over h of exp(min(s[h][j] - L[h], 80)) over the visible fine keys       (80: no infinity for any
-//   finite input) score[b] = max of P[j] over the visible fine windows that overlap block b; -inf where there is none
-//   forced: score = +inf for b < init_blocks and for the block of t and the window_size / block_size blocks before it
-// blocks[r][g] = the slots() visible blocks (b <= t / block_size) with the largest scores, ascending, padded with -1. Ties:
-// the lower id wins. While no coarse key is visible (and t is small), every visible block has score +inf; forced blocks
-// still come first.
+// For the query at position t = first + r, each KV head g and its query heads h, with s[h][j] = scale * q[r][h] . key[j][g]:
+//   L[h] = ln sum_j exp(s[h][j]) over the visible coarse keys; a window is visible when its last token is <= t
+//   P[j] = sum over h of exp(min(s[h][j] - L[h], 80)) over the visible fine keys; the 80 keeps it finite
+//   score[b] = max of P[j] over the visible fine windows that overlap block b; -inf where there is none
+//   forced: score = +inf for b < init_blocks, the block of t and the window_size / block_size blocks before it
+// blocks[r][g] = the slots() visible blocks (b <= t / block_size) with the largest scores, ascending, padded with -1.
+// Ties: the lower id wins. While no coarse key is visible every visible block has score +inf; forced ones still come first.
 //
 //   q: [R, H, D]; fine, coarse: compressed keys [n, Hkv, D], complete for position first + R - 1; blocks: [R, Hkv, slots()];
 //   scores, when wanted: [R, Hkv, Nb] pooled scores as above, -inf for blocks after the query.
 //
 // Arithmetic: q is multiplied by scale first; a score is one FMA chain over D. For L the keys are taken in tiles of 64: 16
-// lanes (key mod 16) keep a running maximum m and a sum z, z = fma(z, exp(m - m'), (e0 + e1) + (e2 + e3)) with e = exp(s -
-// m'); states of spans of 2048 keys are merged in order, then the lanes in a tree; L = m + ln(z) in double, rounded once. P
-// adds its heads ascending. So a row depends on its own query alone: not on threads, chunks or neighbours. What cannot be
-// among the best is not computed: a window's exponentials are taken only if an upper bound of P exceeds the worst block kept
-// so far. No score matrix is stored; memory: at most 96 rows of q and their candidates for each thread, freed on return;
-// where there are too few tokens to keep threads busy, also the candidates of 16 ranges of blocks. Throws Error{kShape} when
-// extents disagree or keys are missing, Error{kConfig} when the parameters contradict each other or slots() <
-// forced_blocks().
+// lanes (key mod 16) keep a running maximum m and a sum z, z = fma(z, exp(m - m'), (e0 + e1) + (e2 + e3)), e = exp(s - m');
+// states of spans of 2048 keys are merged in order, then the lanes in a tree; L = m + ln(z) in double, rounded once.
+// P adds its heads ascending. So a row depends on its own query alone: not on threads, chunks or neighbours.
+//
+// What cannot be among the best is not computed: a window's exponentials are taken only if an upper bound of P exceeds the
+// worst block kept so far. No score matrix is stored. Scratch memory is allocated and freed by the call: 96 rows of q, of
+// normaliser states and of candidates for each thread; where there are too few tokens to keep threads busy, these for each
+// of at most 16 tiles and every span of coarse keys (some MB at 2 million tokens). Throws Error{kShape} when extents
+// disagree or keys are missing, Error{kConfig} when the parameters contradict each other or slots() < forced_blocks().
 void select_blocks(const Kernels& kernels, TensorView<const float, 3> q, const PackedKeys& fine, const PackedKeys& coarse,
                    int64_t first, const SelectParams& params, TensorView<int32_t, 3> blocks,
                    const TensorView<float, 3>* scores = nullptr);

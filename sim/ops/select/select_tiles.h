@@ -45,7 +45,7 @@ struct SelectScratch {
   float* scores = nullptr;  // [max(6, together * group), 64]
   float* q = nullptr;       // [rows, D], times scale
   float* lse = nullptr;     // [rows], L
-  float* base = nullptr;    // [rows]
+  float* base = nullptr;    // [rows], for the upper bounds
   LseState state, span;     // [rows]
 };
 
