@@ -26,7 +26,7 @@ namespace {
 constexpr int kGateMissed = 1, kInterruptedExit = 130;
 
 struct RunFlags {
-  std::string tasks, lengths, sample, probe = "none", out, output = "table", min_score, tokenizer, config;
+  std::string tasks, lengths, sample, probe = "answer", out, output = "table", min_score, tokenizer, config;
   int64_t samples = 0;
   uint64_t seed = 42;
   bool resume = false, quiet = false;
