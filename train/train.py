@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 import torch._dynamo
 import torch.nn.functional as F
+from safetensors.torch import load_file
 
 SHORTEST_PROBED = 512  # tokens; the selection loss needs blocks to choose among
 
@@ -122,7 +123,7 @@ def main() -> None:
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after this long and keep a checkpoint to resume from")
     parser.add_argument("--steps", type=int, default=10**9, help="stop after this many steps in all")
-    parser.add_argument("--init", type=Path, help="start from this model.safetensors instead of the seed")
+    parser.add_argument("--init", type=Path, help="start from this model.safetensors (and keep the training.json beside it) instead of the seed")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     parser.add_argument("--log-every", type=int, default=200)
     parser.add_argument("--validate-every", type=int, default=0, help="steps between validations up to the length in training; 0: at the end")
@@ -136,9 +137,11 @@ def main() -> None:
     model = SalaForCausalLM(ModelConfig.load(args.config))
     initialise(model, recipe.seed)
     torch.manual_seed(recipe.seed)  # which query tokens probe
+    before = None
     if args.init:
-        from safetensors.torch import load_file
         model.load_state_dict({k: v.float() for k, v in load_file(args.init).items()})
+        earlier = args.init.with_name("training.json")
+        before = json.loads(earlier.read_text()) if earlier.exists() else str(args.init.name)
     model.to(device)
     lr = torch.tensor(recipe.lr, device=device)
     groups = [{"params": [p for n, p in model.named_parameters() if (p.dim() > 1 and "embed" not in n) == decayed],
@@ -176,7 +179,7 @@ def main() -> None:
             continue
         for module in model.modules():
             if isinstance(module, SoftmaxMixer):
-                module.training_topk = stage.topk
+                module.training_topk, module.selection_temperature = stage.topk, recipe.selection_temperature
         lr.fill_(recipe.lr_at(step))
         make = lambda length, batch: Stepper(model, optimizer, recipe, length, batch, device)  # noqa: E731
         for length, out in train_stage(stage, index, args.data, steppers, make, device, step - first):
@@ -201,14 +204,16 @@ def main() -> None:
     with torch.no_grad():
         for weight in model.parameters():  # what is validated is what is written: bf16 weights
             weight.copy_(weight.bfloat16())
-    finished, trained = step >= recipe.total_steps, round(seconds + time.time() - began, 1)
+    finished = step >= recipe.total_steps
+    record = {"recipe": recipe.as_dict(), "recipe_sha256": identity, "steps": step, "finished": finished, "tokens": recipe.tokens_at(step),
+              "seconds": round(seconds + time.time() - began, 1), "device": torch.cuda.get_device_name() if cuda else "cpu",
+              "torch": torch.__version__, "tokenizer_hash": PackedTokens(next(args.data.glob("stage0_*.tok"))).tokenizer_hash,
+              "loss_curve": history, "before": before}
+    export(model, config_text, args.out, record)  # before validation, which may be cut off
     scores, recall = validate(model, args.data, device), selection_recall(model, args.data, device)
     log.write(json.dumps({"step": step, "validation": scores, "selection_recall": recall}) + "\n")
     print(args.out.name, "finished" if finished else "stopped", "at step", step, json.dumps(scores), json.dumps(recall), flush=True)
-    export(model, config_text, args.out, {
-        "recipe": recipe.as_dict(), "recipe_sha256": identity, "steps": step, "finished": finished, "tokens": recipe.tokens_at(step),
-        "seconds": trained, "device": torch.cuda.get_device_name() if cuda else "cpu", "torch": torch.__version__, "loss_curve": history,
-        "validation": scores, "selection_recall": recall, "tokenizer_hash": PackedTokens(next(args.data.glob("stage0_*.tok"))).tokenizer_hash})
+    export(model, config_text, args.out, {**record, "validation": scores, "selection_recall": recall})
 
 
 if __name__ == "__main__":

@@ -158,7 +158,7 @@ def causal_attention(q: Tensor, k: Tensor, v: Tensor, scale: float, selected: Te
 
 
 def sparse_attention_in_pieces(q: Tensor, k: Tensor, v: Tensor, cfg: SparseConfig, scale: float, exact_lse: bool = False,
-                               piece: int = 256) -> Tensor:
+                               piece: int = 512) -> Tensor:
     """Selection and block-sparse attention for contexts whose [T, T] mask does not fit: equals block_scores, select_blocks and
     causal_attention, `piece` queries at a time, each reading only the keys of its blocks. [B, T, H, Dv]"""
     (batch, tokens, heads, _), kv_heads, out = q.shape, k.shape[2], []

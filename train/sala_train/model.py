@@ -84,6 +84,7 @@ class SoftmaxMixer(nn.Module):
         self.o_proj = _linear(width, cfg.hidden_size)
         self.exact_ties = False
         self.training_topk: int | None = None  # a tighter budget while training (recipe)
+        self.selection_temperature = 1.0  # of the selection loss (recipe)
         self.selection_loss: Tensor | None = None  # of the last forward pass with probes
 
     def _scaled(self, q: Tensor) -> Tensor:
@@ -111,7 +112,7 @@ class SoftmaxMixer(nn.Module):
         dtype = torch.bfloat16 if torch.is_autocast_enabled(x.device.type) else q.dtype
         chooses = self.sparse and tokens >= sparse.dense_len
         if chooses and probes is not None:
-            self.selection_loss = selection_loss(q, k, probes, sparse, scale)
+            self.selection_loss = selection_loss(q, k, probes, sparse, scale, self.selection_temperature)
         if chooses and tokens > LONGEST_MASK:
             out = attention.sparse_attention_in_pieces(q.to(dtype), k.to(dtype), v.to(dtype), sparse, scale, cfg.lab("exact_lse", False))
         else:

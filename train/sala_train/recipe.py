@@ -35,6 +35,7 @@ class Recipe:
     question_tokens: int = 96
     loss_share: float = 0.3  # most tokens of a row that the loss reads, as a share of the row
     selection_loss: float = 0.0  # weight of the selection loss (sala_train/selection.py)
+    selection_temperature: float = 1.0  # above 1 the selection loss asks for that much more margin
     probes: int = 128  # query tokens of a row that the selection loss reads
     data_seed: int = 1000
     validation: dict[str, list[int]] = field(default_factory=dict)  # {"lengths": [...], "rows": [...]}, rows for each length

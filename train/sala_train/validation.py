@@ -66,8 +66,9 @@ def _first_value(ids: np.ndarray, answer: np.ndarray, eos: int) -> tuple[int, in
 
 
 @torch.no_grad()
-def selection_recall(model, data: Path, device: torch.device, rows: int = 16, shortest: int = 2048) -> dict[str, dict[str, float]]:
-    """For the tokens that write the first value: how often the block with this value is among the selected ones, by sparse layer."""
+def selection_recall(model, data: Path, device: torch.device, rows: int = 16, shortest: int = 2048) -> dict[str, dict]:
+    """For the tokens that write the first value, by sparse layer: how often the block with this value is among the selected ones (of any
+    KV head), and how many blocks score above it (in the better KV head; what grows with the length)."""
     model.eval()
     layers, result = [i for i, kind in enumerate(model.cfg.mixer_types) if kind == SPARSE], {}
     block = model.cfg.sparse.block_size
@@ -82,16 +83,18 @@ def selection_recall(model, data: Path, device: torch.device, rows: int = 16, sh
             length, at = _first_value(ids, answer, model.cfg.eos_token_id[0])
             if at < 0:
                 continue
-            chosen = {}
+            seen: dict[str, dict[int, Tensor]] = {"selected": {}, "block_scores": {}, "hidden": {}}
+            asked = slice(int(answer[0]) + 1, int(answer[0]) + length - 1)
 
             def hook(kind: str, layer: int, value: Tensor) -> None:
-                if kind == "selected":
-                    chosen[layer] = value[0].any(0)  # [T, Nb]: by any KV head
+                seen[kind][layer] = value[0, :, asked] if kind != "hidden" else value[:0]  # [Hkv, queries, Nb]
 
             with torch.compiler.set_stance("force_eager"), torch.autocast("cuda", dtype=torch.bfloat16, enabled=device.type == "cuda"):
                 model.hidden(torch.from_numpy(ids)[None].to(device), hook)
-            for layer, mask in chosen.items():
-                hits[layer].append(float(mask[answer[0] + 1 : answer[0] + length - 1, at // block].float().mean()))
-        result[name] = {f"layer {layer}": round(float(np.mean(h)), 3) for layer, h in hits.items() if h}
+            for layer in layers:
+                score, own = seen["block_scores"][layer], at // block
+                above = ((score > score[..., own : own + 1]) & score.isfinite()).sum(-1).amin(0)
+                hits[layer].append((float(seen["selected"][layer][..., own].any(0).float().mean()), float(above.float().mean())))
+        result[name] = {f"layer {layer}": dict(zip(("recall", "above"), np.mean(h, axis=0).round(3).tolist())) for layer, h in hits.items() if h}
     model.train()
     return result
