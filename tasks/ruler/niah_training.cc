@@ -113,7 +113,7 @@ void RowBuilder::plan() {
                 ? evaluated
                 : std::clamp<int64_t>(
                       static_cast<int64_t>(std::exp(rng_.uniform() * std::log(static_cast<double>(most) + 1))), 1, most);
-    if (spec_.queries > 1) keys_ = std::max(keys_, std::min(kMix.queries_to, most));
+    if (spec_.queries > 1 && !request_.as_evaluated) keys_ = std::max(keys_, std::min(kMix.queries_to, most));
     turns_ = std::clamp<int64_t>(keys_ / spec_.queries, 1, turns_);
   }
   budget_ = std::max<int64_t>(0, space - turns_ * question);

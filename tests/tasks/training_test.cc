@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <fstream>
 #include <iterator>
+#include <set>
 #include <unordered_set>
 
 #include "sala/core/error.h"
@@ -87,11 +88,13 @@ TEST_P(EveryTrainingTask, TeachesTheRightAnswers) {
       ASSERT_FALSE(turns.empty());
       std::map<std::string, std::vector<std::string>> values;
       for (const FoundNeedle& needle : find_needles(turns[0].context)) values[needle.key].push_back(needle.value);
+      std::set<std::string> asked;
       for (const Turn& turn : turns) {
         const std::vector<std::string> keys = asked_keys(turn.context);
         std::string want;
         for (const std::string& key : keys) {
           ASSERT_TRUE(values.contains(key)) << key << " is asked and not told";
+          ASSERT_TRUE(asked.insert(key).second) << key << " is asked twice: its answer could be copied";
           for (const std::string& value : values[key])
             want += (want.empty() ? "" : ", ") + (spec.queries > 1 ? key + ": " + value : value);
         }
@@ -104,6 +107,28 @@ TEST_P(EveryTrainingTask, TeachesTheRightAnswers) {
     }
   }
   EXPECT_GT(questions, 3 * 60);
+}
+
+// What validation reads: the evaluation's number of keys and values, one question, a haystack that fills the row.
+TEST_P(EveryTrainingTask, RowsAsEvaluatedAskOnce) {
+  const NiahSpec& spec = spec_of(GetParam()->name());
+  for (const int64_t tokens : {512, 4096}) {
+    TrainingRequest request = request_of(std::string(spec.name), tokens, 20);
+    request.as_evaluated = true;
+    for (int64_t index = 0; index < 20; ++index) {
+      const TrainingRow row = make_training_row(request, index, family());
+      const std::vector<Turn> turns = turns_of(row, request);
+      ASSERT_EQ(turns.size(), 1u);
+      EXPECT_EQ(static_cast<int64_t>(asked_keys(turns[0].context).size()), spec.queries);
+      const auto needles = static_cast<int64_t>(find_needles(turns[0].context).size());
+      const int64_t expected = std::max(spec.keys, spec.queries) * spec.values;
+      EXPECT_TRUE(needles == expected || spec.haystack == Haystack::kNeedle) << needles << " needles, not " << expected;
+      const auto padding = std::find_if(row.ids.rbegin(), row.ids.rend(),
+                                        [&](uint16_t id) { return id != static_cast<uint16_t>(request.eos_id); }) -
+                           row.ids.rbegin();
+      EXPECT_LT(padding, 200) << tokens;
+    }
+  }
 }
 
 TEST_P(EveryTrainingTask, RowsArePureAndDiffer) {

@@ -1,0 +1,153 @@
+"""The PyTorch definition and its trainer. Skipped where PyTorch is not installed: nothing else in the project needs it."""
+
+import json
+import struct
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "train"))
+try:
+    import numpy as np
+    import torch
+    from safetensors.torch import load_file
+except ImportError as missing:
+    print(f"skipped: {missing}")
+    sys.exit(77)  # ctest: SKIP_RETURN_CODE
+from sala_train import attention  # noqa: E402
+from sala_train.config import ModelConfig, SparseConfig  # noqa: E402
+from sala_train.model import SalaForCausalLM  # noqa: E402
+from sala_train.recipe import Recipe  # noqa: E402
+from sala_train.selection import selection_loss  # noqa: E402
+from sala_train.validation import score_file  # noqa: E402
+
+torch.set_num_threads(1)
+SPARSE = SparseConfig(kernel_size=32, kernel_stride=16, block_size=64, init_blocks=1, window_size=128, topk=3, dense_len=0)
+
+
+def draw(*shape):
+    return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(len(shape) + shape[-1]))
+
+
+def write_rows(path, rows):
+    """rows: list of (ids, mask); the packed format of docs/file_formats.md."""
+    ids, mask = np.array([r[0] for r in rows], "<u2"), np.array([r[1] for r in rows], np.uint8)
+    header = struct.pack("<8sIIQQ16s", b"SALATOK1", 1, ids.shape[1], len(ids), 7, b"0123456789abcdef")
+    path.write_bytes(header + ids.tobytes() + mask.tobytes())
+
+
+class Attention(unittest.TestCase):
+    def test_in_pieces_equals_masked(self):
+        q, k, v = draw(2, 500, 4, 8), draw(2, 500, 2, 8) * 2, draw(2, 500, 2, 9)
+        chosen = attention.select_blocks(attention.block_scores(q, k, SPARSE, 0.3), SPARSE)
+        self.assertLess(int(chosen[0, 0, -1].sum()), 8)  # selection binds
+        masked = attention.causal_attention(q, k, v, 0.3, chosen, SPARSE.block_size)
+        pieces = attention.sparse_attention_in_pieces(q, k, v, SPARSE, 0.3, piece=130)
+        self.assertLess(float((masked - pieces).abs().max()), 1e-6)
+
+    def test_chunked_equals_recurrent(self):
+        q, k, v = draw(1, 70, 3, 4), draw(1, 70, 3, 5)[..., :4], draw(1, 70, 3, 6)
+        slopes = torch.tensor([0.0, 0.01, 0.7], dtype=torch.float64)
+        one = attention.lightning_recurrent(q, k, v, slopes, 0.5)
+        self.assertLess(float((one - attention.lightning_chunked(q, k, v, slopes, 0.5, chunk=16)).abs().max()), 1e-12)
+
+
+class SelectionLoss(unittest.TestCase):
+    def one(self, q, k, t, row, g):
+        """The definition for one query of KV head g, written out with loops."""
+        blocks, windows = -(-k.shape[1] // 64), (k.shape[1] - 32) // 16 + 1
+        dense = torch.softmax(q[row, t, g] @ k[row, : t + 1, g].T * 0.3, -1)
+        score = {}
+        for other in range(len(k)):
+            seen = [j for j in range(windows) if other != row or 16 * j + 31 <= t]
+            pooled = {j: float(q[row, t, g] @ k[other, 16 * j : 16 * j + 32, g].mean(0)) * 0.3 for j in seen}
+            for b in range(blocks):
+                over = [pooled[j] for j in range(4 * b - 1, 4 * b + 4) if j in pooled]
+                if over and (other != row or 1 <= b < t // 64 - 2):
+                    score[other, b] = max(over)
+        total = np.log(sum(np.exp(np.array(list(score.values())) / 2)))
+        return -sum(float(dense[64 * b : 64 * b + 64].sum()) * (s / 2 - total) for (r, b), s in score.items() if r == row)
+
+    def test_equals_its_definition(self):
+        q, k = draw(2, 450, 2, 8), draw(2, 450, 2, 8).flip(1) * 1.5  # one query head a KV head
+        at = torch.tensor([[449, 300, 10], [200, 448, 256]])
+        expected = np.mean([self.one(q, k, int(at[row, m]), row, g) for row in range(2) for m in range(3) for g in range(2)])
+        self.assertAlmostEqual(float(selection_loss(q, k, at, SPARSE, 0.3, temperature=2.0)), expected, places=5)
+
+    def test_gradient_reaches_unselected_keys(self):
+        q, k = draw(1, 640, 2, 8), draw(1, 640, 2, 8).clone().requires_grad_()
+        selection_loss(q, k, torch.tensor([[639]]), SPARSE, 0.3).backward()
+        self.assertTrue(bool((k.grad[0, 64:448].abs().sum(-1) > 0).all()))
+
+
+class Trainer(unittest.TestCase):
+    """A model that fits in a second, on rows whose answer repeats what stands before it."""
+
+    def setUp(self):
+        self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
+        config = json.loads((ROOT / "train/recipes/toy_config.json").read_text())
+        config.update(vocab_size=64, hidden_size=32, intermediate_size=32, head_dim=16, lightning_head_dim=8, dim_model_base=32)
+        (self.folder / "config.json").write_text(json.dumps(config))
+        (self.folder / "recipe.toml").write_text(
+            "seed = 3\nlr = 0.01\nwarmup = 5\nloss_share = 0.25\nselection_loss = 0.1\n[[stages]]\nlengths = [24, 48]\ntokens = 192\nsteps = 40\n"
+            "[[stages]]\nlengths = [512]\ntokens = 1024\nsteps = 2\ntopk = 3\n")
+        recipe, rng = Recipe.load(self.folder / "recipe.toml"), np.random.default_rng(1)
+        for index, stage in enumerate(recipe.stages):
+            for length in set(stage.lengths):
+                rows = []
+                for _ in range(stage.rows(length)):
+                    value = int(rng.integers(40, 60))
+                    rows.append(([1] * (length - 4) + [value, 5, value, 2], [0] * (length - 2) + [1, 1]))
+                write_rows(self.folder / f"stage{index}_{length}.tok", rows)
+        write_rows(self.folder / "valid_copy_24.tok", rows=[([1] * 20 + [v, 5, v, 2], [0] * 22 + [1, 1]) for v in range(40, 60)])
+
+    def train(self, out, *options):
+        command = [sys.executable, ROOT / "train/train.py", "--config", self.folder / "config.json", "--recipe", self.folder / "recipe.toml",
+                   "--data", self.folder, "--out", self.folder / out, "--device", "cpu", "--log-every", "1", *options]
+        return subprocess.run(command, check=False, capture_output=True, text=True, env={"OMP_NUM_THREADS": "1"})
+
+    def test_learns_and_exports(self):
+        done = self.train("whole")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        record = json.loads((self.folder / "whole/training.json").read_text())
+        losses = [row["loss"] for row in record["loss_curve"]]
+        self.assertLess(np.mean(losses[30:40]), 0.7 * np.mean(losses[:5]))
+        self.assertEqual((record["steps"], record["finished"], record["tokens"]), (42, True, 40 * 192 + 2 * 1024))
+        weights = load_file(self.folder / "whole/model.safetensors")
+        self.assertTrue(all(w.dtype == torch.bfloat16 for w in weights.values()))
+        model = SalaForCausalLM(ModelConfig.load(self.folder / "whole/config.json"))
+        model.load_state_dict({k: w.float() for k, w in weights.items()})
+        self.assertEqual(score_file(model, self.folder / "valid_copy_24.tok", torch.device("cpu")), record["validation"]["copy_24"])
+
+    def test_goes_on_where_it_stopped(self):
+        self.assertEqual(self.train("cut", "--steps", "25").returncode, 0)
+        stopped = json.loads((self.folder / "cut/training.json").read_text())
+        self.assertEqual((stopped["steps"], stopped["finished"]), (25, False))
+        self.assertEqual(self.train("cut").returncode, 0)
+        record = json.loads((self.folder / "cut/training.json").read_text())
+        self.assertEqual([row["step"] for row in record["loss_curve"]], list(range(1, 43)))
+        self.assertEqual(record["loss_curve"][:25], stopped["loss_curve"])
+        (self.folder / "recipe.toml").write_text((self.folder / "recipe.toml").read_text().replace("0.01", "0.02"))
+        refused = self.train("cut")
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("another config or recipe", refused.stderr)
+
+
+class Recipes(unittest.TestCase):
+    def test_rows_and_tokens(self):
+        recipe = Recipe.load(ROOT / "train/recipes/niah.toml")
+        total = sum(stage.rows(length) * length for stage in recipe.stages for length in set(stage.lengths))
+        self.assertEqual(total, recipe.tokens_at(recipe.total_steps))
+
+    def test_members_say_how_they_were_trained(self):
+        for name in ("sala-tiny", "full-tiny", "linear-tiny"):
+            record = json.loads((ROOT / "models" / name / "training.json").read_text())
+            self.assertTrue(record["finished"], name)
+            self.assertLessEqual((ROOT / "models" / name / "model.safetensors").stat().st_size, 12_000_000, name)
+
+
+if __name__ == "__main__":
+    unittest.main()
