@@ -138,9 +138,9 @@ void add_explain_command(CLI::App& app) {
   auto flags = std::make_shared<ExplainFlags>();
   CLI::App* command = app.add_subcommand("explain", "Layers, encodings, operations, memory and time of a model");
   command->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  command->add_option("--len", flags->lengths, "Lengths to plan for")->capture_default_str();
+  command->add_option("--len", flags->lengths, "Lengths to plan for")->type_name("LIST")->capture_default_str();
   command->add_flag("--no-estimate", flags->no_estimate, "Do not measure the speed of this machine");
-  command->add_option("--config", flags->config, "TOML file with any of these flags");
+  command->add_option("--config", flags->config, "TOML file with any of these flags")->type_name("FILE");
   add_model_flags(*command, flags->model);
   add_engine_flags(*command, flags->engine);
   command->footer("Example:\n  sala_eval explain --model sala-tiny --len 4k,128k,1000k");

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cmath>
 #include <cstdio>
+#include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <memory>
@@ -27,13 +28,17 @@ struct Options {
   bool tokens = false, jitter = false, as_evaluated = false, quiet = false;
 };
 
+// The default is the family's tokenizer, wherever its folder is (as models_folder() of sala_eval looks for it).
 std::string tokenizer_path(const std::string& name) {
   if (name != "models/tokenizer.model" || std::ifstream(name).good()) return name;
+  std::vector<std::string> folders;
+  if (const char* wanted = std::getenv("SALA_MODELS"); wanted != nullptr && *wanted != 0) folders.push_back(wanted);
 #ifdef SALA_MODELS_DIR
-  return std::string(SALA_MODELS_DIR) + "/tokenizer.model";
-#else
-  return name;
+  folders.insert(folders.end(), {SALA_MODELS_DIR, SALA_INSTALLED_MODELS_DIR});
 #endif
+  for (const std::string& folder : folders)
+    if (std::ifstream(folder + "/tokenizer.model").good()) return folder + "/tokenizer.model";
+  return name;
 }
 
 tasks::Split parse_split(const std::string& name) { return name == "train" ? tasks::Split::kTrain : tasks::Split::kEval; }

@@ -142,11 +142,12 @@ void add_logits_command(CLI::App& app) {
                    "safetensors file to write: ids [T], logits [rows, V], hidden.I [rows, E], selected.I [Hkv, T, slots]")
       ->required();
   command->add_option("--rows", flags->rows, "Last positions to write logits and hidden states of; 0 = all")
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
+      ->check(whole_number(0))
+      ->type_name("N")
       ->capture_default_str();
   command->add_flag("--hidden", flags->hidden, "Also the hidden states after the embedding and every layer");
   command->add_flag("--selected", flags->selected, "Also the blocks that every query of every sparse layer selected");
-  command->add_option("--config", flags->config, "TOML file with any of these flags");
+  command->add_option("--config", flags->config, "TOML file with any of these flags")->type_name("FILE");
   add_model_flags(*command, flags->model);
   add_engine_flags(*command, flags->engine);
   command->footer(

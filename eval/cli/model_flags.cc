@@ -1,6 +1,9 @@
 #include "eval/cli/model_flags.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <charconv>
 #include <optional>
 
 #include "eval/run/memory.h"
@@ -32,21 +35,41 @@ void apply(ModelConfig& config, std::vector<std::pair<std::string, std::string>>
 
 }  // namespace
 
+std::function<std::string(const std::string&)> whole_number(int64_t low, int64_t high) {
+  return [=](const std::string& text) {
+    int64_t value = 0;
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (error == std::errc() && end == text.data() + text.size() && value >= low && value <= high) return std::string();
+    const bool open = high == std::numeric_limits<int64_t>::max();
+    return fmt::format("'{}' is no whole number from {} {}", text, low, open ? "up" : fmt::format("to {}", high));
+  };
+}
+
 void add_model_flags(CLI::App& command, ModelFlags& flags) {
   const char* model = "Model";
-  command.add_option("--model", flags.choice.model, "Member of the family or a directory [sala-tiny]")->group(model);
+  command.add_option("--model", flags.choice.model, "Member of the family or a directory [sala-tiny]")
+      ->type_name("NAME|DIR")
+      ->group(model);
   command.add_option("--arch", flags.choice.arch, "Choose the member trained with: sala, full, linear, full-linear")
+      ->type_name("ARCH")
       ->check(CLI::IsMember({"sala", "sparse", "full", "linear", "full-linear", "mixed"}))
       ->group(model);
-  command.add_option("--ratio", flags.choice.ratio, "... softmax:linear layers, for instance 3:5")->group(model);
-  command.add_option("--layers", flags.choice.layers, "... layer map: uniform, halo, or letters such as SLLSLLLS")
+  command.add_option("--ratio", flags.choice.ratio, "... softmax:linear layers, for instance 3:5")
+      ->type_name("S:L")
       ->group(model);
-  command.add_option("--pe", flags.choice.pe, "... position policy: hype, rope, nope, reverse")->group(model);
-  command.add_option("--topk", flags.topk, "Blocks selected besides the window's")->group(model);
-  command.add_option("--block", flags.block, "Tokens of a block")->group(model);
-  command.add_option("--window", flags.window, "Tokens of the local window")->group(model);
-  command.add_option("--init-blocks", flags.init_blocks, "Blocks at the start that are always read")->group(model);
-  command.add_option("--dense-len", flags.dense_len, "Prompts shorter than this run dense")->group(model);
+  command.add_option("--layers", flags.choice.layers, "... layer map: uniform, halo, or letters such as SLLSLLLS")
+      ->type_name("MAP")
+      ->group(model);
+  command.add_option("--pe", flags.choice.pe, "... position policy: hype, rope, nope, reverse")
+      ->type_name("POLICY")
+      ->group(model);
+  command.add_option("--topk", flags.topk, "Blocks selected besides the window's")->type_name("N")->group(model);
+  command.add_option("--block", flags.block, "Tokens of a block")->type_name("N")->group(model);
+  command.add_option("--window", flags.window, "Tokens of the local window")->type_name("N")->group(model);
+  command.add_option("--init-blocks", flags.init_blocks, "Blocks at the start that are always read")
+      ->type_name("N")
+      ->group(model);
+  command.add_option("--dense-len", flags.dense_len, "Prompts shorter than this run dense")->type_name("N")->group(model);
   command.add_flag("--exact-lse", flags.exact_lse, "Normalise block scores over the fine keys")->group(model);
   command.add_option("--set", flags.set, "Any field of config.json: sparse_config.topk=8 (repeatable)")
       ->type_name("NAME=VALUE")
@@ -82,24 +105,33 @@ ModelConfig configured(const ModelEntry& entry, const ModelFlags& flags) {
 
 void add_engine_flags(CLI::App& command, EngineFlags& flags) {
   const char* engine = "Engine (none of these changes a result but --dtype and --kernels ref)";
-  command.add_option("--device", flags.device, "cpu")
+  command
+      .add_option("--device", flags.device, "cpu is all that this build has")
+
       ->check(CLI::IsMember({"cpu", "cuda"}))
       ->capture_default_str()
       ->group(engine);
-  command.add_option("--dtype", flags.dtype, "Numerics: fp32, or bf16 rounding as the released checkpoint computes")
+  command
+      .add_option("--dtype", flags.dtype, "Numerics: fp32, or bf16 rounding as the released checkpoint computes")
+
       ->check(CLI::IsMember({"fp32", "bf16"}))
       ->capture_default_str()
       ->group(engine);
   command.add_option("--threads", flags.threads, "Threads; 0 = all")
-      ->check(CLI::Range(0, 4096))
+      ->check(whole_number(0, 4096))
+      ->type_name("N")
       ->capture_default_str()
       ->group(engine);
-  command.add_option("--mem", flags.mem, "Most memory to use, 16g or 512m [what is free, less a reserve]")->group(engine);
+  command.add_option("--mem", flags.mem, "Most memory to use, 16g or 512m [what is free, less a reserve]")
+      ->type_name("SIZE")
+      ->group(engine);
   command.add_option("--kernels", flags.kernels, "Kernel set, see `sala_eval list kernels`")
+      ->type_name("NAME")
       ->capture_default_str()
       ->group(engine);
   command.add_option("--chunk", flags.chunk, "Tokens read at a time; 0 = automatic; less needs less memory")
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
+      ->check(whole_number(0, int64_t{1} << 40))
+      ->type_name("N")
       ->capture_default_str()
       ->group(engine);
   command.add_flag("--no-prune", flags.no_prune, "Compute the last layer for every position, not only where it is needed")

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <CLI/CLI.hpp>
+#include <functional>
+#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,6 +12,9 @@
 #include "sala/model/session.h"
 
 namespace sala::eval {
+
+// A check for CLI11: a whole number within [low, high]. CLI11's own wraps negative numbers around and clutters the help.
+std::function<std::string(const std::string&)> whole_number(int64_t low, int64_t high = std::numeric_limits<int64_t>::max());
 
 struct ModelFlags {
   ModelChoice choice;

@@ -34,43 +34,52 @@ struct RunFlags {
   EngineFlags engine;
 };
 
-// CLI11 would wrap a negative number around.
-std::string whole_number(const std::string& text) {
-  const bool digits = !text.empty() && text.find_first_not_of("0123456789") == std::string::npos;
-  return digits ? "" : "'" + text + "' is no whole number from 0 up";
-}
-
 void add_flags(CLI::App& command, RunFlags& flags) {
   const char *what = "What to run", *results = "Results";
   command.add_option("--task", flags.tasks, "Comma list of tasks and groups: ruler, niah, niah_single_1, ...")
+      ->type_name("LIST")
       ->required()
       ->group(what);
   command.add_option("--len", flags.lengths, "Comma list of lengths in tokens: 4k,128k or 4k-2048k*2")
+      ->type_name("LIST")
       ->required()
       ->group(what);
   command
       .add_option("--samples", flags.samples,
                   "Samples of each task and length [20 up to 8k, 10 to 32k, 5 to 128k, 2 to 512k, else 1]")
-      ->check(CLI::Range(int64_t{1}, int64_t{1000000}))
+      ->check(whole_number(1, 1000000))
+      ->type_name("N")
       ->group(what);
-  command.add_option("--sample", flags.sample, "Only these samples: 0,4-7")->group(what);
-  command.add_option("--seed", flags.seed, "Seed of the samples")->check(whole_number)->capture_default_str()->group(what);
-  command.add_option("--probe", flags.probe, "answer: record what the sparse layers selected for the answer")
+  command.add_option("--sample", flags.sample, "Only these samples: 0,4-7")->type_name("I,J-K")->group(what);
+  command.add_option("--seed", flags.seed, "Seed of the samples")
+      ->check(whole_number(0))
+      ->type_name("S")
+      ->capture_default_str()
+      ->group(what);
+  command
+      .add_option("--probe", flags.probe, "answer: record what the sparse layers selected for the answer")
+
       ->check(CLI::IsMember({"none", "answer"}))
       ->capture_default_str()
       ->group(what);
-  command.add_option("--tokenizer", flags.tokenizer, "Tokenizer instead of the model's own")->group(what);
+  command.add_option("--tokenizer", flags.tokenizer, "Tokenizer instead of the model's own")
+      ->type_name("NAME|FILE")
+      ->group(what);
   command.add_option("--out", flags.out, "Folder of the results [results/runs/TASKS-LENGTHS-MODEL, numbered]")
+      ->type_name("DIR")
       ->group(results);
   command.add_flag("--resume", flags.resume, "Go on with the run in --out")->group(results);
   command.add_option("--min-score", flags.min_score, "Exit with 1 when a task scores less than this at some length, 0-100")
+      ->type_name("X")
       ->group(results);
-  command.add_option("-o,--output", flags.output, "Print as table, md, csv or json")
+  command
+      .add_option("-o,--output", flags.output, "Print as table, md, csv or json")
+
       ->check(CLI::IsMember({"table", "md", "csv", "json"}))
       ->capture_default_str()
       ->group(results);
   command.add_flag("--quiet", flags.quiet, "No progress on stderr")->group(results);
-  command.add_option("--config", flags.config, "TOML file with any of these flags")->group(results);
+  command.add_option("--config", flags.config, "TOML file with any of these flags")->type_name("FILE")->group(results);
   add_model_flags(command, flags.model);
   add_engine_flags(command, flags.engine);
 }

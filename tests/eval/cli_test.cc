@@ -360,6 +360,32 @@ TEST_F(Cli, HelpOfEveryCommandShowsAnExample) {
   EXPECT_EQ(program_.run({"--version"}).out.substr(0, 10), "sala_eval ");
 }
 
+TEST_F(Cli, TheManualNamesEveryFlag) {
+  const std::string page = read_bytes(std::string(SALA_SOURCE_DIR) + "/docs/cli.md");
+  const std::string help = program_.run({"run", "--help"}).out;
+  int64_t flags = 0;
+  for (size_t at = help.find("  --"); at != std::string::npos; at = help.find("  --", at + 1)) {
+    const std::string flag = help.substr(at + 2, help.find_first_of(" ,\n", at + 2) - at - 2);
+    EXPECT_NE(page.find(flag), std::string::npos) << flag;
+    ++flags;
+  }
+  EXPECT_GT(flags, 25);
+}
+
+// Every dataset and attribute of a real file stands in docs/file_formats.md.
+TEST_F(Cli, TheSchemaPageNamesEveryDataset) {
+  ASSERT_EQ(program_.run(small_run("a", {"--quiet"})).code, 0);
+  const std::string page = read_bytes(std::string(SALA_SOURCE_DIR) + "/docs/file_formats.md");
+  const h5::File file = open_run_file(h5("a"));
+  for (const char* path : {"cells/niah_single_1/512", "cells/niah_single_1/512/select",
+                           "cells/niah_single_1/512/select/layer_00", "provenance/timing/niah_single_1/512"})
+    for (const std::string& name : file.open(path).children()) {
+      if (name.substr(0, 6) == "layer_") continue;
+      EXPECT_TRUE(page.find("`" + name + "`") != std::string::npos || page.find("/" + name + "`") != std::string::npos)
+          << path << " " << name;
+    }
+}
+
 TEST_F(Cli, ListsComeFromTheRegistries) {
   const std::map<std::string, std::vector<std::string>> expected = {{"tasks", {"niah_multiquery", "mrcr_8"}},
                                                                     {"models", {"sala-tiny", "3:1", "9,477,203,968"}},

@@ -174,6 +174,17 @@ TEST_F(Runner, ATornJournalLosesOneSample) {
   }
 }
 
+// Resuming reads the journal alone: what became of run.h5 does not matter.
+TEST_F(Runner, ADamagedRunFileIsMadeAnew) {
+  const std::string whole = whole_run("whole", plan_), damaged = whole_run("damaged", plan_);
+  write_bytes(damaged, read_bytes(damaged).substr(0, 1000));
+  RunDirectory directory = RunDirectory::resume(folder_.file("damaged"), plan_, "later");
+  FakeEngine engine(1);
+  run(directory, plan_, engine);
+  EXPECT_EQ(engine.calls, 0);
+  expect_same_results(whole, damaged);
+}
+
 TEST_F(Runner, AHostileJournalIsRefusedByLine) {
   whole_run("run", plan_);
   const std::string path = folder_.file("run/samples.jsonl"), journal = read_bytes(path);
