@@ -78,8 +78,7 @@ class CellWriter {
     scores(samples);
     answers(samples);
     evidence(samples);
-    if (std::any_of(cell_.records.begin(), cell_.records.end(), [](const auto* record) { return record->selection; }))
-      selections(samples);
+    if (widths_.probes > 0) selections(samples);
   }
 
  private:

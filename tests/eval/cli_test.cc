@@ -158,6 +158,13 @@ TEST_F(Cli, TheProbeWatchesAndDoesNotTouch) {
   EXPECT_LT(hits, checked);
 }
 
+TEST_F(Cli, AModelThatSelectsNothingHasNoSelection) {
+  const Finished result = program_.run(small_run("a", {"--quiet", "--model", "full-tiny"}));
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(result.out.find("recall"), std::string::npos) << result.out;
+  EXPECT_FALSE(open_run_file(h5("a")).has("cells/niah_single_1/512/select"));
+}
+
 // Killed at five moments: run.h5 can be opened, and resuming ends with the same results as a run that was left alone.
 TEST_F(Cli, KilledAtAnyMomentAndResumedIsTheSame) {
   ASSERT_EQ(program_.run(small_run("whole", {"--quiet"})).code, 0);
