@@ -13,6 +13,7 @@ namespace sala::eval::h5 {
 namespace {
 
 constexpr int kDeflateLevel = 4;
+constexpr int64_t kSmallElements = 1024;   // smaller arrays stand as they are: the index of a chunk alone takes 2 KiB
 constexpr int64_t kChunkElements = 16384;  // about 64 KiB of int32 before compression
 
 void start_library() {
@@ -202,7 +203,7 @@ Dataset Group::make_dataset(const std::string& name, const std::vector<int64_t>&
   const Handle space = make_space(shape);
   const Handle properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
   H5Pset_obj_track_times(properties.id(), false);  // the same results are the same bytes
-  if (compress && !shape.empty() && count_of(shape) > 0) {
+  if (compress && !shape.empty() && count_of(shape) >= kSmallElements) {
     const std::vector<hsize_t> chunk = extents(chunk_shape(shape));
     H5Pset_chunk(properties.id(), static_cast<int>(chunk.size()), chunk.data());
     H5Pset_shuffle(properties.id());

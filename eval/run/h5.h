@@ -73,7 +73,7 @@ class Group : public Object {
  public:
   using Object::Object;
   Group create(const std::string& name);
-  // A numeric array: chunked, shuffled, deflated. T: double, int64_t, int32_t, uint8_t.
+  // A numeric array; from 1,024 elements on chunked, shuffled and deflated. T: double, int64_t, int32_t, uint8_t.
   template <class T>
   Dataset create_array(const std::string& name, const std::vector<int64_t>& shape);
   template <class T>
