@@ -12,11 +12,7 @@ install(EXPORT salaTargets NAMESPACE sala:: DESTINATION ${package_dir})
 install(DIRECTORY sim/include/ tasks/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
 install(DIRECTORY models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/sala/models)
 install(FILES LICENSE NOTICE CITATION.cff DESTINATION ${CMAKE_INSTALL_DOCDIR})
-foreach(program sala_eval sala_generate)
-  if(TARGET ${program})
-    install(TARGETS ${program} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-  endif()
-endforeach()
+install(TARGETS sala_eval RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 
 configure_package_config_file(cmake/salaConfig.cmake.in ${CMAKE_CURRENT_BINARY_DIR}/salaConfig.cmake
   INSTALL_DESTINATION ${package_dir} PATH_VARS CMAKE_INSTALL_DATADIR)

@@ -20,26 +20,15 @@
 namespace sala::eval {
 namespace {
 
+constexpr const char* kFamilyTokenizer = "models/tokenizer.model";
+
 struct Options {
-  std::string tasks, lengths, out = "-", tokenizer = "models/tokenizer.model", split = "eval", weights;
+  std::string tasks, lengths, out = "-", tokenizer = kFamilyTokenizer, split = "eval", weights;
   int64_t count = 20, first = 0;
   uint64_t seed = 42;
   int threads = 0;
   bool tokens = false, jitter = false, as_evaluated = false, quiet = false;
 };
-
-// The default is the family's tokenizer, wherever its folder is (as models_folder() of sala_eval looks for it).
-std::string tokenizer_path(const std::string& name) {
-  if (name != "models/tokenizer.model" || std::ifstream(name).good()) return name;
-  std::vector<std::string> folders;
-  if (const char* wanted = std::getenv("SALA_MODELS"); wanted != nullptr && *wanted != 0) folders.push_back(wanted);
-#ifdef SALA_MODELS_DIR
-  folders.insert(folders.end(), {SALA_MODELS_DIR, SALA_INSTALLED_MODELS_DIR});
-#endif
-  for (const std::string& folder : folders)
-    if (std::ifstream(folder + "/tokenizer.model").good()) return folder + "/tokenizer.model";
-  return name;
-}
 
 tasks::Split parse_split(const std::string& name) { return name == "train" ? tasks::Split::kTrain : tasks::Split::kEval; }
 
@@ -162,7 +151,7 @@ void generate_jsonl(const Options& options, const Tokenizer& tokenizer) {
 
 }  // namespace
 
-void add_generate_command(CLI::App& app) {
+void add_generate_command(CLI::App& app, const std::function<std::string()>& models_folder) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("generate", "Write task samples as JSONL, or packed training tokens");
   command->footer(
@@ -191,9 +180,11 @@ void add_generate_command(CLI::App& app) {
   command->add_flag("--as-evaluated", options->as_evaluated,
                     "With --tokens: rows like evaluation samples, one question each");
   command->add_flag("--quiet", options->quiet, "No progress on stderr");
-  command->callback([options] {
+  command->callback([options, models_folder] {
     set_num_threads(options->threads);
-    const auto tokenizer = open_tokenizer(tokenizer_path(options->tokenizer));
+    if (models_folder && options->tokenizer == kFamilyTokenizer && !std::ifstream(kFamilyTokenizer).good())
+      options->tokenizer = models_folder() + "/tokenizer.model";
+    const auto tokenizer = open_tokenizer(options->tokenizer);
     options->tokens ? generate_tokens(*options, *tokenizer) : generate_jsonl(*options, *tokenizer);
   });
 }

@@ -8,6 +8,7 @@
 #include "eval/cli/command_line.h"
 #include "eval/cli/commands.h"
 #include "eval/cli/generate.h"
+#include "eval/run/models.h"
 #include "eval/run/provenance.h"
 #include "sala/core/error.h"
 
@@ -34,7 +35,7 @@ int main(int argc, char** argv) {
   add_run_command(app, state);
   add_list_command(app);
   add_explain_command(app);
-  add_generate_command(app);
+  add_generate_command(app, models_folder);
   add_logits_command(app);
   try {
     std::vector<std::string> words = prepare_words(app, {argv + 1, argv + argc});

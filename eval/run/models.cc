@@ -136,12 +136,14 @@ void check_possible(const ModelChoice& choice, const std::vector<ModelEntry>& me
 
 std::string models_folder() {
   std::vector<std::string> places;
+  std::error_code ignored;
   if (const char* wanted = std::getenv("SALA_MODELS"); wanted != nullptr && *wanted != 0) {
     places.push_back(wanted);
   } else {
-    places = {SALA_MODELS_DIR, SALA_INSTALLED_MODELS_DIR};
+    // An installation may have been moved, so its folder is found from the program's own place.
+    const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
+    places = {(program.parent_path() / SALA_MODELS_FROM_BIN).lexically_normal().string(), SALA_MODELS_DIR};
   }
-  std::error_code ignored;
   for (const std::string& place : places)
     if (fs::is_directory(place, ignored)) return place;
   throw Error(ErrorCode::kIo, "no folder of models: looked at {}; set SALA_MODELS", fmt::join(places, " and "));

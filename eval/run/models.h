@@ -11,7 +11,8 @@
 
 namespace sala::eval {
 
-// The folder of the family: $SALA_MODELS, else the source tree's models/, else the installed share/sala/models.
+// The folder of the family: $SALA_MODELS, else share/sala/models of the installation that the program is in, else
+// models/ of the source tree.
 // Throws Error{kIo} naming the places when there is none.
 std::string models_folder();
 

@@ -27,3 +27,10 @@ run(${CMAKE_COMMAND} -S ${SOURCE}/tests/install/consumer -B ${consumer} -G Ninja
 run(${CMAKE_COMMAND} --build ${consumer})
 run(${consumer}/consumer ${prefix}/share/sala/models ${SOURCE}/tests/data/fixtures/hype)
 message(STATUS "consumer: ${output}")
+
+# The program takes the models that lie beside it, not those of the sources.
+file(COPY ${SOURCE}/models/sala-tiny/config.json DESTINATION ${prefix}/share/sala/models/only-installed)
+run(${CMAKE_COMMAND} -E env --unset=SALA_MODELS ${prefix}/bin/sala_eval list models)
+if(NOT output MATCHES "only-installed")
+  message(FATAL_ERROR "the installed sala_eval lists other models than the installed ones:\n${output}")
+endif()
