@@ -1,0 +1,85 @@
+#!/usr/bin/env python3
+"""Draws score against length, one line a model, from the folders that `sala_eval run` wrote. Needs matplotlib (python3-matplotlib).
+
+  analysis/plot_curves.py results/needles/* --out results/needles/curves
+
+Several runs of one model are pooled by sample. Shaded: 95 % Wilson interval over all samples at a length. Dotted: the training length.
+"""
+
+import argparse
+import collections
+import json
+import math
+import sys
+from pathlib import Path
+
+COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"]  # told apart by colour-blind readers
+MARKERS = "osD^vP"
+
+
+def wilson(successes: float, count: int, z: float = 1.96) -> tuple[float, float]:
+    """Bounds of a proportion; `successes` may be fractional (a sample with four values can be half right)."""
+    share, spread = successes / count, z * z / count
+    centre = (share + spread / 2) / (1 + spread)
+    half = z * math.sqrt(share * (1 - share) / count + spread / (4 * count)) / (1 + spread)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def load(folders: list[Path]) -> tuple[dict, dict]:
+    """scores[model][length][sample id], and the training length of each model."""
+    scores: dict = collections.defaultdict(lambda: collections.defaultdict(dict))
+    trained: dict = {}
+    for folder in folders:
+        plan = json.loads((folder / "run.json").read_text())["plan"]
+        trained[plan["model"]] = plan["model_config"].get("sala_lab", {}).get("train_length", 0)
+        for line in (folder / "samples.jsonl").read_text().splitlines():
+            sample = json.loads(line)
+            scores[plan["model"]][sample["length"]][sample["id"]] = sample["score"]
+    return scores, trained
+
+
+def label(length: int) -> str:
+    if length % 1024 == 0:
+        return f"{length // 1024}k"
+    return f"{length // 1000}k" if length % 1000 == 0 else str(length)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", type=Path, help="folders of runs; others are ignored")
+    parser.add_argument("--out", required=True, type=Path, help="name without ending; writes .png and .svg")
+    args = parser.parse_args()
+    folders = [run for run in args.runs if (run / "samples.jsonl").is_file() and (run / "run.json").is_file()]
+    if not folders:
+        sys.exit(f"plot_curves: error [usage] none of {len(args.runs)} folders holds a run (run.json and samples.jsonl)")
+    import matplotlib
+    matplotlib.use("Agg")
+    matplotlib.rcParams["svg.hashsalt"] = "sala"  # the same file every time
+    import matplotlib.pyplot as plt
+
+    scores, trained = load(folders)
+    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    for index, model in enumerate(sorted(scores)):
+        lengths = sorted(scores[model])
+        values = [list(scores[model][length].values()) for length in lengths]
+        bounds = [wilson(sum(v), len(v)) for v in values]
+        colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
+        axes.fill_between(lengths, [100 * low for low, _ in bounds], [100 * high for _, high in bounds], color=colour, alpha=0.15, lw=0)
+        axes.plot(lengths, [100 * sum(v) / len(v) for v in values], color=colour, marker=marker, label=model)
+    for length in sorted({t for t in trained.values() if t}):
+        axes.axvline(length, color="0.4", ls=":")
+        axes.annotate(f"trained to {label(length)}", (length, 3), xytext=(4, 0), textcoords="offset points", color="0.3", fontsize=8)
+    ticks = sorted({length for by_length in scores.values() for length in by_length})
+    axes.set_xscale("log")
+    axes.set_xticks(ticks, [label(t) for t in ticks])
+    axes.minorticks_off()
+    axes.set(xlabel="tokens of prompt and answer", ylabel="score in percent, mean of tasks' samples", ylim=(-3, 103))
+    axes.set_title("Needle tasks of RULER, small models of this project's family", fontsize=10)
+    axes.grid(alpha=0.3)
+    axes.legend(loc="center left", frameon=False)
+    for ending in ("png", "svg"):
+        figure.savefig(args.out.with_suffix(f".{ending}"), dpi=150, metadata={"Date": None} if ending == "svg" else None)
+
+
+if __name__ == "__main__":
+    main()
