@@ -74,7 +74,7 @@ void SafetensorsWriter::write(const std::string& path) const {
   if (file == nullptr) throw Error(ErrorCode::kIo, "{}: cannot be written: {}", temporary, std::strerror(errno));
   bool good = std::fwrite(&length, 8, 1, file) == 1 && std::fwrite(text.data(), 1, text.size(), file) == text.size();
   for (const Item& item : items_)
-    good = good && std::fwrite(item.bytes.data(), 1, item.bytes.size(), file) == item.bytes.size();
+    good = good && (item.bytes.empty() || std::fwrite(item.bytes.data(), item.bytes.size(), 1, file) == 1);
   int problem = good ? 0 : errno;
   if (std::fclose(file) != 0 && problem == 0) problem = errno;
   if (problem == 0 && std::rename(temporary.c_str(), path.c_str()) != 0) problem = errno;
