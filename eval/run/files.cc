@@ -147,7 +147,7 @@ void AppendFile::truncate(int64_t bytes) {
 
 std::string AppendFile::read(int64_t offset, int64_t bytes) const {
   if (offset < 0 || bytes < 0 || offset > size_ || bytes > size_ - offset)
-    throw Error(ErrorCode::kFormat, "{}: bytes {} to {} are asked for, it has {}", path_, offset, offset + bytes, size_);
+    throw Error(ErrorCode::kFormat, "{}: {} bytes from byte {} on are asked for, it has {}", path_, bytes, offset, size_);
   std::string block(static_cast<std::size_t>(bytes), '\0');
   for (std::size_t done = 0; done < block.size();) {
     const ssize_t count =
