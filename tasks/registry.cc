@@ -2,12 +2,15 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 
 #include "sala/core/error.h"
 #include "sala/tasks/task.h"
 #include "tasks/mrcr/mrcr.h"
+#include "tasks/ruler/cwe.h"
+#include "tasks/ruler/fwe.h"
 #include "tasks/ruler/niah.h"
+#include "tasks/ruler/qa.h"
+#include "tasks/ruler/vt.h"
 
 namespace sala::tasks {
 namespace {
@@ -15,14 +18,11 @@ namespace {
 std::vector<TaskInfo> make_registry() {
   std::vector<TaskInfo> infos;
   for (const Task* task : niah_tasks()) infos.push_back({task, false, task->name(), task->group(), task->description()});
+  for (const Task* task : {vt_task(), cwe_task(), fwe_task(), qa_1_task(), qa_2_task()})
+    infos.push_back({task, false, task->name(), task->group(), task->description()});
   const auto planned = [&](std::string_view name, std::string_view group, std::string_view description) {
     infos.push_back({nullptr, true, name, group, description});
   };
-  planned("vt", "ruler", "variable tracking");
-  planned("cwe", "ruler", "common words extraction");
-  planned("fwe", "ruler", "frequent words extraction");
-  planned("qa_1", "ruler", "single-hop questions");
-  planned("qa_2", "ruler", "two-hop questions");
   planned("nolima", "nolima", "needles without literal match");
   for (const Task* task : mrcr_tasks()) infos.push_back({task, false, task->name(), task->group(), task->description()});
   return infos;
@@ -82,47 +82,6 @@ std::vector<TaskInfo> resolve_tasks(const std::string& list) {
                   fmt::join(near_names(word), ", "));
   }
   return chosen;
-}
-
-std::string sample_id(const Task& task, const SampleRequest& request) {
-  return fmt::format("{}/{}@{}#{}!{}{}{}", task.group(), task.name(), request.length, request.index, request.seed,
-                     request.split == Split::kTrain ? "~train" : "", request.mode == Mode::kUpstream ? "~upstream" : "");
-}
-
-Sample regenerate(const std::string& id, const Tokenizer& tokenizer) {
-  const auto fail = [&] {
-    return Error(ErrorCode::kUsage, "'{}' is no sample id; one looks like ruler/niah_single_1@131072#37!42", id);
-  };
-  std::string_view rest = id;
-  const auto until = [&](char mark) {
-    const size_t at = rest.find(mark);
-    if (at == std::string_view::npos) throw fail();
-    const std::string_view word = rest.substr(0, at);
-    rest.remove_prefix(at + 1);
-    return word;
-  };
-  const auto number = [&]<class T>(std::string_view word, T& value) {
-    const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-    if (word.empty() || word[0] == '-' || error != std::errc() || end != word.data() + word.size()) throw fail();
-  };
-  const std::string_view group = until('/'), name = until('@');
-  SampleRequest request;
-  number(until('#'), request.length);
-  number(until('!'), request.index);
-  const auto ends_with = [&](std::string_view suffix) {
-    const bool found = rest.ends_with(suffix);
-    if (found) rest.remove_suffix(suffix.size());
-    return found;
-  };
-  if (ends_with("~upstream")) request.mode = Mode::kUpstream;
-  if (ends_with("~train")) request.split = Split::kTrain;
-  number(rest, request.seed);
-  for (const TaskInfo& info : all_tasks()) {
-    if (info.name != name || info.group != group) continue;
-    if (info.task == nullptr) throw Error(ErrorCode::kUnsupported, "'{}': {} is planned but not built yet", id, name);
-    return info.task->make_sample(request, tokenizer);
-  }
-  throw Error(ErrorCode::kUsage, "'{}': no task '{}' in group '{}'; `sala_eval list tasks` shows all", id, name, group);
 }
 
 }  // namespace sala::tasks

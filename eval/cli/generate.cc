@@ -6,16 +6,22 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
 #include <memory>
+#include <mutex>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
+#include "sala/tasks/corpora.h"
 #include "sala/tasks/training.h"
+#include "tasks/mrcr/mrcr.h"
+#include "tasks/record.h"
 
 namespace sala::eval {
 namespace {
@@ -23,7 +29,9 @@ namespace {
 constexpr const char* kFamilyTokenizer = "models/tokenizer.model";
 
 struct Options {
-  std::string tasks, lengths, out = "-", tokenizer = kFamilyTokenizer, split = "eval", weights;
+  std::string tasks, lengths, out = "-", tokenizer = kFamilyTokenizer, split = "eval", mode = "fixed", weights;
+  std::vector<std::string> ids;
+  tasks::CorporaPaths corpora;
   int64_t count = 20, first = 0;
   uint64_t seed = 42;
   int threads = 0;
@@ -85,9 +93,17 @@ int64_t code_points(std::string_view text) {
   return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
 }
 
+// A line in the benchmark's own format, of a task that brings one.
+std::string to_line(const tasks::Record& record) {
+  nlohmann::ordered_json line;
+  for (const auto& [name, value] : record) std::visit([&](const auto& held) { line[name] = held; }, value);
+  return line.dump(-1, ' ', true);
+}
+
 // The fields of upstream's validation.jsonl (spec tasks 1.9), then ours. Upstream's niah overwrites `index` with the
 // character offset of the answer; here `index` is the index and the offset has a name of its own.
-nlohmann::ordered_json to_json(const tasks::Sample& sample, int64_t index) {
+std::string to_line(tasks::Sample sample, const Tokenizer& tokenizer) {
+  if (sample.task.starts_with("mrcr_")) return to_line(tasks::mrcr_record(sample, tokenizer));
   nlohmann::ordered_json evidence = nlohmann::ordered_json::array();
   int64_t answer_token = -1;
   for (const auto& span : sample.evidence) {
@@ -100,53 +116,154 @@ nlohmann::ordered_json to_json(const tasks::Sample& sample, int64_t index) {
     if (answer_token < 0 && !sample.outputs.empty() && span.value == sample.outputs[0]) answer_token = span.value_token;
   }
   const auto tokens = static_cast<int64_t>(sample.prompt_ids.size());
-  nlohmann::ordered_json line = {{"index", index},
-                                 {"input", sample.input},
-                                 {"outputs", sample.outputs},
-                                 {"length", tokens + sample.tokens_to_generate},
-                                 {"length_w_model_temp", tokens + sample.tokens_to_generate},
-                                 {"answer_prefix", sample.answer_prefix}};
-  if (answer_token >= 0) {
+  const int64_t length = tokens + sample.tokens_to_generate;
+  nlohmann::ordered_json line;
+  line["index"] = sample.request.index;
+  line["input"] = "";
+  line["outputs"] = sample.outputs;
+  line["length"] = length;
+  line["length_w_model_temp"] = length;
+  line["answer_prefix"] = std::move(sample.answer_prefix);
+  if (answer_token >= 0 && sample.task.starts_with("niah_")) {
     line["token_position_answer"] = answer_token;
     line["answer_char"] = code_points(std::string_view(sample.input).substr(0, sample.input.find(sample.outputs[0])));
   }
   line["id"] = sample.id;
+  line["mode"] = tasks::mode_name(sample.request.mode);
+  line["samples_version"] = tasks::kSamplesVersion;
+  line["corpora"] = sample.request.corpora == nullptr ? "ruler-synth" : sample.request.corpora->hash;
+  line["tokenizer"] = tokenizer.hash();
+  line["seed"] = sample.request.seed;
+  line["max_length"] = sample.request.length;
+  line["fill"] = static_cast<double>(length) / static_cast<double>(sample.request.length);
   line["prompt_tokens"] = tokens;
-  line["evidence"] = evidence;
-  return line;
+  line["tokens_to_generate"] = sample.tokens_to_generate;
+  line["evidence"] = std::move(evidence);
+  sample.prompt_ids = {};
+  line["input"] = std::move(sample.input);
+  return line.dump(-1, ' ', true);
 }
 
-void generate_jsonl(const Options& options, const Tokenizer& tokenizer) {
+// Standard output or a file, which is not made before there is something to write.
+class Output {
+ public:
+  explicit Output(const std::string& name) : name_(name) {}
+  void line(const std::string& text) {
+    const bool to_file = name_ != "-";
+    if (to_file && !file_.is_open()) file_.open(name_);
+    if (!file_) throw Error(ErrorCode::kIo, "cannot write {}", name_);
+    std::ostream& out = to_file ? file_ : std::cout;
+    out << text << '\n';
+    if (!out.flush()) throw Error(ErrorCode::kIo, "cannot write {}: is the disk full?", name_);
+  }
+
+ private:
+  const std::string& name_;
+  std::ofstream file_;
+};
+
+// Writes lines in the order of their turns, whatever the order in which threads bring them. A thread whose turn it is not
+// waits, so that no more samples are in memory than threads.
+class OrderedWriter {
+ public:
+  explicit OrderedWriter(Output& output) : output_(output) {}
+  // Drops the line when another thread has failed.
+  void write(int64_t turn, const std::string& line) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return failed_ || next_ == turn; });
+    if (failed_) return;
+    output_.line(line);
+    ++next_;
+    changed_.notify_all();
+  }
+  void fail() {
+    const std::lock_guard lock(mutex_);
+    failed_ = true;
+    changed_.notify_all();
+  }
+
+ private:
+  Output& output_;
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  int64_t next_ = 0;
+  bool failed_ = false;
+};
+
+// The samples of one task and length. Upstream mode draws them from one stream, one after the other.
+void generate_cell(const tasks::Task& task, const tasks::SampleRequest& first, int64_t count, const Tokenizer& tokenizer,
+                   Output& output) {
+  if (first.mode == tasks::Mode::kUpstream) {
+    const auto stream = task.open_stream(first, tokenizer);
+    for (int64_t i = 0; i < count; ++i) output.line(to_line(stream->next(), tokenizer));
+    return;
+  }
+  OrderedWriter writer(output);
+  parallel_for(count, [&](int64_t i, int) {
+    try {
+      tasks::SampleRequest request = first;
+      request.index += i;
+      writer.write(i, to_line(task.make_sample(request, tokenizer), tokenizer));
+    } catch (...) {
+      writer.fail();
+      throw;
+    }
+  });
+}
+
+// One failed cell does not stop the others; the last failure is thrown at the end, the earlier ones are said.
+void generate_jsonl(const Options& options, const Tokenizer& tokenizer, const tasks::Corpora* corpora) {
+  Output output(options.out);
+  for (const std::string& id : options.ids) output.line(to_line(tasks::regenerate(id, tokenizer, corpora), tokenizer));
+  if (!options.ids.empty()) return;
+  if (options.tasks.empty() || options.lengths.empty())
+    throw Error(ErrorCode::kUsage, "generate needs --task and --len, or --sample");
   const std::vector<tasks::TaskInfo> chosen = tasks::resolve_tasks(options.tasks);
   const std::vector<int64_t> lengths = tasks::parse_lengths(options.lengths);
   if (std::all_of(chosen.begin(), chosen.end(), [](const tasks::TaskInfo& info) { return info.planned; }))
     throw Error(ErrorCode::kUnsupported, "{} is planned but not built yet", options.tasks);
-  std::ofstream file;
-  const auto write = [&](const std::vector<std::string>& lines) {
-    const bool to_file = options.out != "-";
-    if (to_file && !file.is_open()) file.open(options.out);  // not before there is something to write
-    if (!file) throw Error(ErrorCode::kIo, "cannot write {}", options.out);
-    std::ostream& out = to_file ? file : std::cout;
-    for (const std::string& line : lines) out << line << '\n';
-    if (!out.flush()) throw Error(ErrorCode::kIo, "cannot write {}: is the disk full?", options.out);
-  };
+  std::optional<Error> failure;
   for (const auto& info : chosen) {
     if (info.planned) {
       fmt::print(stderr, "generate: {} is planned but not built yet; skipped\n", info.name);
       continue;
     }
-    for (int64_t length : lengths) {
-      const int64_t batch = 4 * num_threads();
-      for (int64_t begin = options.first; begin < options.first + options.count; begin += batch) {
-        std::vector<std::string> lines(static_cast<size_t>(std::min(batch, options.first + options.count - begin)));
-        parallel_for(static_cast<int64_t>(lines.size()), [&](int64_t i, int) {
-          tasks::SampleRequest request{length, options.seed, begin + i, parse_split(options.split), {}, nullptr};
-          lines[static_cast<size_t>(i)] = to_json(info.task->make_sample(request, tokenizer), begin + i).dump(-1, ' ', true);
-        });
-        write(lines);
+    for (const int64_t length : lengths) {
+      tasks::SampleRequest first{length, options.seed, options.first, parse_split(options.split), {}, corpora};
+      if (options.mode == "upstream") first.mode = tasks::Mode::kUpstream;
+      try {
+        generate_cell(*info.task, first, options.count, tokenizer, output);
+      } catch (const Error& error) {
+        if (error.code() == ErrorCode::kIo) throw;
+        if (failure) fmt::print(stderr, "generate: {}\n", failure->what());
+        failure = error;
       }
     }
   }
+  if (failure) throw *failure;
+}
+
+// Says which files stand in for the built-in texts, so that a result can name them.
+std::unique_ptr<const tasks::Corpora> open_corpora(const tasks::CorporaPaths& paths) {
+  auto corpora = tasks::load_corpora(paths);
+  for (const tasks::CorpusFile& file : corpora->files)
+    fmt::print(stderr, "generate: {} {} ({} bytes) sha256 {}\n", file.role, file.path, file.bytes, file.sha256);
+  return corpora;
+}
+
+void add_corpora_options(CLI::App& command, tasks::CorporaPaths& paths) {
+  const char* group = "Your own texts in place of the built-in ones";
+  const auto add = [&](const char* flag, std::string& path, const char* help) {
+    command.add_option(flag, path, help)->group(group);
+  };
+  add("--corpus", paths.essay, "Essay: JSON {\"text\": ..}, JSONL of them, or plain text");
+  add("--words", paths.words, "Directory with nounlist.txt, adjectivelist.txt, verblist.txt");
+  add("--nouns", paths.nouns, "Nouns, one a line");
+  add("--adjectives", paths.adjectives, "Adjectives, one a line");
+  add("--verbs", paths.verbs, "Verbs, one a line");
+  add("--english", paths.english, "Long word list of cwe: JSON object of words, or one a line");
+  add("--squad", paths.squad, "SQuAD v2.0 file for qa_1");
+  add("--hotpotqa", paths.hotpotqa, "HotpotQA distractor file for qa_2");
 }
 
 }  // namespace
@@ -156,10 +273,11 @@ void add_generate_command(CLI::App& app, const std::function<std::string()>& mod
   CLI::App* command = app.add_subcommand("generate", "Write task samples as JSONL, or packed training tokens");
   command->footer(
       "Example:\n  sala_eval generate --task niah_multikey_1 --len 4k --count 10 --out samples.jsonl\n"
+      "  sala_eval generate --task ruler --len 128k --mode upstream --corpus essays.json --squad dev-v2.0.json --out "
+      "samples.jsonl\n"
       "  sala_eval generate --tokens --split train --task niah --len 512 --count 20000 --seed 1 --out rows.tok");
-  command->add_option("--task", options->tasks, "Comma list of tasks or groups")->required();
-  command->add_option("--len", options->lengths, "Comma list of lengths in tokens (4k, 128k, 1000k, 4k-2048k*2)")
-      ->required();
+  command->add_option("--task", options->tasks, "Comma list of tasks or groups");
+  command->add_option("--len", options->lengths, "Comma list of lengths in tokens (4k, 128k, 1000k, 4k-2048k*2)");
   command->add_option("--count", options->count, "Samples per task and length, or rows with --tokens")
       ->check(CLI::Range(int64_t{1}, int64_t{1} << 40))
       ->capture_default_str();
@@ -170,6 +288,13 @@ void add_generate_command(CLI::App& app, const std::function<std::string()>& mod
   command->add_option("--split", options->split, "Half of the key and value space: eval (samples) or train")
       ->check(CLI::IsMember({"eval", "train"}))
       ->capture_default_str();
+  command
+      ->add_option("--mode", options->mode,
+                   "fixed: without upstream's defects; upstream: its random streams and sizing (docs/tasks.md)")
+      ->check(CLI::IsMember({"fixed", "upstream"}))
+      ->capture_default_str();
+  command->add_option("--sample", options->ids, "Ids of samples to make again, in place of --task and --len")
+      ->delimiter(',');
   command->add_option("--tokenizer", options->tokenizer, "SentencePiece .model file, model directory, whitespace or byte")
       ->capture_default_str();
   command->add_option("--out", options->out, "File to write; - is standard output")->capture_default_str();
@@ -179,13 +304,16 @@ void add_generate_command(CLI::App& app, const std::function<std::string()>& mod
   command->add_flag("--len-jitter", options->jitter, "With --tokens: also shorter haystacks");
   command->add_flag("--as-evaluated", options->as_evaluated,
                     "With --tokens: rows like evaluation samples, one question each");
+  add_corpora_options(*command, options->corpora);
   command->add_flag("--quiet", options->quiet, "No progress on stderr");
   command->callback([options, models_folder] {
     set_num_threads(options->threads);
     if (models_folder && options->tokenizer == kFamilyTokenizer && !std::ifstream(kFamilyTokenizer).good())
       options->tokenizer = models_folder() + "/tokenizer.model";
     const auto tokenizer = open_tokenizer(options->tokenizer);
-    options->tokens ? generate_tokens(*options, *tokenizer) : generate_jsonl(*options, *tokenizer);
+    if (options->tokens) return generate_tokens(*options, *tokenizer);
+    const auto corpora = open_corpora(options->corpora);
+    generate_jsonl(*options, *tokenizer, corpora->files.empty() ? nullptr : corpora.get());
   });
 }
 

@@ -9,6 +9,7 @@
 #include <unordered_set>
 
 #include "sala/core/error.h"
+#include "tasks/ruler/upstream.h"
 #include "tasks/text/essay.h"
 #include "tasks/text/fit.h"
 #include "tasks/text/match.h"
@@ -46,10 +47,10 @@ struct Needle {
 // a further draw.
 class FreshValues {
  public:
-  FreshValues(std::string_view task, Split split) : task_(task), split_(split) {}
+  FreshValues(std::string_view task, const SampleRequest& request) : task_(task), request_(request) {}
   const std::string& draw(Rng& rng, ValueKind kind) {
     for (int attempt = 0; attempt < kMostDraws; ++attempt) {
-      draw_value(rng, kind, split_, value_);
+      draw_value(rng, kind, request_, value_);
       if (used_.insert(stable_hash(value_)).second) return value_;
     }
     throw Error(ErrorCode::kUsage, "{}: the length needs more distinct keys and values than there are (about {} drawn)",
@@ -59,7 +60,7 @@ class FreshValues {
  private:
   static constexpr int kMostDraws = 1000;
   std::string_view task_;
-  Split split_;
+  const SampleRequest& request_;
   std::string value_;
   std::unordered_set<uint64_t> used_;
 };
@@ -70,7 +71,7 @@ class HaystackUnits {
  public:
   HaystackUnits(const NiahSpec& spec, const SampleRequest& request, FreshValues& values)
       : spec_(spec),
-        split_(request.split),
+        request_(request),
         values_(values),
         rng_(request.seed, fmt::format("ruler/{}/haystack", spec.name), static_cast<uint64_t>(request.index)) {}
   char separator() const { return spec_.haystack == Haystack::kEssay ? ' ' : '\n'; }
@@ -78,7 +79,7 @@ class HaystackUnits {
     if (spec_.haystack == Haystack::kNoise) return kNoiseSentence;
     while (static_cast<int64_t>(ends_.size()) <= index) {
       if (spec_.haystack == Haystack::kEssay) {
-        text_ += essay_sentence(split_, static_cast<int64_t>(ends_.size()));
+        text_ += essay_sentence(request_, static_cast<int64_t>(ends_.size()));
       } else {
         const std::string key = values_.draw(rng_, spec_.key_kind);
         append_needle(text_, spec_.value_kind, key, values_.draw(rng_, spec_.value_kind));
@@ -92,7 +93,7 @@ class HaystackUnits {
 
  private:
   const NiahSpec& spec_;
-  Split split_;
+  const SampleRequest& request_;
   FreshValues& values_;
   Rng rng_;
   std::string text_;  // units without separators
@@ -113,8 +114,15 @@ class NiahTask final : public Task {
   std::string_view group() const override { return "ruler"; }
   std::string_view description() const override { return spec_.description; }
   int64_t tokens_to_generate() const override { return kTokensToGenerate; }
+  std::unique_ptr<SampleStream> open_stream(const SampleRequest& first, const Tokenizer& tokenizer) const override {
+    return first.mode == Mode::kUpstream ? open_upstream_stream(*this, first, tokenizer)
+                                         : Task::open_stream(first, tokenizer);
+  }
   double score(const Sample& sample, std::string_view answer) const override {
     return string_match_all(answer, sample.outputs);
+  }
+  std::vector<std::pair<std::string, double>> diagnostics(const Sample& sample, std::string_view answer) const override {
+    return {{"word_match", word_match_all(answer, sample.outputs)}};
   }
   Sample make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const override;
 
@@ -192,9 +200,8 @@ std::string NiahTask::prompt(const SampleRequest& request, Draft& draft, Haystac
 }
 
 Sample NiahTask::make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const {
-  if (request.mode == Mode::kUpstream)
-    throw Error(ErrorCode::kUnsupported, "{}: upstream mode is not built yet; use fixed mode", spec_.name);
-  FreshValues values(spec_.name, request.split);
+  if (request.mode == Mode::kUpstream) return upstream_sample(*this, request, tokenizer);
+  FreshValues values(spec_.name, request);
   Draft parts = draft(request, values);
   HaystackUnits units(spec_, request, values);
   const std::string separator(1, units.separator());

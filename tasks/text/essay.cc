@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "sala/core/rng.h"
+#include "sala/tasks/corpora.h"
 #include "tasks/text/words.h"
 
 namespace sala::tasks {
@@ -126,6 +127,12 @@ std::string essay_sentence(Split split, int64_t index) {
   text[0] = static_cast<char>(text[0] - 'a' + 'A');
   text.push_back('.');
   return text;
+}
+
+std::string essay_sentence(const SampleRequest& request, int64_t index) {
+  if (request.corpora == nullptr || request.corpora->essay_sentences.empty()) return essay_sentence(request.split, index);
+  const auto& sentences = request.corpora->essay_sentences;
+  return std::string(sentences[static_cast<size_t>(index) % sentences.size()]);
 }
 
 }  // namespace sala::tasks

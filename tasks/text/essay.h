@@ -12,4 +12,7 @@ namespace sala::tasks {
 // names, no digits, no word of a task template. Eight sentences in a row share a topic.
 std::string essay_sentence(Split split, int64_t index);
 
+// The same of the user's essay, again and again, when the request has one.
+std::string essay_sentence(const SampleRequest& request, int64_t index);
+
 }  // namespace sala::tasks

@@ -86,6 +86,42 @@ int64_t matches(std::string_view prediction, const std::vector<std::string>& ref
   return found;
 }
 
+bool is_word(int32_t code) {
+  switch (utf8proc_category(code)) {
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LL:
+    case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO:
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_MC:
+    case UTF8PROC_CATEGORY_ND:
+      return true;
+    default:
+      return false;
+  }
+}
+
+// Whether `wanted` stands in `text` where neither of its ends continues a word.
+bool holds_word(std::string_view text, std::string_view wanted) {
+  if (wanted.empty()) return true;
+  const bool left_is_word = is_word(first_of(wanted).code), right_is_word = is_word(last_of(wanted).code);
+  for (size_t at = text.find(wanted); at != std::string_view::npos; at = text.find(wanted, at + 1)) {
+    const std::string_view before = text.substr(0, at), after = text.substr(at + wanted.size());
+    const bool left = left_is_word && !before.empty() && is_word(last_of(before).code);
+    const bool right = right_is_word && !after.empty() && is_word(first_of(after).code);
+    if (!left && !right) return true;
+  }
+  return false;
+}
+
+int64_t word_matches(std::string_view prediction, const std::vector<std::string>& references) {
+  const std::string folded = lower(prediction);
+  int64_t found = 0;
+  for (const std::string& reference : references) found += holds_word(folded, lower(reference));
+  return found;
+}
+
 }  // namespace
 
 std::string lower(std::string_view text) {
@@ -127,6 +163,16 @@ double string_match_all(std::string_view prediction, const std::vector<std::stri
 
 double string_match_part(std::string_view prediction, const std::vector<std::string>& references) {
   return matches(postprocess_prediction(prediction), references) > 0 ? 1 : 0;
+}
+
+double word_match_all(std::string_view prediction, const std::vector<std::string>& references) {
+  if (references.empty()) return 0;
+  return static_cast<double>(word_matches(postprocess_prediction(prediction), references)) /
+         static_cast<double>(references.size());
+}
+
+double word_match_part(std::string_view prediction, const std::vector<std::string>& references) {
+  return word_matches(postprocess_prediction(prediction), references) > 0 ? 1 : 0;
 }
 
 }  // namespace sala::tasks

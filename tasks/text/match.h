@@ -15,5 +15,9 @@ std::string postprocess_prediction(std::string_view prediction);
 double string_match_all(std::string_view prediction, const std::vector<std::string>& references);
 // 1 when any reference matches, else 0.
 double string_match_part(std::string_view prediction, const std::vector<std::string>& references);
+// The same two with a stricter test: no letter or digit may touch the match, so that "rob" is not found in "robot" (spec
+// tasks 5, pitfall 10). Shown beside upstream's metric, never in its place.
+double word_match_all(std::string_view prediction, const std::vector<std::string>& references);
+double word_match_part(std::string_view prediction, const std::vector<std::string>& references);
 
 }  // namespace sala::tasks

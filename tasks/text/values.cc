@@ -1,5 +1,6 @@
 #include "tasks/text/values.h"
 
+#include "sala/tasks/corpora.h"
 #include "tasks/text/words.h"
 
 namespace sala::tasks {
@@ -50,6 +51,17 @@ std::string draw_value(Rng& rng, ValueKind kind, Split split) {
   std::string value;
   draw_value(rng, kind, split, value);
   return value;
+}
+
+void draw_value(Rng& rng, ValueKind kind, const SampleRequest& request, std::string& value) {
+  const Corpora* corpora = request.corpora;
+  if (kind != ValueKind::kWord || corpora == nullptr || (corpora->nouns.empty() && corpora->adjectives.empty()))
+    return draw_value(rng, kind, request.split, value);
+  const auto draw = [&](const std::vector<std::string>& given, const std::vector<std::string_view>& built_in) {
+    return given.empty() ? built_in[rng.below(built_in.size())] : std::string_view(given[rng.below(given.size())]);
+  };
+  value.assign(draw(corpora->adjectives, adjectives())).push_back('-');
+  value.append(draw(corpora->nouns, nouns()));
 }
 
 }  // namespace sala::tasks

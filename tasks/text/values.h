@@ -16,5 +16,7 @@ Split split_of(std::string_view value);
 // Draws until the string belongs to `split`. Words are adjective-noun, numbers have 7 digits, uuids are version 4.
 void draw_value(Rng& rng, ValueKind kind, Split split, std::string& value);
 std::string draw_value(Rng& rng, ValueKind kind, Split split);
+// With the user's adjectives and nouns when the request has them: such words know no split.
+void draw_value(Rng& rng, ValueKind kind, const SampleRequest& request, std::string& value);
 
 }  // namespace sala::tasks

@@ -71,6 +71,7 @@ TEST_F(Generate, GoldenSamples) {
   ASSERT_EQ(lines_of(got).size(), 8u);
   for (size_t i = 0; i < 8; ++i) EXPECT_EQ(lines_of(got)[i], lines_of(want)[i]) << i;
   EXPECT_TRUE(got == want);
+  EXPECT_TRUE(output("--task vt,cwe,fwe,qa_1,qa_2 --len 2k --count 1") == file_of("ruler_2k.jsonl"));
 }
 
 // Spec tasks 1.9.
@@ -85,7 +86,12 @@ TEST_F(Generate, FieldsOfALine) {
     std::vector<std::string> keys;
     for (const auto& [key, value] : line.items()) keys.push_back(key);
     EXPECT_EQ(keys, (std::vector<std::string>{"index", "input", "outputs", "length", "length_w_model_temp", "answer_prefix",
-                                              "token_position_answer", "answer_char", "id", "prompt_tokens", "evidence"}));
+                                              "token_position_answer", "answer_char", "id", "mode", "samples_version",
+                                              "corpora", "tokenizer", "seed", "max_length", "fill", "prompt_tokens",
+                                              "tokens_to_generate", "evidence"}));
+    EXPECT_EQ(line["mode"], "fixed");
+    EXPECT_EQ(line["tokenizer"], tokenizer->hash());
+    EXPECT_DOUBLE_EQ(line["fill"], line["length"].get<double>() / line["max_length"].get<double>());
     EXPECT_EQ(line["index"], i % 3) << "the index counts samples; upstream's niah has a character offset here";
     const std::string input = line["input"], prefix = line["answer_prefix"], first = line["outputs"][0];
     const auto ids = tokenizer->encode(input + prefix);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -19,8 +20,9 @@ enum class Split { kEval, kTrain };
 // fixed: upstream's templates and metrics without its defects (spec tasks 5). upstream: its random streams and sizing as
 // well.
 enum class Mode { kFixed, kUpstream };
+std::string_view mode_name(Mode mode);  // `fixed`, `upstream`
 
-struct Corpora;  // tasks/text/corpora.h: texts from the user's files, loaded once, immutable
+struct Corpora;  // sala/tasks/corpora.h: texts from the user's files, loaded once, immutable
 
 // Version of all samples: raised when the bytes of any evaluation sample change, and stored with every result.
 inline constexpr int kSamplesVersion = 1;
@@ -62,6 +64,13 @@ struct Sample {
   std::string prompt() const { return input + answer_prefix; }
 };
 
+// Samples of one task and length one after the other.
+class SampleStream {
+ public:
+  virtual ~SampleStream() = default;
+  virtual Sample next() = 0;
+};
+
 class Task {
  public:
   virtual ~Task() = default;
@@ -71,6 +80,10 @@ class Task {
   virtual int64_t tokens_to_generate() const = 0;
   // Throws Error{kUsage} with the smallest possible length when `length` is too small.
   virtual Sample make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const = 0;
+  // Samples request.index, request.index + 1, ... as make_sample() gives them. `upstream` mode draws all samples from one
+  // stream, so that make_sample() replays the size search and every sample before the one asked for; this pays for them
+  // once. The task, the tokenizer and the corpora must outlive the stream, which belongs to one thread.
+  virtual std::unique_ptr<SampleStream> open_stream(const SampleRequest& first, const Tokenizer& tokenizer) const;
   // In [0, 1]. `answer` is the decoded generation, raw.
   virtual double score(const Sample& sample, std::string_view answer) const = 0;
   // Further figures of the same answer by name, shown beside the score and never ranked by (word-boundary match, confusion,
@@ -88,12 +101,19 @@ struct TaskInfo {
 const std::vector<TaskInfo>& all_tasks();
 // Expands a comma list of task and group names. Throws Error{kUsage} naming near matches for an unknown one.
 std::vector<TaskInfo> resolve_tasks(const std::string& list);
-// `ruler/niah_single_1@131072#37!42`: group, task, length, index, seed; then `~train` and `~upstream` where the split or the
-// mode is not the default.
+
+// `ruler/niah_single_1@131072#37!42`: group, task, length, index, seed; then what is not the default: `~train`, `~upstream`,
+// and
+// `~files.1f2e3d4c5b6a7988` with the hash of the user's files.
 std::string sample_id(const Task& task, const SampleRequest& request);
-// Makes the sample of an id again, with built-in corpora. Throws Error{kUsage} for what is no id, Error{kUnsupported} for a
-// planned task.
-Sample regenerate(const std::string& sample_id, const Tokenizer& tokenizer);
+struct SampleId {
+  std::string group, task, corpora;  // corpora: hash, or empty
+  SampleRequest request;             // its corpora pointer is null
+};
+// Throws Error{kUsage}.
+SampleId parse_sample_id(const std::string& id);
+// Makes the sample again. Throws Error{kUsage} for an id that names other corpora than those given.
+Sample regenerate(const std::string& id, const Tokenizer& tokenizer, const Corpora* corpora = nullptr);
 
 // `4k`, `128k`, `1000k` (decimal because 1000 divides it), `1m`, `4096`; lists `4k,128k`; ranges `4k-2048k*2` (the factor is
 // 2 when left out). A length named twice counts once. Throws Error{kUsage} with the offending word.

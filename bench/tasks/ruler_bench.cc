@@ -1,0 +1,119 @@
+// One sample of each RULER task, beside what upstream's generator took on a machine of this kind (spec tasks 1.13:
+// single-threaded CPython 3.11 with a 32k SentencePiece BPE, the sample loop only; set-up and size search of 20 to 160 s not
+// counted). `assembly` is our time without the tokenizer's: what the targets speak of (20 M tokens/s; a million tokens in
+// less than a second).
+#include <benchmark/benchmark.h>
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "sala/tasks/task.h"
+#include "sala/tokenizer/tokenizer.h"
+
+namespace sala::tasks {
+namespace {
+
+constexpr int64_t kMillion = 1048576;
+
+// Upstream's milliseconds a sample. At a million tokens the essay tasks are extrapolated there.
+const std::map<std::pair<std::string, int64_t>, double> kUpstreamMs = {{{"niah_single_1", 131072}, 477},
+                                                                       {{"niah_single_2", 131072}, 4557},
+                                                                       {{"niah_multikey_2", 131072}, 411},
+                                                                       {{"niah_multikey_3", 131072}, 155},
+                                                                       {{"vt", 131072}, 303},
+                                                                       {{"cwe", 131072}, 285},
+                                                                       {{"fwe", 131072}, 240},
+                                                                       {{"niah_single_1", kMillion}, 6800},
+                                                                       {{"niah_single_2", kMillion}, 18000},
+                                                                       {{"niah_multikey_3", kMillion}, 1400},
+                                                                       {{"vt", kMillion}, 5600},
+                                                                       {{"cwe", kMillion}, 4800},
+                                                                       {{"fwe", kMillion}, 3600}};
+
+// Adds up the time that is spent in the tokenizer.
+class TimedTokenizer final : public Tokenizer {
+ public:
+  explicit TimedTokenizer(const Tokenizer& inner) : inner_(inner) {}
+  std::string kind() const override { return inner_.kind(); }
+  std::string hash() const override { return inner_.hash(); }
+  int64_t vocab_size() const override { return inner_.vocab_size(); }
+  std::vector<int32_t> encode(std::string_view text) const override {
+    const Clock clock(seconds);
+    return inner_.encode(text);
+  }
+  int64_t count(std::string_view text) const override {
+    const Clock clock(seconds);
+    return inner_.count(text);
+  }
+  std::vector<int32_t> encode_with_offsets(std::string_view text, std::vector<int64_t>& offsets) const override {
+    const Clock clock(seconds);
+    return inner_.encode_with_offsets(text, offsets);
+  }
+  std::string decode(const std::vector<int32_t>& ids) const override { return inner_.decode(ids); }
+  mutable double seconds = 0;
+
+ private:
+  struct Clock {
+    explicit Clock(double& total) : total_(total) {}
+    ~Clock() { total_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - began_).count(); }
+    double& total_;
+    std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  };
+  const Tokenizer& inner_;
+};
+
+void make_samples(benchmark::State& state, const std::string& task, const std::string& name, int64_t length) {
+  const auto inner = open_tokenizer(name);
+  const TimedTokenizer tokenizer(*inner);
+  const Task& made_by = *resolve_tasks(task).at(0).task;
+  SampleRequest request;
+  request.length = length;
+  made_by.make_sample(request, tokenizer);
+  tokenizer.seconds = 0;
+  int64_t tokens = 0;
+  double seconds = 0;
+  for (auto _ : state) {
+    ++request.index;
+    const auto began = std::chrono::steady_clock::now();
+    tokens += static_cast<int64_t>(made_by.make_sample(request, tokenizer).prompt_ids.size());
+    seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  }
+  const auto samples = static_cast<double>(state.iterations());
+  state.counters["tokens/s"] = static_cast<double>(tokens) / seconds;
+  state.counters["assembly_tokens/s"] = static_cast<double>(tokens) / (seconds - tokenizer.seconds);
+  state.counters["assembly_ms"] = 1e3 * (seconds - tokenizer.seconds) / samples;
+  const auto upstream = kUpstreamMs.find({task, length});
+  if (upstream == kUpstreamMs.end()) return;
+  state.counters["upstream_ms"] = upstream->second;
+  state.counters["times_upstream"] = upstream->second / (1e3 * seconds / samples);
+}
+
+void add_benchmarks() {
+  const std::string family = SALA_SOURCE_DIR "/models/tokenizer.model";
+  for (const TaskInfo& info : resolve_tasks("ruler")) {
+    for (const auto& [kind, name] : {std::pair<std::string, std::string>{"bpe", family}, {"whitespace", "whitespace"}}) {
+      for (const int64_t length : {int64_t{4096}, int64_t{131072}, kMillion}) {
+        if (kind == "whitespace" && length != 131072) continue;
+        benchmark::RegisterBenchmark(
+            ("ruler/" + std::string(info.name) + "/" + kind + "/T:" + std::to_string(length)).c_str(),
+            [task = std::string(info.name), tokenizer = name, length](benchmark::State& state) {
+              make_samples(state, task, tokenizer, length);
+            })
+            ->Unit(benchmark::kMillisecond);
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace sala::tasks
+
+int main(int argc, char** argv) {
+  sala::tasks::add_benchmarks();
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+}

@@ -1,0 +1,326 @@
+#include "tasks/ruler/cwe.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+#include <optional>
+
+#include "sala/core/error.h"
+#include "sala/tasks/corpora.h"
+#include "tasks/ruler/ruler_task.h"
+#include "tasks/text/budget.h"
+#include "tasks/text/pseudo_words.h"
+#include "tasks/text/values.h"
+#include "tasks/text/words.h"
+
+namespace sala::tasks {
+namespace {
+
+constexpr int64_t kTokensToGenerate = 120;
+constexpr int64_t kSwapCandidates = 48;  // words tried in place of the last one, to fill the target
+
+const std::unordered_set<std::string_view>& built_in_words() {
+  static const auto words = [] {
+    std::unordered_set<std::string_view> all;
+    for (const auto* list : {&nouns(), &adjectives(), &verbs()}) all.insert(list->begin(), list->end());
+    return all;
+  }();
+  return words;
+}
+
+uint64_t list_size(const SampleRequest& request, bool long_list, const std::vector<std::string_view>& lexicon) {
+  if (!long_list) return lexicon.size();
+  if (request.corpora != nullptr && !request.corpora->english.empty()) return request.corpora->english.size();
+  return static_cast<uint64_t>(kPseudoWords);
+}
+
+// Tokens of " 1.", " 2.", ... up to n: the mean over a few numbers of each count of digits.
+class NumberCosts {
+ public:
+  explicit NumberCosts(UnitCounter& counter) {
+    constexpr int64_t kSamples = 24;
+    for (int64_t first = 1; first <= 100'000'000; first *= 10) {
+      const int64_t step = std::max<int64_t>(1, 9 * first / kSamples);
+      int64_t tokens = 0, samples = 0;
+      for (int64_t n = first; n < 10 * first; n += step, ++samples) tokens += counter.after_space(fmt::format("{}.", n));
+      mean_.push_back(static_cast<double>(tokens) / static_cast<double>(samples));
+    }
+  }
+  double upto(int64_t n) const {
+    double tokens = 0;
+    int64_t first = 1;
+    for (const double mean : mean_) {
+      if (n < first) break;
+      tokens += mean * static_cast<double>(std::min(n, 10 * first - 1) - first + 1);
+      first *= 10;
+    }
+    return tokens;
+  }
+
+ private:
+  std::vector<double> mean_;
+};
+
+// The words of one sample, growing: the common ones first.
+class CweList {
+ public:
+  CweList(const SampleRequest& request, const CweCounts& counts, const UnitCounter& counter, const NumberCosts& numbers,
+          Rng rng);
+  const std::vector<std::string>& example() const { return example_; }
+  const std::vector<std::string>& words() const { return words_; }
+  // The list that takes at most `tokens`: the first count - 1 of words(), and words()[last]. At least kCweLeastWords.
+  struct Choice {
+    int64_t count, last;
+    double tokens;
+  };
+  Choice fitting(double tokens);
+
+ private:
+  void start(bool long_list);
+  bool grow();
+  double cost(int64_t words, int64_t uncommon_tokens) const {
+    const int64_t entries = kCweCommon * counts_.common + (words - kCweCommon) * counts_.uncommon;
+    return numbers_.upto(entries) +
+           static_cast<double>(common_tokens_ * counts_.common + uncommon_tokens * counts_.uncommon);
+  }
+
+  const SampleRequest& request_;
+  CweCounts counts_;
+  const UnitCounter& counter_;
+  const NumberCosts& numbers_;
+  Rng rng_;
+  std::vector<std::string> example_, answers_, words_;
+  std::vector<int64_t> tokens_;  // of words_
+  int64_t common_tokens_ = 0;
+  bool long_list_ = false;
+  std::unique_ptr<CweWordStream> stream_;
+};
+
+CweList::CweList(const SampleRequest& request, const CweCounts& counts, const UnitCounter& counter,
+                 const NumberCosts& numbers, Rng rng)
+    : request_(request), counts_(counts), counter_(counter), numbers_(numbers), rng_(rng) {
+  CweWordStream lexicon(request, false, rng_);
+  for (int64_t i = 0; i < counts.example_words; ++i) {
+    example_.push_back(lexicon.next({}, {}));
+    if (example_.back().empty())
+      throw Error(ErrorCode::kUsage, "cwe: the word lists hold {} words; the solved example alone needs {}", i,
+                  counts.example_words);
+  }
+  start(false);
+}
+
+void CweList::start(bool long_list) {
+  long_list_ = long_list;
+  words_.clear(), answers_.clear(), tokens_.clear();
+  common_tokens_ = 0;
+  stream_ = std::make_unique<CweWordStream>(request_, long_list, rng_);
+  while (static_cast<int64_t>(answers_.size()) < kCweCommon) {
+    std::string word = stream_->next(answers_, example_);
+    if (word.empty()) {
+      if (!long_list) return start(true);
+      throw Error(ErrorCode::kUsage, "cwe: the word lists are too short for {} different answers", kCweCommon);
+    }
+    const bool inside = std::any_of(answers_.begin(), answers_.end(),
+                                    [&](const std::string& answer) { return answer.find(word) != std::string::npos; });
+    if (inside) continue;
+    answers_.push_back(word);
+    words_.push_back(std::move(word));
+    tokens_.push_back(counter_.after("the", " " + words_.back()));
+    common_tokens_ += tokens_.back();
+  }
+}
+
+bool CweList::grow() {
+  std::string word = stream_->next(answers_, example_);
+  if (word.empty()) return false;
+  words_.push_back(std::move(word));
+  tokens_.push_back(counter_.after("the", " " + words_.back()));
+  return true;
+}
+
+CweList::Choice CweList::fitting(double tokens) {
+  int64_t count = kCweCommon, uncommon_tokens = 0;
+  while (true) {
+    if (count == static_cast<int64_t>(words_.size()) && !grow()) {
+      if (long_list_)
+        throw Error(ErrorCode::kUsage, "cwe: length {} needs more different words than the {} of the long list",
+                    request_.length, words_.size());
+      start(true);  // spec 1.6: then all words come from the long list
+      return fitting(tokens);
+    }
+    const int64_t next = tokens_[static_cast<size_t>(count)];
+    if (count >= kCweLeastWords && cost(count + 1, uncommon_tokens + next) > tokens) break;
+    uncommon_tokens += next;
+    ++count;
+  }
+  Choice choice{count, count - 1, cost(count, uncommon_tokens)};
+  // The last word gives way to the longest of the next words that still fits.
+  while (static_cast<int64_t>(words_.size()) < count + kSwapCandidates && grow()) {
+  }
+  const int64_t last = tokens_[static_cast<size_t>(count - 1)];
+  for (int64_t i = count; i < static_cast<int64_t>(words_.size()); ++i) {
+    const double swapped = cost(count, uncommon_tokens - last + tokens_[static_cast<size_t>(i)]);
+    if (swapped <= tokens && swapped > choice.tokens) choice = {count, i, swapped};
+  }
+  return choice;
+}
+
+class CweTask final : public RulerTask {
+ public:
+  CweTask() : RulerTask("cwe", "the ten most common words of a list", kTokensToGenerate, Metric::kAll) {}
+
+ protected:
+  Sample fixed_sample(const SampleRequest& request, const Tokenizer& tokenizer) const override;
+};
+
+std::string example_text(const std::vector<std::string>& words, const CweCounts& counts, Rng& rng) {
+  std::string text = cwe_text().header;
+  append_cwe_list(text, words,
+                  draw_cwe_entries(rng, static_cast<int64_t>(words.size()), counts.example_common, counts.example_uncommon),
+                  0, nullptr);
+  text += cwe_text().question + cwe_text().answer_prefix;
+  for (int64_t i = 0; i < kCweCommon; ++i) text += fmt::format(" {}. {}", i + 1, words[static_cast<size_t>(i)]);
+  return text + "\n";
+}
+
+// Everything of a sample but its main list.
+struct Frame {
+  CweCounts counts;
+  std::string before, after;  // the list stands between them
+  int64_t base = 0;           // their tokens
+};
+
+Sample CweTask::fixed_sample(const SampleRequest& request, const Tokenizer& tokenizer) const {
+  const int64_t target = request.length - kTokensToGenerate;
+  UnitCounter counter(tokenizer);
+  const NumberCosts numbers(counter);
+  Frame frame;
+  std::optional<CweList> list;
+  const auto prepare = [&](const CweCounts& counts) {
+    frame.counts = counts;
+    list.emplace(request, counts, counter, numbers, stream(request, 0));
+    Rng rng = stream(request, 2);
+    frame.before = example_text(list->example(), counts, rng) + cwe_text().header;
+    frame.after = cwe_text().question + cwe_text().answer_prefix;
+    frame.base = tokenizer.count(frame.before + frame.after);
+  };
+  prepare(cwe_counts(request.length));
+  // A tokenizer that spells words in many pieces leaves no room beside 300 common entries: then the list is of the small
+  // kind.
+  if (list->fitting(static_cast<double>(target - frame.base)).count < 2 * kCweCommon) prepare(kCweSmallCounts);
+  Tokenized tokens = fit_budget(name(), target, tokenizer, [&](int64_t budget) {
+    const CweList::Choice choice = list->fitting(static_cast<double>(budget - frame.base));
+    Rng shuffle = stream(request, 1);
+    std::vector<int32_t> entries = draw_cwe_entries(shuffle, choice.count, frame.counts.common, frame.counts.uncommon);
+    std::replace(entries.begin(), entries.end(), static_cast<int32_t>(choice.count - 1), static_cast<int32_t>(choice.last));
+    Built built;
+    built.text = frame.before;
+    built.text.reserve(frame.before.size() + frame.after.size() + entries.size() * 20);
+    append_cwe_list(built.text, list->words(), entries, kCweCommon, &built.marks);
+    built.text += frame.after;
+    built.expected_tokens = frame.base + static_cast<int64_t>(choice.tokens);
+    if (choice.count == kCweLeastWords && tokenizer.count(built.text) > target)
+      throw_too_short(name(), request.length, tokenizer.count(built.text), kTokensToGenerate);
+    return built;
+  });
+  const std::vector<std::string> answers(list->words().begin(), list->words().begin() + kCweCommon);
+  std::vector<EvidenceBytes> evidence;
+  for (size_t i = 0; i < tokens.marks.size(); i += 3) {
+    const std::string& word = answers[static_cast<size_t>(tokens.marks[i + 2])];
+    evidence.push_back({tokens.marks[i], tokens.marks[i + 1], word, word});
+  }
+  const int64_t prefix = find_answer_prefix(tokens.text, cwe_text().answer_prefix);
+  return finish_sample(*this, request, std::move(tokens), prefix, answers, evidence);
+}
+
+}  // namespace
+
+const CweText& cwe_text() {
+  static const CweText text = {
+      "Below is a numbered list of words. In these words, some appear more often than others. Memorize the ones that appear "
+      "most often.\n",
+      "\nQuestion: What are the 10 most common words in the above list?",
+      " Answer: The top 10 words that appear most often in the list are:"};
+  return text;
+}
+
+std::vector<std::string_view> cwe_lexicon(const SampleRequest& request) {
+  std::vector<std::string_view> words;
+  std::unordered_set<std::string_view> seen;
+  const auto add = [&](std::string_view word, bool built_in) {
+    if ((!built_in || request.mode == Mode::kUpstream || split_of(word) == request.split) && seen.insert(word).second)
+      words.push_back(word);
+  };
+  const auto add_list = [&](const std::vector<std::string>* given, const std::vector<std::string_view>& built_in) {
+    if (given != nullptr && !given->empty()) {
+      for (const std::string& word : *given) add(word, false);
+    } else {
+      for (const std::string_view word : built_in) add(word, true);
+    }
+  };
+  const Corpora* corpora = request.corpora;
+  add_list(corpora ? &corpora->nouns : nullptr, nouns());
+  add_list(corpora ? &corpora->adjectives : nullptr, adjectives());
+  add_list(corpora ? &corpora->verbs : nullptr, verbs());
+  return words;
+}
+
+CweWordStream::CweWordStream(const SampleRequest& request, bool long_list, Rng& rng)
+    : request_(request),
+      lexicon_(long_list ? std::vector<std::string_view>() : cwe_lexicon(request)),
+      pseudo_(long_list && (request.corpora == nullptr || request.corpora->english.empty())),
+      order_(list_size(request, long_list, lexicon_), rng) {}
+
+bool CweWordStream::take(uint64_t number, std::string& word) {
+  if (pseudo_) {
+    word = pseudo_word(static_cast<int64_t>(number));
+    return split_of(word) == request_.split && !built_in_words().contains(word);
+  }
+  if (!lexicon_.empty()) {
+    word = lexicon_[number];
+    return true;
+  }
+  word = request_.corpora->english[number];
+  return seen_.insert(stable_hash(word)).second;
+}
+
+std::string CweWordStream::next(const std::vector<std::string>& answers, const std::vector<std::string>& others) {
+  std::string word;
+  while (at_ < order_.size()) {
+    if (!take(order_(at_++), word)) continue;
+    const bool holds_answer = std::any_of(answers.begin(), answers.end(),
+                                          [&](const std::string& answer) { return word.find(answer) != std::string::npos; });
+    if (!holds_answer && std::find(others.begin(), others.end(), word) == others.end()) return word;
+  }
+  return "";
+}
+
+void append_cwe_list(std::string& text, const std::vector<std::string>& words, const std::vector<int32_t>& entries,
+                     int32_t marked, std::vector<int64_t>* marks) {
+  std::array<char, 24> digits;
+  for (size_t i = 0; i < entries.size(); ++i) {
+    if (i > 0) text.push_back(' ');
+    const auto begin = static_cast<int64_t>(text.size());
+    text.append(digits.data(), static_cast<size_t>(fmt::format_to(digits.data(), "{}. ", i + 1) - digits.data()));
+    text += words[static_cast<size_t>(entries[i])];
+    if (entries[i] < marked) marks->insert(marks->end(), {begin, static_cast<int64_t>(text.size()), entries[i]});
+  }
+}
+
+std::vector<int32_t> draw_cwe_entries(Rng& rng, int64_t words, int64_t common, int64_t uncommon) {
+  std::vector<int32_t> entries;
+  entries.reserve(static_cast<size_t>(kCweCommon * common + std::max<int64_t>(0, words - kCweCommon) * uncommon));
+  for (int64_t word = 0; word < words; ++word)
+    entries.insert(entries.end(), static_cast<size_t>(word < kCweCommon ? common : uncommon), static_cast<int32_t>(word));
+  rng.shuffle(entries);
+  return entries;
+}
+
+const Task* cwe_task() {
+  static const CweTask task;
+  return &task;
+}
+
+}  // namespace sala::tasks

@@ -1,0 +1,275 @@
+#include "tasks/ruler/qa.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_set>
+
+#include "sala/core/error.h"
+#include "tasks/ruler/qa_synth.h"
+#include "tasks/ruler/ruler_task.h"
+#include "tasks/text/budget.h"
+#include "tasks/text/permutation.h"
+
+namespace sala::tasks {
+namespace {
+
+constexpr int64_t kTokensToGenerate = 32;
+constexpr int64_t kSwapPool = 64;    // further documents that may take another one's place
+constexpr int64_t kSwapReach = 400;  // documents of the prompt that may give way
+constexpr int kMostSwaps = 12;
+
+class CollectionSource final : public QaSource {
+ public:
+  CollectionSource(const QaCollection& collection, std::string_view title) : collection_(collection), title_(title) {}
+  int64_t num_documents() const override { return static_cast<int64_t>(collection_.documents.size()); }
+  std::string document(int64_t id) const override { return collection_.documents[static_cast<size_t>(id)]; }
+  int64_t num_questions() const override { return static_cast<int64_t>(collection_.questions.size()); }
+  QaQuestion question(int64_t number) const override { return collection_.questions[static_cast<size_t>(number)]; }
+  std::string_view title() const override { return title_; }
+
+ private:
+  const QaCollection& collection_;
+  std::string_view title_;
+};
+
+class Synth1Source final : public QaSource {
+ public:
+  explicit Synth1Source(Split split) : split_(split) {}
+  int64_t num_documents() const override { return QaSynth1::num_documents(split_); }
+  bool has_document(int64_t id) const override { return QaSynth1::has_document(split_, id); }
+  std::string document(int64_t id) const override { return QaSynth1::document(split_, id); }
+  int64_t num_questions() const override { return QaSynth1::num_questions(split_); }
+  QaQuestion question(int64_t number) const override { return QaSynth1::question(split_, number); }
+  std::string_view title() const override { return "qa-synth-1"; }
+
+ private:
+  Split split_;
+};
+
+class Synth2Source final : public QaSource {
+ public:
+  explicit Synth2Source(Split split) : split_(split) {}
+  int64_t num_documents() const override { return QaSynth2::num_documents(split_); }
+  std::string document(int64_t id) const override { return QaSynth2::document(split_, id); }
+  int64_t num_questions() const override { return QaSynth2::num_questions(split_); }
+  QaQuestion question(int64_t number) const override { return QaSynth2::question(split_, number); }
+  std::string_view title() const override { return "qa-synth-2"; }
+
+ private:
+  Split split_;
+};
+
+// The documents of one sample in the order in which they are taken: supporting ones, other gold ones, the same article's in
+// random order, all others in random order; each once, with its token count. Only the first required() must stand in the
+// prompt.
+class DocumentQueue {
+ public:
+  DocumentQueue(const QaSource& source, const QaQuestion& question, Rng& rng, const Tokenizer& tokenizer)
+      : source_(source), tokenizer_(tokenizer), order_(static_cast<uint64_t>(source.num_documents()), rng) {
+    std::vector<int64_t> gold = question.gold, more = question.more;
+    rng.shuffle(gold);
+    rng.shuffle(more);
+    add(question.support);
+    add(gold);
+    add(more);
+    required_ = static_cast<int64_t>(question.support.empty() ? gold.size() : question.support.size());
+  }
+  // False when the collection ends before document `i` of the queue.
+  bool reach(int64_t i) {
+    while (static_cast<int64_t>(ids_.size()) <= i && at_ < order_.size()) {
+      const auto id = static_cast<int64_t>(order_(at_++));
+      if (source_.has_document(id)) add({id});
+    }
+    return i < static_cast<int64_t>(ids_.size());
+  }
+  int64_t required() const { return required_; }
+  bool ended() const { return at_ == order_.size(); }
+  size_t size() const { return ids_.size(); }
+  std::string text(int64_t i) const { return source_.document(ids_[static_cast<size_t>(i)]); }
+  // Tokens that document `i` adds with "Document 1:" before it and the empty line behind it.
+  int64_t tokens(int64_t i) {
+    for (auto next = static_cast<int64_t>(tokens_.size()); next <= i; ++next)
+      tokens_.push_back(tokenizer_.count(fmt::format("{}{}{}{}", kStop, kLabel, text(next), kLabel)) - before_);
+    return tokens_[static_cast<size_t>(i)];
+  }
+
+ private:
+  static constexpr std::string_view kStop = "it.", kLabel = "\n\nDocument 1:\n";
+  void add(const std::vector<int64_t>& ids) {
+    for (const int64_t id : ids)
+      if (taken_.insert(id).second) ids_.push_back(id);
+  }
+  const QaSource& source_;
+  const Tokenizer& tokenizer_;
+  Permutation order_;
+  uint64_t at_ = 0;
+  int64_t required_ = 0, before_ = tokenizer_.count(std::string(kStop).append(kLabel));
+  std::unordered_set<int64_t> taken_;
+  std::vector<int64_t> ids_, tokens_;
+};
+
+// What "Document 10:", "Document 100:", ... cost more than "Document 1:", summed over documents 1 to n.
+class LabelCosts {
+ public:
+  explicit LabelCosts(const Tokenizer& tokenizer) {
+    const int64_t one = tokenizer.count(kLabelBefore + qa_document_label(1));
+    for (const int64_t number : {5, 45, 456, 4567, 45678, 456789, 4567890})
+      extra_.push_back(tokenizer.count(kLabelBefore + qa_document_label(number)) - one);
+  }
+  int64_t upto(int64_t n) const {
+    int64_t tokens = 0, first = 1;
+    for (size_t digits = 0; digits < extra_.size() && first <= n; ++digits, first *= 10)
+      tokens += extra_[digits] * (std::min(n, 10 * first - 1) - first + 1);
+    return tokens;
+  }
+
+ private:
+  const std::string kLabelBefore = "it.\n\n";
+  std::vector<int64_t> extra_;
+};
+
+// Which documents of the queue a prompt holds, and their tokens with labels.
+struct Selection {
+  std::vector<int64_t> documents;
+  int64_t tokens = 0;
+};
+
+// As many documents as `budget` holds, then swaps of one for another until the budget is full: each time the swap that adds
+// most.
+Selection select_documents(DocumentQueue& queue, const LabelCosts& labels, int64_t budget) {
+  Selection selection;
+  int64_t count = 0, tokens = 0;
+  for (; queue.reach(count); ++count) {
+    const int64_t more = queue.tokens(count);
+    if (count >= queue.required() && tokens + more + labels.upto(count + 1) > budget) break;
+    tokens += more;
+    selection.documents.push_back(count);
+  }
+  selection.tokens = tokens + labels.upto(count);
+  std::vector<int64_t> pool;
+  for (int64_t next = count; next < count + kSwapPool && queue.reach(next); ++next) pool.push_back(next);
+  const auto first = static_cast<size_t>(std::max(queue.required(), count - kSwapReach));
+  for (int swaps = 0; swaps < kMostSwaps && selection.tokens < budget; ++swaps) {
+    int64_t best = 0;
+    std::pair<size_t, size_t> places;
+    for (size_t in = 0; in < pool.size(); ++in) {
+      for (size_t out = first; out < selection.documents.size(); ++out) {
+        const int64_t gain = queue.tokens(pool[in]) - queue.tokens(selection.documents[out]);
+        if (gain > best && selection.tokens + gain <= budget) best = gain, places = {in, out};
+      }
+    }
+    if (best == 0) break;
+    std::swap(pool[places.first], selection.documents[places.second]);
+    selection.tokens += best;
+  }
+  return selection;
+}
+
+class QaTask final : public RulerTask {
+ public:
+  QaTask(std::string_view name, std::string_view description, int hops)
+      : RulerTask(name, description, kTokensToGenerate, Metric::kPart), hops_(hops) {}
+
+ protected:
+  Sample fixed_sample(const SampleRequest& request, const Tokenizer& tokenizer) const override;
+
+ private:
+  // The prompt; marks: for each supporting document begin and end.
+  Built prompt(const SampleRequest& request, const QaText& text, const DocumentQueue& queue,
+               const Selection& selection) const;
+  int hops_;
+};
+
+Built QaTask::prompt(const SampleRequest& request, const QaText& text, const DocumentQueue& queue,
+                     const Selection& selection) const {
+  std::vector<int64_t> order = selection.documents;
+  Rng rng = stream(request, 1);
+  rng.shuffle(order);
+  Built built;
+  built.text = text.header;
+  for (size_t i = 0; i < order.size(); ++i) {
+    if (i > 0) built.text += "\n\n";
+    const auto begin = static_cast<int64_t>(built.text.size());
+    built.text += qa_document_label(static_cast<int64_t>(i) + 1);
+    built.text += queue.text(order[i]);
+    if (order[i] < queue.required()) built.marks.insert(built.marks.end(), {begin, static_cast<int64_t>(built.text.size())});
+  }
+  built.text += text.question;
+  built.text += text.answer_prefix;
+  return built;
+}
+
+Sample QaTask::fixed_sample(const SampleRequest& request, const Tokenizer& tokenizer) const {
+  const auto source = open_qa_source(hops_, request);
+  Rng questions(request.seed, std::string("ruler/").append(name()).append("/questions"));
+  const Permutation order(static_cast<uint64_t>(source->num_questions()), questions);
+  const QaQuestion question =
+      source->question(static_cast<int64_t>(order(static_cast<uint64_t>(request.index % source->num_questions()))));
+  const QaText text = qa_text(question.question);
+  Rng rng = stream(request, 0);
+  DocumentQueue queue(*source, question, rng, tokenizer);
+  const LabelCosts labels(tokenizer);
+  const int64_t target = request.length - kTokensToGenerate;
+  const int64_t base = tokenizer.count(text.header + text.question + text.answer_prefix);
+  size_t in_prompt = 0;
+  Tokenized tokens = fit_budget(name(), target, tokenizer, [&](int64_t budget) {
+    const Selection selection = select_documents(queue, labels, budget - base);
+    in_prompt = selection.documents.size();
+    Built built = prompt(request, text, queue, selection);
+    built.expected_tokens = base + selection.tokens;
+    if (static_cast<int64_t>(selection.documents.size()) == queue.required()) {
+      const int64_t smallest = tokenizer.count(built.text);
+      if (smallest > target) throw_too_short(name(), request.length, smallest, kTokensToGenerate);
+    }
+    return built;
+  });
+  if (static_cast<double>(tokens.tokens()) < kMinimumFill * static_cast<double>(target) && queue.ended() &&
+      in_prompt == queue.size())
+    throw Error(ErrorCode::kUsage,
+                "{}: {} holds {} documents, which make {} tokens of prompt with this question; length {} would repeat them "
+                "(mode upstream does)",
+                name(), source->title(), queue.size(), tokens.tokens(), request.length);
+  std::vector<EvidenceBytes> evidence;
+  for (size_t i = 0; i < tokens.marks.size(); i += 2)
+    evidence.push_back({tokens.marks[i], tokens.marks[i + 1], question.question, question.answers[0]});
+  const int64_t prefix = static_cast<int64_t>(tokens.text.size() - text.answer_prefix.size());
+  return finish_sample(*this, request, std::move(tokens), prefix, question.answers, evidence);
+}
+
+}  // namespace
+
+std::unique_ptr<QaSource> open_qa_source(int hops, const SampleRequest& request) {
+  const QaCollection* given = request.corpora == nullptr ? nullptr
+                              : hops == 1                ? &request.corpora->squad
+                                                         : &request.corpora->hotpotqa;
+  if (given == nullptr || given->empty()) {
+    if (hops == 1) return std::make_unique<Synth1Source>(request.split);
+    return std::make_unique<Synth2Source>(request.split);
+  }
+  if (request.split == Split::kTrain)
+    throw Error(ErrorCode::kUsage,
+                "qa_{}: the user's {} file is for evaluation; training rows come from the built-in collection", hops,
+                hops == 1 ? "SQuAD" : "HotpotQA");
+  return std::make_unique<CollectionSource>(*given, hops == 1 ? "the SQuAD file" : "the HotpotQA file");
+}
+
+QaText qa_text(std::string_view question) {
+  constexpr std::string_view kTask =
+      "Answer the question based on the given documents. Only give me the answer and do not output any other words.\n\n";
+  return {fmt::format("{}The following are given documents.\n\n", kTask), fmt::format("\n\n{}Question: {}", kTask, question),
+          " Answer:"};
+}
+
+std::string qa_document_label(int64_t number) { return fmt::format("Document {}:\n", number); }
+
+const Task* qa_1_task() {
+  static const QaTask task("qa_1", "a question that one of the documents answers", 1);
+  return &task;
+}
+const Task* qa_2_task() {
+  static const QaTask task("qa_2", "a question that two of the documents answer together", 2);
+  return &task;
+}
+
+}  // namespace sala::tasks

@@ -1,0 +1,67 @@
+// What the RULER tasks share: metric, diagnostics, and the way from a prompt's bytes to a sample.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sala/core/rng.h"
+#include "sala/tasks/task.h"
+#include "tasks/text/budget.h"
+
+namespace sala::tasks {
+
+// Evidence as bytes of the prompt.
+struct EvidenceBytes {
+  int64_t begin = 0, end = 0;
+  std::string key, value;
+};
+
+// A prompt before it is tokenized.
+struct RulerText {
+  std::string prompt;
+  int64_t prefix_at = 0;  // the answer prefix begins here
+  std::vector<std::string> outputs;
+  std::vector<EvidenceBytes> evidence;
+};
+
+// The part of `prompt` that ends the input: upstream cuts at the last occurrence of the first 10 characters of the answer
+// prefix.
+int64_t find_answer_prefix(std::string_view prompt, std::string_view answer_prefix);
+
+// Fills every field of a sample. `tokens` holds the prompt.
+Sample finish_sample(const Task& task, const SampleRequest& request, Tokenized tokens, int64_t prefix_at,
+                     std::vector<std::string> outputs, const std::vector<EvidenceBytes>& evidence);
+
+// Throws Error{kUsage} that says the smallest length.
+[[noreturn]] void throw_too_short(std::string_view task, int64_t length, int64_t smallest_prompt,
+                                  int64_t tokens_to_generate);
+
+// vt, cwe, fwe and qa: the registry's face. A task fills in fixed_sample(); upstream mode is in upstream.h.
+class RulerTask : public Task {
+ public:
+  enum class Metric { kAll, kPart };
+  RulerTask(std::string_view name, std::string_view description, int64_t tokens_to_generate, Metric metric)
+      : name_(name), description_(description), tokens_to_generate_(tokens_to_generate), metric_(metric) {}
+  std::string_view name() const override { return name_; }
+  std::string_view group() const override { return "ruler"; }
+  std::string_view description() const override { return description_; }
+  int64_t tokens_to_generate() const override { return tokens_to_generate_; }
+  Sample make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const override;
+  std::unique_ptr<SampleStream> open_stream(const SampleRequest& first, const Tokenizer& tokenizer) const override;
+  double score(const Sample& sample, std::string_view answer) const override;
+  // `word_match`: as the score, but a reference counts only where no letter or digit touches it.
+  std::vector<std::pair<std::string, double>> diagnostics(const Sample& sample, std::string_view answer) const override;
+
+ protected:
+  virtual Sample fixed_sample(const SampleRequest& request, const Tokenizer& tokenizer) const = 0;
+  // Stream `id` of a sample: the same for every length.
+  Rng stream(const SampleRequest& request, uint32_t id) const;
+
+ private:
+  std::string_view name_, description_;
+  int64_t tokens_to_generate_;
+  Metric metric_;
+};
+
+}  // namespace sala::tasks

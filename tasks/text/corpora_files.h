@@ -1,0 +1,32 @@
+// Reading the user's files: what load_corpora() is made of.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sala/tasks/corpora.h"
+
+namespace sala::tasks {
+
+// A whole file, checked to be UTF-8 without NUL. A byte order mark is dropped. Throws Error{kIo}, Error{kFormat} with the
+// line.
+struct TextFile {
+  std::string role, path, bytes;
+  std::string_view text() const;  // without the byte order mark
+};
+TextFile read_text_file(const std::string& role, const std::string& path);
+
+// Throws Error{kFormat} with the line and byte of the mistake.
+nlohmann::json parse_json(const TextFile& file);
+// One word a line, stripped, empty lines left out.
+std::vector<std::string> parse_word_lines(const TextFile& file);
+// Values of a JSON object, or word lines.
+std::vector<std::string> parse_english_words(const TextFile& file);
+// The text of an essay file, whitespace as it stands in the file.
+std::string parse_essay(const TextFile& file);
+QaCollection parse_squad(const TextFile& file);
+QaCollection parse_hotpotqa(const TextFile& file);
+
+}  // namespace sala::tasks

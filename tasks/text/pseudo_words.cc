@@ -1,0 +1,95 @@
+#include "tasks/text/pseudo_words.h"
+
+#include <algorithm>
+#include <array>
+#include <vector>
+
+#include "sala/core/error.h"
+#include "tasks/text/values.h"
+
+namespace sala::tasks {
+namespace {
+
+// No coda followed by an onset can be read as another coda followed by another onset.
+constexpr std::array<std::string_view, 20> kOnsets = {"b", "d", "f", "g", "h", "j", "k", "l",  "m",  "n",
+                                                      "p", "r", "s", "t", "v", "w", "z", "br", "dr", "tr"};
+constexpr std::array<std::string_view, 8> kNuclei = {"a", "e", "i", "o", "u", "ai", "ea", "ou"};
+constexpr std::array<std::string_view, 8> kCodas = {"", "l", "m", "n", "r", "s", "x", "k"};
+constexpr uint64_t kSyllables = 20 * 8 * 8;
+
+constexpr std::string_view kNameOnsets = "bdfghklmnprstvwz", kVowels = "aeiou", kFinals = "nrlsmk";
+constexpr std::array<std::string_view, 24> kMiddles = {"b", "d", "f", "g", "h",  "k",  "l",  "m",  "n",  "p",  "r",  "s",
+                                                       "t", "v", "w", "z", "lv", "rd", "nd", "zd", "rk", "ld", "mb", "vr"};
+constexpr int64_t kHeads = 16 * 5 * 24 * 5;
+
+// Spreads neighbouring numbers; a permutation of [0, n) because the factor is a prime that does not divide n.
+uint64_t spread(uint64_t number, uint64_t n) {
+  return static_cast<uint64_t>(static_cast<unsigned __int128>(number) * 2654435761u % n);
+}
+
+// The endings (onset, vowel, final) of one split.
+const std::vector<std::string>& endings(Split split) {
+  const auto make = [](Split wanted) {
+    std::vector<std::string> list;
+    for (const char onset : kNameOnsets)
+      for (const char vowel : kVowels)
+        for (const char last : kFinals)
+          if (std::string ending{onset, vowel, last}; split_of(ending) == wanted) list.push_back(std::move(ending));
+    return list;
+  };
+  static const std::vector<std::string> eval = make(Split::kEval), train = make(Split::kTrain);
+  return split == Split::kEval ? eval : train;
+}
+
+bool name_at(std::string_view text) {
+  const auto letter = [](std::string_view set, char c) { return set.find(c) != std::string_view::npos; };
+  for (const size_t middle : {size_t{1}, size_t{2}}) {
+    if (text.size() < middle + 6 || !letter(kNameOnsets, text[0]) || !letter(kVowels, text[1])) continue;
+    if (std::find(kMiddles.begin(), kMiddles.end(), text.substr(2, middle)) == kMiddles.end()) continue;
+    const std::string_view rest = text.substr(2 + middle);
+    if (letter(kVowels, rest[0]) && letter(kNameOnsets, rest[1]) && letter(kVowels, rest[2]) && letter(kFinals, rest[3]))
+      return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::string pseudo_word(int64_t number) {
+  SALA_DCHECK(number >= 0 && number < kPseudoWords);
+  const auto quarter = static_cast<uint64_t>(number) >> 2;
+  const int kind = static_cast<int>(number & 3);  // of four words one has 2 syllables, two have 3, one has 4
+  const int syllables = kind == 0 ? 2 : kind == 3 ? 4 : 3;
+  uint64_t n = 1;
+  for (int i = 0; i < syllables; ++i) n *= kSyllables;
+  uint64_t code = spread(syllables == 3 ? quarter * 2 + static_cast<uint64_t>(kind - 1) : quarter, n);
+  std::string word;
+  for (int i = 0; i < syllables; ++i, code /= kSyllables) {
+    const uint64_t syllable = code % kSyllables;
+    word += kOnsets[syllable % 20];
+    word += kNuclei[syllable / 20 % 8];
+    word += kCodas[syllable / 160];
+  }
+  return word;
+}
+
+int64_t num_names(Split split) { return kHeads * static_cast<int64_t>(endings(split).size()); }
+
+std::string invented_name(Split split, int64_t number) {
+  const auto& tails = endings(split);
+  const uint64_t code = spread(static_cast<uint64_t>(number % num_names(split)), static_cast<uint64_t>(num_names(split)));
+  uint64_t head = code / tails.size();
+  std::string name(1, static_cast<char>(kNameOnsets[head % 16] - 'a' + 'A'));
+  name += kVowels[head / 16 % 5];
+  name += kMiddles[head / 80 % 24];
+  name += kVowels[head / 1920];
+  return name + tails[code % tails.size()];
+}
+
+bool holds_name(std::string_view word) {
+  for (size_t at = 0; at < word.size(); ++at)
+    if (name_at(word.substr(at))) return true;
+  return false;
+}
+
+}  // namespace sala::tasks
