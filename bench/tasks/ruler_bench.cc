@@ -52,6 +52,10 @@ class TimedTokenizer final : public Tokenizer {
     const Clock clock(seconds);
     return inner_.encode_with_offsets(text, offsets);
   }
+  void encode_into(std::string_view text, std::vector<int32_t>& ids, TokenOffsets& offsets) const override {
+    const Clock clock(seconds);
+    inner_.encode_into(text, ids, offsets);
+  }
   std::string decode(const std::vector<int32_t>& ids) const override { return inner_.decode(ids); }
   mutable double seconds = 0;
 

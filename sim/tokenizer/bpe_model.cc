@@ -53,6 +53,7 @@ class BpeTokenizer final : public Tokenizer {
   std::vector<int32_t> encode(std::string_view text) const override;
   int64_t count(std::string_view text) const override;
   std::vector<int32_t> encode_with_offsets(std::string_view text, std::vector<int64_t>& byte_offsets) const override;
+  void encode_into(std::string_view text, std::vector<int32_t>& ids, TokenOffsets& offsets) const override;
   std::string decode(const std::vector<int32_t>& ids) const override;
 
  private:
@@ -182,6 +183,15 @@ std::vector<int32_t> BpeTokenizer::encode_with_offsets(std::string_view text, st
     for (size_t i = 0; i < count; ++i) byte_offsets.push_back(std::max<int64_t>(0, static_cast<int64_t>(at) + offsets[i]));
   });
   return out;
+}
+
+void BpeTokenizer::encode_into(std::string_view text, std::vector<int32_t>& out, TokenOffsets& byte_offsets) const {
+  out.clear();
+  byte_offsets.clear();
+  each_word(text, [&](const int32_t* ids, const int32_t* offsets, size_t count, size_t at) {
+    out.insert(out.end(), ids, ids + count);
+    for (size_t i = 0; i < count; ++i) byte_offsets.push_back(std::max<int64_t>(0, static_cast<int64_t>(at) + offsets[i]));
+  });
 }
 
 std::string BpeTokenizer::decode(const std::vector<int32_t>& ids) const {

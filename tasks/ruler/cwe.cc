@@ -164,6 +164,7 @@ CweList::Choice CweList::fitting(double tokens) {
     const double swapped = cost(count, uncommon_tokens - last + tokens_[static_cast<size_t>(i)]);
     if (swapped <= tokens && swapped > choice.tokens) choice = {count, i, swapped};
   }
+  words_.shrink_to_fit(), tokens_.shrink_to_fit();  // they stay while the prompt is built and tokenized
   return choice;
 }
 
@@ -174,6 +175,14 @@ class CweTask final : public RulerTask {
  protected:
   Sample fixed_sample(const SampleRequest& request, const Tokenizer& tokenizer) const override;
 };
+
+// What append_cwe_list() appends.
+size_t cwe_list_bytes(const std::vector<std::string>& words, const std::vector<int32_t>& entries) {
+  size_t bytes = entries.size() * 4;  // one digit, full stop, and the spaces before word and number
+  for (size_t tens = 10; tens <= entries.size(); tens *= 10) bytes += entries.size() - tens + 1;
+  for (const int32_t entry : entries) bytes += words[static_cast<size_t>(entry)].size();
+  return bytes;
+}
 
 std::string example_text(const std::vector<std::string>& words, const CweCounts& counts, Rng& rng) {
   std::string text = cwe_text().header;
@@ -217,7 +226,7 @@ Sample CweTask::fixed_sample(const SampleRequest& request, const Tokenizer& toke
     std::replace(entries.begin(), entries.end(), static_cast<int32_t>(choice.count - 1), static_cast<int32_t>(choice.last));
     Built built;
     built.text = frame.before;
-    built.text.reserve(frame.before.size() + frame.after.size() + entries.size() * 20);
+    built.text.reserve(frame.before.size() + cwe_list_bytes(list->words(), entries) + frame.after.size());
     append_cwe_list(built.text, list->words(), entries, kCweCommon, &built.marks);
     built.text += frame.after;
     built.expected_tokens = frame.base + static_cast<int64_t>(choice.tokens);

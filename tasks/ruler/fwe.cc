@@ -64,12 +64,17 @@ Sample FweTask::fixed_sample(const SampleRequest& request, const Tokenizer& toke
     const std::vector<int64_t> counts = fwe_counts(low, std::max(vocabulary, kAnswers + 1));
     grow(counts.size());
     std::vector<int32_t> entries;
+    entries.reserve(static_cast<size_t>(low));
+    size_t bytes = fwe_text().header.size() + after.size();
+    for (size_t rank = 0; rank < counts.size(); ++rank)
+      bytes += static_cast<size_t>(counts[rank]) * (words[rank].size() + 1);
     for (size_t rank = 0; rank < counts.size(); ++rank)
       entries.insert(entries.end(), static_cast<size_t>(counts[rank]), static_cast<int32_t>(rank));
     Rng shuffle = stream(request, 1);
     shuffle.shuffle(entries);
     Built built;
-    built.text = fwe_text().header;
+    built.text.reserve(bytes);
+    built.text += fwe_text().header;
     append_fwe_words(built.text, words, entries, counts, kFweMostSpans, built.marks);
     built.text += after;
     built.expected_tokens = vocabulary > kAnswers ? cost(low) : 0;

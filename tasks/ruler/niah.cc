@@ -4,9 +4,9 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <memory>
 #include <set>
-#include <unordered_set>
 
 #include "sala/core/error.h"
 #include "tasks/ruler/upstream.h"
@@ -18,7 +18,8 @@ namespace sala::tasks {
 namespace {
 
 constexpr int64_t kTokensToGenerate = 128;
-constexpr int kDepths = 40;  // round(linspace(0, 100, 40)) of spec 1.4
+constexpr int64_t kUnitsThatTell = 512;  // after these the bytes of the whole haystack are known well enough to reserve them
+constexpr int kDepths = 40;              // round(linspace(0, 100, 40)) of spec 1.4
 
 const char* plural(ValueKind kind) {
   return kind == ValueKind::kNumber ? "numbers" : kind == ValueKind::kUuid ? "uuids" : "words";
@@ -42,16 +43,45 @@ struct Needle {
   size_t begin = 0;  // first byte in the prompt built last
 };
 
+// Hashes of strings, open addressing: eight bytes a slot.
+class HashSet {
+ public:
+  bool insert(uint64_t hash) {  // false when it is there already
+    if (hash == 0) hash = 1;    // 0 marks a free slot
+    if (4 * (used_ + 1) > 3 * slots_.size()) grow();
+    const size_t at = find(hash);
+    if (slots_[at] == hash) return false;
+    slots_[at] = hash;
+    return ++used_ > 0;
+  }
+  size_t size() const { return used_; }
+
+ private:
+  size_t find(uint64_t hash) const {
+    size_t at = hash & (slots_.size() - 1);
+    while (slots_[at] != 0 && slots_[at] != hash) at = (at + 1) & (slots_.size() - 1);
+    return at;
+  }
+  void grow() {
+    std::vector<uint64_t> old(2 * slots_.size());
+    old.swap(slots_);
+    for (const uint64_t hash : old)
+      if (hash != 0) slots_[find(hash)] = hash;
+  }
+  std::vector<uint64_t> slots_ = std::vector<uint64_t>(16);
+  size_t used_ = 0;
+};
+
 // Draws keys and values that the sample does not hold yet: a second needle of the same key, or the answer in another needle,
 // would make the question ambiguous (spec tasks 5, pitfall 9). Strings are remembered by hash; two that share one only cost
 // a further draw.
 class FreshValues {
  public:
-  FreshValues(std::string_view task, const SampleRequest& request) : task_(task), request_(request) {}
+  FreshValues(std::string_view task, const SampleRequest& request) : task_(task), request_(&request) {}
   const std::string& draw(Rng& rng, ValueKind kind) {
     for (int attempt = 0; attempt < kMostDraws; ++attempt) {
-      draw_value(rng, kind, request_, value_);
-      if (used_.insert(stable_hash(value_)).second) return value_;
+      draw_value(rng, kind, *request_, value_);
+      if (used_.insert(stable_hash(value_))) return value_;
     }
     throw Error(ErrorCode::kUsage, "{}: the length needs more distinct keys and values than there are (about {} drawn)",
                 task_, used_.size());
@@ -60,23 +90,24 @@ class FreshValues {
  private:
   static constexpr int kMostDraws = 1000;
   std::string_view task_;
-  const SampleRequest& request_;
+  const SampleRequest* request_;
   std::string value_;
-  std::unordered_set<uint64_t> used_;
+  HashSet used_;
 };
 
 // Units 0, 1, ... of a sample's haystack, made when first asked for: sentences of the essay, noise lines, or distractor
-// needles.
+// needles. Their text stands once in memory: a prompt is built in it (take), and made again should another one be needed.
 class HaystackUnits {
  public:
-  HaystackUnits(const NiahSpec& spec, const SampleRequest& request, FreshValues& values)
-      : spec_(spec),
-        request_(request),
-        values_(values),
-        rng_(request.seed, fmt::format("ruler/{}/haystack", spec.name), static_cast<uint64_t>(request.index)) {}
+  // values: as they are after the sample's own needles.
+  HaystackUnits(const NiahSpec& spec, const SampleRequest& request, const FreshValues& values)
+      : spec_(spec), request_(request), first_values_(values), values_(values), rng_(stream()) {}
   char separator() const { return spec_.haystack == Haystack::kEssay ? ' ' : '\n'; }
+  // Room for units and prompt together, so that the text never moves.
+  void reserve(size_t bytes) { text_.reserve(bytes); }
   std::string_view operator[](int64_t index) {
     if (spec_.haystack == Haystack::kNoise) return kNoiseSentence;
+    if (taken_) restart();
     while (static_cast<int64_t>(ends_.size()) <= index) {
       if (spec_.haystack == Haystack::kEssay) {
         text_ += essay_sentence(request_, static_cast<int64_t>(ends_.size()));
@@ -86,18 +117,50 @@ class HaystackUnits {
       }
       ends_.push_back(text_.size());
     }
+    return unit(text_, index);
+  }
+  // Bytes of the first `count` units.
+  size_t bytes(int64_t count) {
+    if (count == 0 || spec_.haystack == Haystack::kNoise) return static_cast<size_t>(count) * kNoiseSentence.size();
+    (*this)[count - 1];
+    return ends_[static_cast<size_t>(count) - 1];
+  }
+  // A string of `size` bytes that begins with the first `count` units, one after the other, where unit() finds them.
+  std::string take(int64_t count, size_t size) {
+    std::string text;
+    if (count > 0 && spec_.haystack != Haystack::kNoise) {
+      (*this)[count - 1];
+      text.swap(text_);
+      taken_ = true;
+    }
+    text.resize(size);
+    return text;
+  }
+  std::string_view unit(const std::string& text, int64_t index) const {
+    if (spec_.haystack == Haystack::kNoise) return kNoiseSentence;
     const auto at = static_cast<size_t>(index);
     const size_t begin = at == 0 ? 0 : ends_[at - 1];
-    return std::string_view(text_).substr(begin, ends_[at] - begin);
+    return std::string_view(text).substr(begin, ends_[at] - begin);
   }
 
  private:
+  Rng stream() const {
+    return Rng(request_.seed, fmt::format("ruler/{}/haystack", spec_.name), static_cast<uint64_t>(request_.index));
+  }
+  void restart() {
+    values_ = first_values_;
+    rng_ = stream();
+    text_.clear(), ends_.clear();
+    taken_ = false;
+  }
   const NiahSpec& spec_;
   const SampleRequest& request_;
-  FreshValues& values_;
+  const FreshValues first_values_;
+  FreshValues values_;
   Rng rng_;
   std::string text_;  // units without separators
   std::vector<size_t> ends_;
+  bool taken_ = false;  // text_ became a prompt; ends_ still tells where its units were
 };
 
 // Everything of a sample that does not depend on the haystack's size.
@@ -179,24 +242,38 @@ std::string NiahTask::prompt(const SampleRequest& request, Draft& draft, Haystac
   } else {
     before = draw_distinct(rng, std::max(count, needles), needles);
   }
-  std::string text = draft.text.header;
-  text.reserve(text.size() + static_cast<size_t>(count + needles + 8) * 100);
-  const size_t context = text.size();
-  const auto separate = [&] {
-    if (text.size() > context) text.push_back(units.separator());
+  const NiahText& frame = draft.text;
+  size_t size = frame.header.size() + units.bytes(count) + frame.question.size() + frame.answer_prefix.size();
+  size += static_cast<size_t>(count + needles - 1);  // separators
+  for (const Needle& needle : draft.needles) size += needle.sentence.size();
+  // From the last byte to the first: every unit moves to the right, within the text that holds it, and what is written lies
+  // behind all units still to be moved.
+  std::string text = units.take(count, size);
+  size_t at = size;
+  const auto put = [&](std::string_view piece) {
+    at -= piece.size();
+    std::memmove(text.data() + at, piece.data(), piece.size());
   };
-  size_t next = 0;
-  for (int64_t u = 0; u <= count; ++u) {
-    for (; next < before.size() && (before[next] == u || u == count); ++next) {
-      separate();
-      draft.needles[next].begin = text.size();
-      text += draft.needles[next].sentence;
+  int64_t left = count + needles;
+  const auto put_line = [&](std::string_view line) {
+    put(line);
+    const size_t begin = at;
+    if (--left > 0) text[--at] = units.separator();
+    return begin;
+  };
+  put(frame.answer_prefix);
+  put(frame.question);
+  size_t next = before.size();
+  for (int64_t u = count; u >= 0; --u) {
+    if (u < count) put_line(units.unit(text, u));
+    while (next > 0 && before[next - 1] >= u) {
+      --next;
+      draft.needles[next].begin = put_line(draft.needles[next].sentence);
     }
-    if (u == count) break;
-    separate();
-    text += units[u];
   }
-  return text + draft.text.question + draft.text.answer_prefix;
+  put(frame.header);
+  SALA_DCHECK(at == 0);
+  return text;
 }
 
 Sample NiahTask::make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const {
@@ -210,8 +287,15 @@ Sample NiahTask::make_sample(const SampleRequest& request, const Tokenizer& toke
   UnitPrompt growing;
   growing.task = spec_.name;
   growing.tokens_to_generate = kTokensToGenerate;
+  int64_t tokens = 0;  // of the units so far
   growing.unit_tokens = [&](int64_t i) {
-    return noise_tokens > 0 ? noise_tokens : tokens_after_stop(separator, units[i], tokenizer);
+    if (noise_tokens > 0) return noise_tokens;
+    if (i == kUnitsThatTell)
+      units.reserve(static_cast<size_t>(1.03 * static_cast<double>(units.bytes(i) + static_cast<size_t>(i)) *
+                                        static_cast<double>(request.length) / static_cast<double>(tokens)));
+    const int64_t added = tokens_after_stop(separator, units[i], tokenizer);
+    tokens += added;
+    return added;
   };
   growing.build = [&](int64_t count) { return prompt(request, parts, units, count); };
   FittedPrompt fitted = fit_prompt(growing, request.length - kTokensToGenerate, tokenizer);

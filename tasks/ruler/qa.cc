@@ -87,10 +87,15 @@ class DocumentQueue {
   bool ended() const { return at_ == order_.size(); }
   size_t size() const { return ids_.size(); }
   std::string text(int64_t i) const { return source_.document(ids_[static_cast<size_t>(i)]); }
+  // Bytes of document `i`, once its tokens have been counted.
+  int64_t bytes(int64_t i) const { return bytes_[static_cast<size_t>(i)]; }
   // Tokens that document `i` adds with "Document 1:" before it and the empty line behind it.
   int64_t tokens(int64_t i) {
-    for (auto next = static_cast<int64_t>(tokens_.size()); next <= i; ++next)
-      tokens_.push_back(tokenizer_.count(fmt::format("{}{}{}{}", kStop, kLabel, text(next), kLabel)) - before_);
+    for (auto next = static_cast<int64_t>(tokens_.size()); next <= i; ++next) {
+      const std::string document = text(next);
+      bytes_.push_back(static_cast<int64_t>(document.size()));
+      tokens_.push_back(tokenizer_.count(fmt::format("{}{}{}{}", kStop, kLabel, document, kLabel)) - before_);
+    }
     return tokens_[static_cast<size_t>(i)];
   }
 
@@ -106,7 +111,7 @@ class DocumentQueue {
   uint64_t at_ = 0;
   int64_t required_ = 0, before_ = tokenizer_.count(std::string(kStop).append(kLabel));
   std::unordered_set<int64_t> taken_;
-  std::vector<int64_t> ids_, tokens_;
+  std::vector<int64_t> ids_, tokens_, bytes_;
 };
 
 // What "Document 10:", "Document 100:", ... cost more than "Document 1:", summed over documents 1 to n.
@@ -186,8 +191,13 @@ Built QaTask::prompt(const SampleRequest& request, const QaText& text, const Doc
   std::vector<int64_t> order = selection.documents;
   Rng rng = stream(request, 1);
   rng.shuffle(order);
+  int64_t bytes = 0;
+  for (const int64_t document : order) bytes += queue.bytes(document);
+  for (int64_t i = 1; i <= static_cast<int64_t>(order.size()); ++i)
+    bytes += static_cast<int64_t>(qa_document_label(i).size()) + 2;
   Built built;
-  built.text = text.header;
+  built.text.reserve(text.header.size() + static_cast<size_t>(bytes) + text.question.size() + text.answer_prefix.size());
+  built.text += text.header;
   for (size_t i = 0; i < order.size(); ++i) {
     if (i > 0) built.text += "\n\n";
     const auto begin = static_cast<int64_t>(built.text.size());

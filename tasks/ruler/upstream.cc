@@ -110,7 +110,7 @@ RulerText draw_upstream_sample(UpstreamSource& source, std::string_view task, in
     try {
       RulerText text = source.finish(source.generate(size, index));
       tokens.text = std::move(text.prompt);
-      tokens.ids = tokenizer.encode_with_offsets(tokens.text, tokens.offsets);
+      tokenizer.encode_into(tokens.text, tokens.ids, tokens.offsets);
       if (tokens.tokens() + reserve <= limit) return text;
       reason = fmt::format("{} tokens", tokens.tokens() + reserve);
     } catch (const PythonError& error) {

@@ -145,7 +145,7 @@ RulerText UpstreamFwe::next(Tokenized& tokens) {
                   limit_);
     RulerText made = text(vocabulary, words);
     tokens.text = std::move(made.prompt);
-    tokens.ids = tokenizer_.encode_with_offsets(tokens.text, tokens.offsets);
+    tokenizer_.encode_into(tokens.text, tokens.ids, tokens.offsets);
     if (tokens.tokens() <= limit_) return made;
   }
 }

@@ -37,11 +37,16 @@ class Estimate {
 }  // namespace
 
 FittedPrompt::Span FittedPrompt::tokens_of(size_t begin, size_t end) const {
-  const auto last_from = [&](size_t byte) {
-    return std::upper_bound(offsets.begin(), offsets.end(), static_cast<int64_t>(byte));
-  };
-  const auto first = last_from(begin) - 1;  // of several pieces of one character, the first
-  return {std::lower_bound(offsets.begin(), offsets.end(), *first) - offsets.begin(), last_from(end - 1) - offsets.begin()};
+  const auto first = offsets.before(static_cast<int64_t>(begin) + 1) - 1;
+  // Of several pieces of one character, the first.
+  return {offsets.before(offsets[first]), offsets.before(static_cast<int64_t>(end))};
+}
+
+void FittedPrompt::tokenize(const Tokenizer& tokenizer, int64_t expected) {
+  const int64_t room = expected + expected / 64 + 64;  // a vector that has to grow doubles
+  ids.reserve(static_cast<size_t>(room));
+  offsets.reserve(room);
+  tokenizer.encode_into(text, ids, offsets);
 }
 
 int64_t tokens_after_stop(std::string_view separator, std::string_view unit, const Tokenizer& tokenizer) {
@@ -66,9 +71,9 @@ FittedPrompt fit_prompt(const UnitPrompt& prompt, int64_t target, const Tokenize
     FittedPrompt tried;
     tried.units = units;
     tried.text = prompt.build(units);
-    tried.ids = tokenizer.encode_with_offsets(tried.text, tried.offsets);
-    const auto tokens = static_cast<int64_t>(tried.ids.size());
     const int64_t estimated = smallest + estimate.upto(units);
+    tried.tokenize(tokenizer, estimated);
+    const auto tokens = static_cast<int64_t>(tried.ids.size());
     if (tokens > target) {
       too_many = units;
     } else {

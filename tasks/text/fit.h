@@ -27,13 +27,15 @@ struct FittedPrompt {
   int64_t units = 0;
   std::string text;  // build(units), and the last prompt built
   std::vector<int32_t> ids;
-  std::vector<int64_t> offsets;  // by token: its first byte in text
+  TokenOffsets offsets;  // by token: its first byte in text
 
   struct Span {
     int64_t begin, end;  // tokens
   };
   // The tokens that hold the bytes [begin, end) of text; end > begin.
   Span tokens_of(size_t begin, size_t end) const;
+  // Fills ids and offsets from text; `expected` tokens are reserved.
+  void tokenize(const Tokenizer& tokenizer, int64_t expected);
 };
 
 // The largest prompt of at most `target` tokens. Two tokenizations where unit_tokens is exact (one by units, one of the

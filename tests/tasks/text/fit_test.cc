@@ -58,7 +58,7 @@ TEST(FitPrompt, ExactCountsFitAtTheFirstTry) {
     EXPECT_EQ(fitted.units, most(counting.units, target)) << target;
     EXPECT_EQ(fitted.text, counting.prompt.build(fitted.units));
     EXPECT_EQ(fitted.ids, counting.bytes->encode(fitted.text));
-    EXPECT_EQ(fitted.offsets.size(), fitted.ids.size());
+    EXPECT_EQ(fitted.offsets.size(), static_cast<int64_t>(fitted.ids.size()));
     EXPECT_EQ(counting.built, fitted.units > 0 ? 3 : 5)
         << "empty, full, this test's own; when none fits also one too many, and empty again";
   }
@@ -104,7 +104,8 @@ TEST(FitPrompt, NamesTheSmallestLength) {
 
 TEST(FitPrompt, SpansAreThoseOfTheBytes) {
   FittedPrompt fitted;
-  fitted.offsets = {0, 3, 7, 7, 7, 10};  // the character at byte 7 is written as three tokens
+  for (const int64_t byte : {0, 3, 7, 7, 7, 10})
+    fitted.offsets.push_back(byte);  // the character at byte 7 is written as three tokens
   const auto span = [&](size_t begin, size_t end) {
     return std::pair(fitted.tokens_of(begin, end).begin, fitted.tokens_of(begin, end).end);
   };

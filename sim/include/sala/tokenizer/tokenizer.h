@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include "sala/tokenizer/token_offsets.h"
+
 namespace sala {
 
 // Thread-safe after construction. Ids are int32; text is UTF-8.
@@ -24,11 +26,15 @@ class Tokenizer {
   virtual int64_t count(std::string_view text) const { return static_cast<int64_t>(encode(text).size()); }
   // Ids of `text` as encode() gives them, and for each id the byte offset in `text` where its piece begins.
   virtual std::vector<int32_t> encode_with_offsets(std::string_view text, std::vector<int64_t>& byte_offsets) const = 0;
+  // The same into the caller's memory, for long prompts: `ids` and `offsets` are overwritten, their capacity is kept, and
+  // a tokenizer with an encode_into() of its own needs no other memory in proportion to the text.
+  virtual void encode_into(std::string_view text, std::vector<int32_t>& ids, TokenOffsets& offsets) const;
   virtual std::string decode(const std::vector<int32_t>& ids) const = 0;
 };
 
-// Opens a tokenizer by name or path: "whitespace", "byte", a SentencePiece `.model` file, a Hugging Face `tokenizer.json` of type BPE,
-// or a model directory that holds one of the two files (`tokenizer.json` first, as other tools do). Throws Error{kUsage} for an unknown name, Error{kIo} / Error{kFormat} for a file that cannot be used.
+// Opens a tokenizer by name or path: "whitespace", "byte", a SentencePiece `.model` file, a Hugging Face `tokenizer.json` of
+// type BPE, or a model directory that holds one of the two files (`tokenizer.json` first, as other tools do). Throws
+// Error{kUsage} for an unknown name, Error{kIo} / Error{kFormat} for a file that cannot be used.
 std::unique_ptr<Tokenizer> open_tokenizer(const std::string& name_or_path);
 
 }  // namespace sala
