@@ -13,7 +13,6 @@
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
 #include "sala/core/rng.h"
-#include "tasks/ruler/niah_training.h"
 
 namespace sala::tasks {
 namespace {
@@ -23,7 +22,7 @@ constexpr int64_t kRowsPerTile = 64;
 constexpr int64_t kMostRowTokens = int64_t{1} << 30;
 constexpr int64_t kMostTokens = int64_t{1} << 60;
 
-const NiahSpec& draw_task(const TrainingRequest& request, Rng& rng) {
+const Task& draw_task(const TrainingRequest& request, Rng& rng) {
   double total = 0;
   for (const auto& [name, weight] : request.mix) total += weight;
   if (!(total > 0))
@@ -36,9 +35,9 @@ const NiahSpec& draw_task(const TrainingRequest& request, Rng& rng) {
     at -= weight;
     if (at < 0) break;
   }
-  for (const NiahSpec& spec : niah_specs())
-    if (spec.name == chosen) return spec;
-  throw Error(ErrorCode::kUnsupported, "task '{}' has no training rows", chosen);
+  for (const TaskInfo& info : all_tasks())
+    if (info.name == chosen && info.task != nullptr) return *info.task;
+  throw Error(ErrorCode::kUsage, "training rows: no task '{}'", chosen);
 }
 
 class File {
@@ -95,7 +94,7 @@ TrainingRow make_training_row(const TrainingRequest& request, int64_t index, con
     throw Error(ErrorCode::kUnsupported, "packed tokens hold 16-bit ids; the {} tokenizer has {} pieces", tokenizer.kind(),
                 tokenizer.vocab_size());
   Rng rng(request.seed, request.split == Split::kTrain ? "training/train" : "training/eval", static_cast<uint64_t>(index));
-  return niah_training_row(draw_task(request, rng), request, rng, tokenizer);
+  return draw_task(request, rng).training_row(request, rng, tokenizer);
 }
 
 void write_training_file(const std::string& path, const TrainingRequest& request, const Tokenizer& tokenizer,

@@ -52,6 +52,7 @@ class MrcrTask : public Task {
   std::string_view group() const override { return "mrcr"; }
   std::string_view description() const override { return description_; }
   int64_t tokens_to_generate() const override { return kMostTokensToGenerate; }
+  int64_t training_answer_room() const override { return tokens_to_generate(); }  // a sample keeps what its answer needs
   double score(const Sample& sample, std::string_view answer) const override {
     return mrcr_grade(answer, sample.outputs.at(0), question_of(sample).hash).score;
   }

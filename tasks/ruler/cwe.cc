@@ -170,6 +170,17 @@ CweList::Choice CweList::fitting(double tokens) {
 
 class CweTask final : public RulerTask {
  public:
+  // "1. word 2. word", as the solved example has it, in the order in which the words first stand in the list.
+  std::string training_answer(const Sample& sample) const override {
+    std::string answer;
+    std::vector<std::string> words;
+    for (const Evidence& entry : sample.evidence) {
+      if (std::find(words.begin(), words.end(), entry.value) != words.end()) continue;
+      words.push_back(entry.value);
+      answer += fmt::format("{}{}. {}", answer.empty() ? "" : " ", words.size(), entry.value);
+    }
+    return answer;
+  }
   CweTask() : RulerTask("cwe", "the ten most common words of a list", kTokensToGenerate, Metric::kAll) {}
 
  protected:

@@ -9,6 +9,7 @@
 #include <set>
 
 #include "sala/core/error.h"
+#include "tasks/ruler/niah_training.h"
 #include "tasks/ruler/upstream.h"
 #include "tasks/text/essay.h"
 #include "tasks/text/fit.h"
@@ -188,6 +189,9 @@ class NiahTask final : public Task {
     return {{"word_match", word_match_all(answer, sample.outputs)}};
   }
   Sample make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const override;
+  TrainingRow training_row(const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const override {
+    return niah_training_row(spec_, request, rng, tokenizer);
+  }
 
  private:
   Rng stream(const SampleRequest& request, uint32_t id) const {

@@ -6,28 +6,19 @@
 
 #include "sala/core/error.h"
 #include "tasks/text/essay.h"
+#include "tasks/training_row.h"
 
 namespace sala::tasks {
 namespace {
 
 // How training rows differ from evaluation samples: more needles, more questions. One place for all numbers.
 struct TrainingMix {
-  // Most of a row that is questions and answers: short rows teach many look-ups, long rows are nearly all haystack.
-  double turns_short = 0.65, turns_long = 0.20;
-  int64_t short_row = 1024, long_row = 8192;
   double shortest = 0.35;                 // of the haystack, with length_jitter
   double needle_share = 0.6;              // most of the haystack that needles take
-  double as_evaluated = 0.3;              // rows with exactly the evaluation's number of keys
   int64_t values_to = 6, queries_to = 5;  // multivalue asks 2..values_to values, multiquery 2..queries_to keys
   int64_t first_sentence = 1'000'000;     // essays start anywhere in the corpus
 };
 constexpr TrainingMix kMix;
-
-double most_turns_share(int64_t row_tokens) {
-  const double at = std::log2(static_cast<double>(row_tokens) / kMix.short_row) /
-                    std::log2(static_cast<double>(kMix.long_row) / kMix.short_row);
-  return kMix.turns_short + (kMix.turns_long - kMix.turns_short) * std::clamp(at, 0.0, 1.0);
-}
 
 struct Group {  // one key with its values, in the order in which they stand in the text
   std::string key;
@@ -38,8 +29,8 @@ class RowBuilder {
  public:
   // spare: tokens of the row to leave empty, because estimates were too low before
   RowBuilder(const NiahSpec& spec, const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer, int64_t spare)
-      : spec_(spec), request_(request), rng_(rng), tokenizer_(tokenizer), spare_(spare) {}
-  TrainingRow build();
+      : spec_(spec), request_(request), rng_(rng), tokenizer_(tokenizer), spare_(spare), row_(request, tokenizer) {}
+  TrainingRow build();  // without an answer when nothing fitted
 
  private:
   std::string draw(ValueKind kind) {
@@ -57,7 +48,6 @@ class RowBuilder {
   void draw_needles();
   std::string haystack();
   std::pair<NiahText, std::string> question();
-  bool append(const std::string& text, const std::string& answer);
 
   const NiahSpec& spec_;
   const TrainingRequest& request_;
@@ -70,7 +60,7 @@ class RowBuilder {
   std::vector<size_t> unasked_;                          // groups, the next to be asked last
   int64_t keys_ = 1, turns_ = 1, budget_ = 0;            // of this row; budget_: tokens of the haystack
   int64_t needle_size_ = 0, needle_tokens_ = 0;
-  TrainingRow row_;
+  RowWriter row_;
 };
 
 // Tokens of the longest question with its answer; both are measured on a question like the row's own.
@@ -108,7 +98,7 @@ void RowBuilder::plan() {
     keys_ = most_keys();
   } else {
     const int64_t most = most_keys();
-    const bool as_evaluated = request_.as_evaluated || rng_.uniform() < kMix.as_evaluated;
+    const bool as_evaluated = request_.as_evaluated || rng_.uniform() < kAsEvaluatedShare;
     keys_ = as_evaluated
                 ? evaluated
                 : std::clamp<int64_t>(
@@ -125,7 +115,7 @@ void RowBuilder::draw_needles() {
     Group group{draw(spec_.key_kind), {}};
     int64_t values = 1;
     if (spec_.values > 1)
-      values = request_.as_evaluated || rng_.uniform() < kMix.as_evaluated ? spec_.values : rng_.between(2, kMix.values_to);
+      values = request_.as_evaluated || rng_.uniform() < kAsEvaluatedShare ? spec_.values : rng_.between(2, kMix.values_to);
     for (int64_t v = 0; v < values; ++v) {
       std::string value = draw(spec_.value_kind);
       std::string sentence = needle_sentence(spec_.value_kind, group.key, value);
@@ -192,7 +182,7 @@ std::pair<NiahText, std::string> RowBuilder::question() {
   }
   const auto most = std::min<int64_t>(kMix.queries_to, static_cast<int64_t>(unasked_.size()));
   int64_t asked = most < 2 ? 1 : rng_.between(2, most);
-  if (request_.as_evaluated || rng_.uniform() < kMix.as_evaluated) asked = std::min<int64_t>(spec_.queries, most);
+  if (request_.as_evaluated || rng_.uniform() < kAsEvaluatedShare) asked = std::min<int64_t>(spec_.queries, most);
   std::vector<std::string> keys;
   std::string answer;
   for (int64_t q = 0; q < asked; ++q) {
@@ -204,37 +194,20 @@ std::pair<NiahText, std::string> RowBuilder::question() {
   return {niah_text(spec_.value_kind, join_keys(keys), false), answer};
 }
 
-// Appends text, answer and EOS when they fit.
-bool RowBuilder::append(const std::string& text, const std::string& answer) {
-  const std::vector<int32_t> context = tokenizer_.encode(text), reply = tokenizer_.encode(answer);
-  if (static_cast<int64_t>(row_.ids.size() + context.size() + reply.size()) + 1 > request_.row_tokens) return false;
-  row_.ids.insert(row_.ids.end(), context.begin(), context.end());
-  row_.mask.insert(row_.mask.end(), context.size(), 0);
-  row_.ids.insert(row_.ids.end(), reply.begin(), reply.end());
-  row_.ids.push_back(static_cast<uint16_t>(request_.eos_id));
-  row_.mask.insert(row_.mask.end(), reply.size() + 1, 1);
-  return true;
-}
-
 TrainingRow RowBuilder::build() {
   plan();
   if (request_.length_jitter && !request_.as_evaluated && rng_.uniform() < 0.3)
     budget_ = static_cast<int64_t>(static_cast<double>(budget_) * (kMix.shortest + (1 - kMix.shortest) * rng_.uniform()));
-  row_.ids.push_back(static_cast<uint16_t>(request_.bos_id));
-  row_.mask.push_back(0);
   const std::string context = haystack();
   for (size_t i = 0; i < groups_.size(); ++i) unasked_.push_back(i);
   rng_.shuffle(unasked_);
   bool first = true;
   while (!unasked_.empty() && (first || !request_.as_evaluated)) {
     const auto [text, reply] = question();
-    if (!append((first ? text.header + context : std::string()) + text.question + text.answer_prefix, reply)) break;
+    if (!row_.append((first ? text.header + context : std::string()) + text.question + text.answer_prefix, reply)) break;
     first = false;
   }
-  if (first) row_.ids.clear(), row_.mask.clear();  // nothing fitted: the caller draws again
-  row_.ids.resize(static_cast<size_t>(request_.row_tokens), static_cast<uint16_t>(request_.eos_id));
-  row_.mask.resize(static_cast<size_t>(request_.row_tokens), 0);
-  return std::move(row_);
+  return row_.finish();
 }
 
 }  // namespace

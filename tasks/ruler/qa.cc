@@ -6,6 +6,7 @@
 #include <unordered_set>
 
 #include "sala/core/error.h"
+#include "sala/tasks/training.h"
 #include "tasks/ruler/qa_synth.h"
 #include "tasks/ruler/ruler_task.h"
 #include "tasks/text/budget.h"
@@ -175,6 +176,9 @@ class QaTask final : public RulerTask {
  public:
   QaTask(std::string_view name, std::string_view description, int hops)
       : RulerTask(name, description, kTokensToGenerate, Metric::kPart), hops_(hops) {}
+  TrainingRow training_row(const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const override {
+    return qa_training_row(*this, hops_, request, rng, tokenizer);
+  }
 
  protected:
   Sample fixed_sample(const SampleRequest& request, const Tokenizer& tokenizer) const override;

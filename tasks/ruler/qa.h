@@ -34,6 +34,10 @@ QaText qa_text(std::string_view question);
 // "Document 3:\n" before a document; documents are joined by an empty line.
 std::string qa_document_label(int64_t number);
 
+// Documents of the built-in collection and the questions that they answer; some rows as the evaluation has them.
+TrainingRow qa_training_row(const Task& task, int hops, const TrainingRequest& request, Rng& rng,
+                            const Tokenizer& tokenizer);
+
 const Task* qa_1_task();
 const Task* qa_2_task();
 

@@ -127,6 +127,14 @@ QaQuestion QaSynth1::question(Split split, int64_t number) {
   return question;
 }
 
+std::vector<SynthQuestion> QaSynth1::questions(Split split, int64_t document) {
+  const Paragraph paragraph(split, Article(split, document / kSlots), document);
+  std::vector<SynthQuestion> questions;
+  for (const auto& [attribute, answer] : paragraph.facts)
+    questions.push_back({fill_pattern(attribute->question, {{"E", paragraph.entity}}), answer});
+  return questions;
+}
+
 int64_t QaSynth2::num_questions(Split split) { return num_names(split) / kNamesPerDocument / kPairs; }
 int64_t QaSynth2::num_documents(Split split) { return num_questions(split) * kPairs * 2; }
 
@@ -157,6 +165,14 @@ QaQuestion QaSynth2::question(Split split, int64_t number) {
   for (int64_t i = 0; i < 2 * kPairs; ++i) question.gold.push_back(number * 2 * kPairs + i);
   question.support = {question.gold[0], question.gold[1]};
   return question;
+}
+
+std::vector<SynthQuestion> QaSynth2::questions(Split split, int64_t number, int64_t pair) {
+  const Chain chain(split, number, pair);
+  const std::string person = fill_pattern(chain.bridge->person_phrase, {{"E", chain.thing}});
+  return {{fill_pattern(chain.attribute->question, {{"W", person}}), chain.answer},
+          {fill_pattern(chain.attribute->question, {{"W", chain.person}}), chain.answer},
+          {"Who was " + person + "?", chain.person}};
 }
 
 }  // namespace sala::tasks

@@ -5,11 +5,16 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 #include "sala/tasks/corpora.h"
 #include "sala/tasks/task.h"
 
 namespace sala::tasks {
+
+struct SynthQuestion {
+  std::string question, answer;
+};
 
 // Articles on towns, rivers, companies or people of an invented region: 20 to 40 paragraphs of 90 to 160 words, each on one
 // entity with 3 to 5 of the six attributes of its article. A question asks one attribute; its answer, an invented name,
@@ -22,6 +27,8 @@ struct QaSynth1 {
   static std::string document(Split split, int64_t id);
   static int64_t num_questions(Split split);
   static QaQuestion question(Split split, int64_t number);
+  // Everything that a document states, asked.
+  static std::vector<SynthQuestion> questions(Split split, int64_t document);
 };
 
 // Bridge questions ("In which village was the founder of the company A born?") over a document on A and one on its founder,
@@ -33,6 +40,8 @@ struct QaSynth2 {
   static std::string document(Split split, int64_t id);
   static int64_t num_questions(Split split);
   static QaQuestion question(Split split, int64_t number);
+  // What the two documents of a pair answer: the bridge question and its two steps ("Who was the founder of the company A?").
+  static std::vector<SynthQuestion> questions(Split split, int64_t number, int64_t pair);
 };
 
 }  // namespace sala::tasks

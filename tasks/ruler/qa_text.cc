@@ -220,7 +220,7 @@ std::string answer_string(AnswerForm form, Rng& rng, const std::string& name) {
 }
 
 std::string filler_sentence(Rng& rng, const std::string& entity) {
-  static const std::vector<std::string_view> kNouns = plain(nouns(), 900), kAdjectives = plain(adjectives(), 300),
+  static const std::vector<std::string_view> kNouns = plain(nouns(), 900), kAdjectives = plain(prose_adjectives(), 300),
                                              kVerbs = plain(verbs(), 320);
   const auto word = [&](const std::vector<std::string_view>& list) { return list[rng.below(list.size())]; };
   const std::string_view pattern = kFillers[rng.below(kFillers.size())];

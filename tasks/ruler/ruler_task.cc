@@ -63,6 +63,10 @@ double RulerTask::score(const Sample& sample, std::string_view answer) const {
   return metric_ == Metric::kAll ? string_match_all(answer, sample.outputs) : string_match_part(answer, sample.outputs);
 }
 
+std::string RulerTask::training_answer(const Sample& sample) const {
+  return metric_ == Metric::kAll ? Task::training_answer(sample) : sample.outputs.at(0);
+}
+
 std::vector<std::pair<std::string, double>> RulerTask::diagnostics(const Sample& sample, std::string_view answer) const {
   return {{"word_match",
            metric_ == Metric::kAll ? word_match_all(answer, sample.outputs) : word_match_part(answer, sample.outputs)}};

@@ -50,6 +50,7 @@ class RulerTask : public Task {
   Sample make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const override;
   std::unique_ptr<SampleStream> open_stream(const SampleRequest& first, const Tokenizer& tokenizer) const override;
   double score(const Sample& sample, std::string_view answer) const override;
+  std::string training_answer(const Sample& sample) const override;
   // `word_match`: as the score, but a reference counts only where no letter or digit touches it.
   std::vector<std::pair<std::string, double>> diagnostics(const Sample& sample, std::string_view answer) const override;
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "sala/core/error.h"
+#include "sala/tasks/training.h"
 #include "tasks/ruler/niah.h"  // kNoiseSentence
 #include "tasks/ruler/ruler_task.h"
 #include "tasks/text/budget.h"
@@ -31,6 +32,12 @@ struct Draft {
 class VtTask final : public RulerTask {
  public:
   VtTask() : RulerTask("vt", "five variables of one value through four assignments", kTokensToGenerate, Metric::kAll) {}
+  std::string training_answer(const Sample& sample) const override {
+    return fmt::format("{}", fmt::join(sample.outputs, " "));
+  }
+  TrainingRow training_row(const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const override {
+    return vt_training_row(*this, request, rng, tokenizer);
+  }
 
  protected:
   Sample fixed_sample(const SampleRequest& request, const Tokenizer& tokenizer) const override;

@@ -38,6 +38,9 @@ void append_vt_context(std::string& text, const VtChain& chain, const std::vecto
 // Where the chain's lines go: distinct units below `units` while there are enough of them, ascending.
 std::vector<int64_t> draw_vt_positions(Rng& rng, int64_t units, int64_t count);
 
+// Several chains among noise lines, a question for each; some rows as the evaluation has them.
+TrainingRow vt_training_row(const Task& task, const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer);
+
 const Task* vt_task();
 
 }  // namespace sala::tasks

@@ -1,5 +1,7 @@
 #include "tasks/text/words.h"
 
+#include <string>
+
 #include "words_data.h"  // generated from tasks/data/words
 
 namespace sala::tasks {
@@ -27,6 +29,20 @@ const std::vector<std::string_view>& nouns() {
 }
 const std::vector<std::string_view>& verbs() {
   static const auto words = split_lines(data::kVerbs);
+  return words;
+}
+
+const std::vector<std::string_view>& prose_adjectives() {
+  static const auto words = [] {
+    constexpr std::string_view kOther =
+        " one two three four five six seven eight nine ten fifty hundred million other another such many more most all some "
+        "same own several much every each any enough few less next only first second third fourth last certain better "
+        "greatest least alone gone afraid anti over minimum maximum concerned located unable glad asleep alive aware ready ";
+    std::vector<std::string_view> made;
+    for (const std::string_view word : adjectives())
+      if (kOther.find(" " + std::string(word) + " ") == std::string_view::npos) made.push_back(word);
+    return made;
+  }();
   return words;
 }
 

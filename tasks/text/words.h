@@ -10,4 +10,7 @@ const std::vector<std::string_view>& adjectives();
 const std::vector<std::string_view>& nouns();
 const std::vector<std::string_view>& verbs();
 
+// The adjectives that can stand between an article and a noun of built-in prose: no numbers, quantities, predicates.
+const std::vector<std::string_view>& prose_adjectives();
+
 }  // namespace sala::tasks

@@ -10,11 +10,14 @@
 
 #include "sala/tokenizer/tokenizer.h"
 
+namespace sala {
+class Rng;
+}
+
 namespace sala::tasks {
 
 // Which part of the key and value space a sample may draw from. The parts are disjoint by stable_hash of the string, so no
-// key and no value of an evaluation sample was ever trained on (tests/tasks prove it). Haystack sentences come from a stream
-// for each part; of the 90,000 in a million-token essay, 21 also occur, by chance, where training essays begin.
+// key, no value and no essay sentence of an evaluation sample was ever trained on (tests/tasks prove it).
 enum class Split { kEval, kTrain };
 
 // fixed: upstream's templates and metrics without its defects (spec tasks 5). upstream: its random streams and sizing as
@@ -22,10 +25,12 @@ enum class Split { kEval, kTrain };
 enum class Mode { kFixed, kUpstream };
 std::string_view mode_name(Mode mode);  // `fixed`, `upstream`
 
+struct TrainingRequest;  // sala/tasks/training.h
+struct TrainingRow;
 struct Corpora;  // sala/tasks/corpora.h: texts from the user's files, loaded once, immutable
 
 // Version of all samples: raised when the bytes of any evaluation sample change, and stored with every result.
-inline constexpr int kSamplesVersion = 1;
+inline constexpr int kSamplesVersion = 2;
 
 // What makes a sample. A sample is a pure function of this, the tokenizer and kSamplesVersion.
 struct SampleRequest {
@@ -89,6 +94,14 @@ class Task {
   // Further figures of the same answer by name, shown beside the score and never ranked by (word-boundary match, confusion,
   // ...).
   virtual std::vector<std::pair<std::string, double>> diagnostics(const Sample&, std::string_view) const { return {}; }
+
+  // What a model is taught to answer. Default: the references, joined by ", ".
+  virtual std::string training_answer(const Sample& sample) const;
+  // Tokens to leave for that answer in a training row. Default: tokens_to_generate(), at most 64.
+  virtual int64_t training_answer_room() const;
+  // A packed training row (sala/tasks/training.h). Default: samples of the training split one after the other, as many as
+  // fit. Throws Error{kUsage} when request.row_tokens cannot hold one.
+  virtual TrainingRow training_row(const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const;
 };
 
 struct TaskInfo {

@@ -27,10 +27,10 @@ struct TrainingRow {
   std::vector<uint8_t> mask;  // [row_tokens], 1 = answer token (its EOS included)
 };
 
-// Row `index`, a pure function of the request and the index. A row is BOS, a haystack, the question exactly as the
-// evaluation asks it, its answer and EOS, then further questions on the same haystack, about keys that were not asked for
-// yet, until the row is full. Throws Error{kUsage} when row_tokens cannot hold one question, Error{kUnsupported} for a task
-// without training rows.
+// Row `index`, a pure function of the request and the index; its task is drawn by weight. A row is BOS, a haystack, the
+// question exactly as the evaluation asks it, its answer and EOS; then further questions on the same haystack that were not
+// asked yet, or further samples, until the row is full (Task::training_row). Throws Error{kUsage} when row_tokens cannot
+// hold one question and for a task that is not in the registry.
 TrainingRow make_training_row(const TrainingRequest& request, int64_t index, const Tokenizer& tokenizer);
 
 // Writes all rows in parallel, streaming. progress(rows done). Throws Error{kIo}; a partial file is removed.
