@@ -1,6 +1,7 @@
 #include "tasks/text/fit.h"
 
 #include <algorithm>
+#include <cstdlib>
 
 #include "sala/core/error.h"
 
@@ -79,8 +80,9 @@ FittedPrompt fit_prompt(const UnitPrompt& prompt, int64_t target, const Tokenize
     } else {
       fits = units;
       best = std::move(tried);
-      if (units > 0 && tokens == estimated && units + 1 < too_many &&
-          tokens + (estimate.upto(units + 1) - estimate.upto(units)) > target)
+      // One more unit does not fit, by more than what all units together were misjudged by.
+      if (units > 0 && units + 1 < too_many &&
+          tokens + (estimate.upto(units + 1) - estimate.upto(units)) > target + std::abs(tokens - estimated))
         break;
       if (counts >= kPatience && static_cast<double>(tokens) >= kGoodFill * static_cast<double>(target)) break;
     }
