@@ -21,8 +21,25 @@ std::vector<size_t> boundaries(std::string_view text) {
 
 }  // namespace
 
-BpeMerges::BpeMerges(const std::vector<Piece>& pieces) {
+void BpeMerges::note_joins(std::string_view piece) {
+  const auto byte = [&](size_t& at) {  // the next character: an ASCII one, a space for U+2581, else any byte of it
+    const bool space = piece.substr(at).starts_with(kSpace);
+    const auto c = static_cast<unsigned char>(space ? ' ' : piece[at]);
+    at += space ? kSpace.size() : 1;
+    return c;
+  };
+  size_t at = 0;
+  for (unsigned char left = byte(at); at < piece.size();) {
+    const unsigned char right = byte(at);
+    joins_[left][right] = true;
+    left = right;
+  }
+}
+
+BpeMerges::BpeMerges(const std::vector<Piece>& pieces) : joins_(256) {
   ascii_.fill(kUnknown);
+  for (size_t left = 0; left < 256; ++left)
+    for (size_t right = 0; right < 256; ++right) joins_[left][right] = left >= 128 || right >= 128;
   std::unordered_map<std::string_view, int32_t> symbols;
   for (size_t id = 0; id < pieces.size(); ++id) {
     scores_.push_back(pieces[id].score);
@@ -34,6 +51,7 @@ BpeMerges::BpeMerges(const std::vector<Piece>& pieces) {
     if (pieces[id].type != PieceType::kNormal) continue;
     const std::string_view text = pieces[id].text;
     const std::vector<size_t> at = boundaries(text);
+    if (at.size() > 1) note_joins(text);
     for (size_t i = 0; i + 1 < at.size(); ++i) {
       const std::string_view character = text.substr(at[i], at[i + 1] - at[i]);
       const auto [entry, added] = symbols.emplace(character, next);

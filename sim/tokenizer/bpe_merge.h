@@ -38,6 +38,11 @@ class BpeMerges {
     const auto found = wide_.find(packed(character));
     return found == wide_.end() ? kUnknown : found->second;
   }
+  // Whether some piece holds byte `left` right before byte `right` (a space stands for U+2581). Where none does, no merge
+  // crosses, and the two sides can be encoded apart. Bytes of longer characters always join.
+  bool joins(char left, char right) const {
+    return joins_[static_cast<unsigned char>(left)][static_cast<unsigned char>(right)];
+  }
   // Merges the pair with the best score until no pair is a piece; the leftmost of equals (SentencePiece's order). `symbols`
   // are linked through previous and next (-1 at the ends); `heap` is scratch.
   void merge(std::vector<Symbol>& symbols, std::vector<Candidate>& heap) const;
@@ -60,7 +65,10 @@ class BpeMerges {
   int32_t merged(int32_t left, int32_t right) const;
   void insert(uint64_t key, int32_t piece);
 
+  void note_joins(std::string_view piece);
+
   std::array<int32_t, 128> ascii_;
+  std::vector<std::array<bool, 256>> joins_;    // [256] by left byte
   std::unordered_map<uint32_t, int32_t> wide_;  // by packed bytes
   std::vector<float> scores_;                   // by piece
   std::vector<Pair> pairs_;                     // open addressing, at most half full

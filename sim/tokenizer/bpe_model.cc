@@ -1,6 +1,8 @@
 // Byte-fallback BPE over SentencePiece pieces, one word at a time through a cache. Merges cannot cross from a word into the
-// space after it, because no piece does (unsupported_reason() says which models this class serves), so the ids of a text are
-// those of its words, each with the spaces before it. tests/sim/tokenizer hold it equal to libsentencepiece.
+// space after it, because no piece does (unsupported_reason() says which models this class serves), nor from a character to
+// another that never follows it in a piece (a digit and its neighbours, in the family's vocabulary). So the ids of a text
+// are those of its parts between such places, each with the spaces before it. tests/sim/tokenizer hold it equal to
+// libsentencepiece.
 #include <algorithm>
 #include <atomic>
 #include <cstring>
@@ -69,7 +71,8 @@ class BpeTokenizer final : public Tokenizer {
   BpeMerges merges_;
   int32_t space_;  // symbol of U+2581
   std::array<int32_t, 256> byte_ids_;
-  std::vector<int16_t> byte_of_;  // [pieces] the byte of a byte piece, else -1
+  std::array<int32_t, 256> single_ids_;  // by byte: the id of that character alone; -1 when it is no piece
+  std::vector<int16_t> byte_of_;         // [pieces] the byte of a byte piece, else -1
 };
 
 BpeTokenizer::BpeTokenizer(SpModel model)
@@ -83,6 +86,11 @@ BpeTokenizer::BpeTokenizer(SpModel model)
     const int byte = byte_of_piece(model_.pieces[id].text);
     byte_of_[id] = static_cast<int16_t>(byte);
     byte_ids_[static_cast<size_t>(byte)] = static_cast<int32_t>(id);
+  }
+  for (int c = 0; c < 256; ++c) {
+    const char character = static_cast<char>(c);
+    const int32_t id = c < 128 ? merges_.symbol({&character, 1}) : BpeMerges::kUnknown;
+    single_ids_[static_cast<size_t>(c)] = id < vocab_size() ? id : -1;  // a space alone is never asked for
   }
 }
 
@@ -133,26 +141,34 @@ void BpeTokenizer::each_word(std::string_view text, Emit&& emit) const {
   if (text.empty()) return;
   ThreadState& state = thread_state(instance_);
   // A written U+2581 is a space to the model; such a text is encoded as one word.
-  const bool one_word = memmem(text.data(), text.size(), kSpace.data(), kSpace.size()) != nullptr;
+  const size_t mark = text.find(kSpace[0]);
+  const bool one_word = mark != std::string_view::npos && text.find(kSpace, mark) != std::string_view::npos;
   int64_t spaces = model_.add_dummy_prefix ? 1 : 0;
   for (size_t at = 0; at < text.size(); spaces = 0) {
     for (; !one_word && at < text.size() && text[at] == ' '; ++at) ++spaces;
     uint64_t hash = WordCache::kHashSeed;
-    bool cacheable = spaces == 1 && !one_word;
-    size_t end = one_word ? text.size() : at;
-    for (; end < text.size() && text[end] != ' '; ++end) {
-      const auto c = static_cast<unsigned char>(text[end]);
-      if (static_cast<unsigned>(c - '0') < 10 || c == '-') cacheable = false;  // keys and values: rarely seen twice
-      hash = WordCache::mix(hash, c);
+    size_t end = at;
+    if (one_word) {
+      end = text.size();
+    } else if (at < text.size()) {
+      do hash = WordCache::mix(hash, static_cast<unsigned char>(text[end++]));
+      while (end < text.size() && text[end] != ' ' && merges_.joins(text[end - 1], text[end]));
     }
     const std::string_view word = text.substr(at, end - at);
-    cacheable = cacheable && !word.empty() && word.size() <= kMaxCachedWord;
-    const WordCache::Entry* entry = cacheable ? state.cache.find(WordCache::finish(hash), word) : nullptr;
+    if (spaces == 0 && word.size() == 1 && single_ids_[static_cast<unsigned char>(word[0])] >= 0) {
+      constexpr int32_t kAtWord = 0;
+      emit(&single_ids_[static_cast<unsigned char>(word[0])], &kAtWord, size_t{1}, at);
+      at = end;
+      continue;
+    }
+    const bool cacheable = !one_word && spaces <= 1 && !word.empty() && word.size() <= kMaxCachedWord;
+    if (cacheable) hash = WordCache::finish(hash, static_cast<uint64_t>(spaces));
+    const WordCache::Entry* entry = cacheable ? state.cache.find(hash, word) : nullptr;
     if (entry != nullptr) {
       emit(state.cache.ids(*entry), state.cache.offsets(*entry), static_cast<size_t>(entry->count), at);
     } else {
       encode_word(word, spaces, state);
-      if (cacheable) state.cache.insert(WordCache::finish(hash), word, state.ids, state.offsets);
+      if (cacheable) state.cache.insert(hash, word, state.ids, state.offsets);
       emit(state.ids.data(), state.offsets.data(), state.ids.size(), at);
     }
     at = end;
@@ -189,8 +205,10 @@ void BpeTokenizer::encode_into(std::string_view text, std::vector<int32_t>& out,
   out.clear();
   byte_offsets.clear();
   each_word(text, [&](const int32_t* ids, const int32_t* offsets, size_t count, size_t at) {
-    out.insert(out.end(), ids, ids + count);
-    for (size_t i = 0; i < count; ++i) byte_offsets.push_back(std::max<int64_t>(0, static_cast<int64_t>(at) + offsets[i]));
+    for (size_t i = 0; i < count; ++i) {
+      out.push_back(ids[i]);
+      byte_offsets.push_back(std::max<int64_t>(0, static_cast<int64_t>(at) + offsets[i]));
+    }
   });
 }
 
