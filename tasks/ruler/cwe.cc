@@ -267,24 +267,27 @@ const CweText& cwe_text() {
 }
 
 std::vector<std::string_view> cwe_lexicon(const SampleRequest& request) {
-  std::vector<std::string_view> words;
-  std::unordered_set<std::string_view> seen;
-  const auto add = [&](std::string_view word, bool built_in) {
-    if ((!built_in || request.mode == Mode::kUpstream || split_of(word) == request.split) && seen.insert(word).second)
-      words.push_back(word);
+  const auto make = [](const Corpora* corpora, std::optional<Split> split) {  // split: of the built-in words
+    std::vector<std::string_view> words;
+    std::unordered_set<std::string_view> seen;
+    const auto add_list = [&](const std::vector<std::string>* given, const std::vector<std::string_view>& built_in) {
+      if (given != nullptr && !given->empty()) {
+        for (const std::string& word : *given)
+          if (seen.insert(word).second) words.push_back(word);
+      } else {
+        for (const std::string_view word : built_in)
+          if ((!split || split_of(word) == *split) && seen.insert(word).second) words.push_back(word);
+      }
+    };
+    add_list(corpora ? &corpora->nouns : nullptr, nouns());
+    add_list(corpora ? &corpora->adjectives : nullptr, adjectives());
+    add_list(corpora ? &corpora->verbs : nullptr, verbs());
+    return words;
   };
-  const auto add_list = [&](const std::vector<std::string>* given, const std::vector<std::string_view>& built_in) {
-    if (given != nullptr && !given->empty()) {
-      for (const std::string& word : *given) add(word, false);
-    } else {
-      for (const std::string_view word : built_in) add(word, true);
-    }
-  };
-  const Corpora* corpora = request.corpora;
-  add_list(corpora ? &corpora->nouns : nullptr, nouns());
-  add_list(corpora ? &corpora->adjectives : nullptr, adjectives());
-  add_list(corpora ? &corpora->verbs : nullptr, verbs());
-  return words;
+  if (request.mode == Mode::kUpstream) return make(request.corpora, std::nullopt);
+  if (request.corpora != nullptr) return make(request.corpora, request.split);
+  static const std::vector<std::string_view> eval = make(nullptr, Split::kEval), train = make(nullptr, Split::kTrain);
+  return request.split == Split::kEval ? eval : train;
 }
 
 CweWordStream::CweWordStream(const SampleRequest& request, bool long_list, Rng& rng)

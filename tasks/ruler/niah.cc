@@ -285,9 +285,8 @@ Sample NiahTask::make_sample(const SampleRequest& request, const Tokenizer& toke
   FreshValues values(spec_.name, request);
   Draft parts = draft(request, values);
   HaystackUnits units(spec_, request, values);
-  const std::string separator(1, units.separator());
-  const int64_t noise_tokens =
-      spec_.haystack == Haystack::kNoise ? tokens_after_stop(separator, kNoiseSentence, tokenizer) : 0;
+  TokensAfterStop tokens_of(std::string(1, units.separator()), tokenizer);
+  const int64_t noise_tokens = spec_.haystack == Haystack::kNoise ? tokens_of(kNoiseSentence) : 0;
   UnitPrompt growing;
   growing.task = spec_.name;
   growing.tokens_to_generate = kTokensToGenerate;
@@ -297,7 +296,7 @@ Sample NiahTask::make_sample(const SampleRequest& request, const Tokenizer& toke
     if (i == kUnitsThatTell)
       units.reserve(static_cast<size_t>(1.03 * static_cast<double>(units.bytes(i) + static_cast<size_t>(i)) *
                                         static_cast<double>(request.length) / static_cast<double>(tokens)));
-    const int64_t added = tokens_after_stop(separator, units[i], tokenizer);
+    const int64_t added = tokens_of(units[i]);
     tokens += added;
     return added;
   };

@@ -50,10 +50,16 @@ void FittedPrompt::tokenize(const Tokenizer& tokenizer, int64_t expected) {
   tokenizer.encode_into(text, ids, offsets);
 }
 
-int64_t tokens_after_stop(std::string_view separator, std::string_view unit, const Tokenizer& tokenizer) {
-  std::string text = ".";
-  text.append(separator).append(unit);
-  return tokenizer.count(text) - tokenizer.count(".");
+TokensAfterStop::TokensAfterStop(std::string_view separator, const Tokenizer& tokenizer)
+    : tokenizer_(tokenizer),
+      text_(std::string(".").append(separator)),
+      unit_at_(text_.size()),
+      stop_tokens_(tokenizer.count(".")) {}
+
+int64_t TokensAfterStop::operator()(std::string_view unit) {
+  text_.resize(unit_at_);
+  text_.append(unit);
+  return tokenizer_.count(text_) - stop_tokens_;
 }
 
 FittedPrompt fit_prompt(const UnitPrompt& prompt, int64_t target, const Tokenizer& tokenizer) {

@@ -43,7 +43,17 @@ struct FittedPrompt {
 // with the smallest length that works when not even the prompt without units fits.
 FittedPrompt fit_prompt(const UnitPrompt& prompt, int64_t target, const Tokenizer& tokenizer);
 
-// What `unit` adds to the count behind a separator and a unit that ends with a full stop.
-int64_t tokens_after_stop(std::string_view separator, std::string_view unit, const Tokenizer& tokenizer);
+// What a unit adds to the count behind a separator and a unit that ends with a full stop.
+class TokensAfterStop {
+ public:
+  TokensAfterStop(std::string_view separator, const Tokenizer& tokenizer);
+  int64_t operator()(std::string_view unit);
+
+ private:
+  const Tokenizer& tokenizer_;
+  std::string text_;  // full stop, separator, then the unit asked for
+  size_t unit_at_;
+  int64_t stop_tokens_;
+};
 
 }  // namespace sala::tasks

@@ -118,8 +118,8 @@ TEST(FitPrompt, SpansAreThoseOfTheBytes) {
 
 TEST(FitPrompt, TokensAfterAStop) {
   const auto bytes = open_tokenizer("byte"), words = open_tokenizer("whitespace");
-  EXPECT_EQ(tokens_after_stop("\n", "The sky.", *bytes), 9);
-  EXPECT_EQ(tokens_after_stop(" ", "The sky.", *words), 2);
+  EXPECT_EQ(TokensAfterStop("\n", *bytes)("The sky."), 9);
+  EXPECT_EQ(TokensAfterStop(" ", *words)("The sky."), 2);
 }
 
 }  // namespace
