@@ -66,12 +66,19 @@ class BpeTokenizer final : public Tokenizer {
   template <class Emit>
   void each_word(std::string_view text, Emit&& emit) const;
 
+  // Whether the character at `at`, which nothing before it joins, is a token of its own.
+  bool alone(std::string_view text, size_t at) const {
+    return single_ids_[static_cast<unsigned char>(text[at])] >= 0 &&
+           (at + 1 == text.size() || text[at + 1] == ' ' || !merges_.joins(text[at], text[at + 1]));
+  }
+
+  static constexpr int32_t kAtWord = 0;  // offset of a token that begins where its word does
   SpModel model_;
   uint64_t instance_;  // owner mark of the threads' states
   BpeMerges merges_;
   int32_t space_;  // symbol of U+2581
   std::array<int32_t, 256> byte_ids_;
-  std::array<int32_t, 256> single_ids_;  // by byte: the id of that character alone; -1 when it is no piece
+  std::array<int32_t, 256> single_ids_;  // by byte: the id of that character alone; -1 when it is no piece, and for a space
   std::vector<int16_t> byte_of_;         // [pieces] the byte of a byte piece, else -1
 };
 
@@ -90,7 +97,7 @@ BpeTokenizer::BpeTokenizer(SpModel model)
   for (int c = 0; c < 256; ++c) {
     const char character = static_cast<char>(c);
     const int32_t id = c < 128 ? merges_.symbol({&character, 1}) : BpeMerges::kUnknown;
-    single_ids_[static_cast<size_t>(c)] = id < vocab_size() ? id : -1;  // a space alone is never asked for
+    single_ids_[static_cast<size_t>(c)] = id < vocab_size() && c != ' ' ? id : -1;
   }
 }
 
@@ -146,6 +153,12 @@ void BpeTokenizer::each_word(std::string_view text, Emit&& emit) const {
   int64_t spaces = model_.add_dummy_prefix ? 1 : 0;
   for (size_t at = 0; at < text.size(); spaces = 0) {
     for (; !one_word && at < text.size() && text[at] == ' '; ++at) ++spaces;
+    if (spaces == 0 && !one_word) {  // characters that nothing joins: digits, mostly
+      const size_t first = at;
+      for (; at < text.size() && alone(text, at); ++at)
+        emit(&single_ids_[static_cast<unsigned char>(text[at])], &kAtWord, size_t{1}, at);
+      if (at > first) continue;
+    }
     uint64_t hash = WordCache::kHashSeed;
     size_t end = at;
     if (one_word) {
@@ -155,12 +168,6 @@ void BpeTokenizer::each_word(std::string_view text, Emit&& emit) const {
       while (end < text.size() && text[end] != ' ' && merges_.joins(text[end - 1], text[end]));
     }
     const std::string_view word = text.substr(at, end - at);
-    if (spaces == 0 && word.size() == 1 && single_ids_[static_cast<unsigned char>(word[0])] >= 0) {
-      constexpr int32_t kAtWord = 0;
-      emit(&single_ids_[static_cast<unsigned char>(word[0])], &kAtWord, size_t{1}, at);
-      at = end;
-      continue;
-    }
     const bool cacheable = !one_word && spaces <= 1 && !word.empty() && word.size() <= kMaxCachedWord;
     if (cacheable) hash = WordCache::finish(hash, static_cast<uint64_t>(spaces));
     const WordCache::Entry* entry = cacheable ? state.cache.find(hash, word) : nullptr;

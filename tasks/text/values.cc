@@ -8,21 +8,24 @@ namespace {
 
 constexpr uint64_t kSplitSeed = 0x5a1a;
 
-void append_hex(std::string& text, uint64_t value, int digits) {
-  for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4) text.push_back("0123456789abcdef"[value >> shift & 15]);
+// Writes `digits` lower-case hexadecimal digits and returns their end.
+char* put_hex(char* at, uint64_t value, int digits) {
+  for (int shift = 4 * (digits - 1); shift >= 0; shift -= 4) *at++ = "0123456789abcdef"[value >> shift & 15];
+  return at;
 }
 
 void draw_uuid(Rng& rng, std::string& text) {
   uint64_t high = rng.next_u64(), low = rng.next_u64();
   high = (high & ~uint64_t{0xf000}) | 0x4000;                // version 4
   low = (low & ~(uint64_t{3} << 62)) | (uint64_t{1} << 63);  // RFC variant
-  append_hex(text, high >> 32, 8);
+  text.resize(36);
+  char* at = put_hex(text.data(), high >> 32, 8);
   for (const uint64_t part : {high >> 16, high, low >> 48}) {
-    text.push_back('-');
-    append_hex(text, part, 4);
+    *at++ = '-';
+    at = put_hex(at, part, 4);
   }
-  text.push_back('-');
-  append_hex(text, low, 12);
+  *at++ = '-';
+  put_hex(at, low, 12);
 }
 
 }  // namespace

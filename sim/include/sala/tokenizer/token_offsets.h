@@ -22,8 +22,7 @@ class TokenOffsets {
   }
   void push_back(int64_t byte) {
     const auto step = static_cast<uint64_t>(byte - last_);
-    if (steps_.size() % kBlock == 0) blocks_.push_back(byte);
-    if (step >= kFar) far_.emplace_back(size(), byte);
+    if (steps_.size() % kBlock == 0 || step >= kFar) note(byte, step);
     steps_.push_back(static_cast<uint8_t>(std::min<uint64_t>(step, kFar)));
     last_ = byte;
   }
@@ -47,6 +46,10 @@ class TokenOffsets {
   }
 
  private:
+  void note(int64_t byte, uint64_t step) {
+    if (steps_.size() % kBlock == 0) blocks_.push_back(byte);
+    if (step >= kFar) far_.emplace_back(size(), byte);
+  }
   static constexpr int64_t kBlock = 256;
   static constexpr uint64_t kFar = 255;  // a step of this size or more: the offset is in far_
   int64_t next(int64_t byte, int64_t token) const {
