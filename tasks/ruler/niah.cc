@@ -20,7 +20,8 @@ namespace {
 
 constexpr int64_t kTokensToGenerate = 128;
 constexpr int64_t kUnitsThatTell = 512;  // after these the bytes of the whole haystack are known well enough to reserve them
-constexpr int kDepths = 40;              // round(linspace(0, 100, 40)) of spec 1.4
+constexpr int64_t kProbedLength = 16384;  // from here on a probe costs less than a second count would, on average
+constexpr int kDepths = 40;               // round(linspace(0, 100, 40)) of spec 1.4
 
 const char* plural(ValueKind kind) {
   return kind == ValueKind::kNumber ? "numbers" : kind == ValueKind::kUuid ? "uuids" : "words";
@@ -291,6 +292,9 @@ Sample NiahTask::make_sample(const SampleRequest& request, const Tokenizer& toke
   growing.task = spec_.name;
   growing.tokens_to_generate = kTokensToGenerate;
   int64_t tokens = 0;  // of the units so far
+  // A needle may open an essay or not, and costs a token more or less there: at any depth but 0 it does not among 64
+  // sentences, as it does not among more.
+  if (spec_.haystack == Haystack::kEssay && request.length >= kProbedLength) growing.probe_units = 64;
   growing.unit_tokens = [&](int64_t i) {
     if (noise_tokens > 0) return noise_tokens;
     if (i == kUnitsThatTell)

@@ -71,14 +71,17 @@ FittedPrompt fit_prompt(const UnitPrompt& prompt, int64_t target, const Tokenize
         prompt.task, target + prompt.tokens_to_generate, smallest + prompt.tokens_to_generate, smallest,
         prompt.tokens_to_generate);
   Estimate estimate(prompt);
+  int64_t base = smallest;  // of the prompt beside its units
+  if (prompt.probe_units > 0 && smallest + estimate.upto(prompt.probe_units) <= target)
+    base = tokenizer.count(prompt.build(prompt.probe_units)) - estimate.upto(prompt.probe_units);
   FittedPrompt best;
   int64_t fits = -1, too_many = prompt.units == INT64_MAX ? INT64_MAX : prompt.units + 1;  // best holds `fits` units
-  int64_t units = estimate.fitting(static_cast<double>(target - smallest), 1.0);
+  int64_t units = estimate.fitting(static_cast<double>(target - base), 1.0);
   for (int counts = 1;; ++counts) {
     FittedPrompt tried;
     tried.units = units;
     tried.text = prompt.build(units);
-    const int64_t estimated = smallest + estimate.upto(units);
+    const int64_t estimated = base + estimate.upto(units);
     tried.tokenize(tokenizer, estimated);
     const auto tokens = static_cast<int64_t>(tried.ids.size());
     if (tokens > target) {
@@ -93,9 +96,8 @@ FittedPrompt fit_prompt(const UnitPrompt& prompt, int64_t target, const Tokenize
       if (counts >= kPatience && static_cast<double>(tokens) >= kGoodFill * static_cast<double>(target)) break;
     }
     if (fits + 1 == too_many || counts == kMostCounts) break;
-    const double scale =
-        units == 0 ? 1.0 : static_cast<double>(tokens - smallest) / static_cast<double>(estimated - smallest);
-    const int64_t guess = estimate.fitting(static_cast<double>(target - smallest), std::max(scale, 1e-3));
+    const double scale = units == 0 ? 1.0 : static_cast<double>(tokens - base) / static_cast<double>(estimated - base);
+    const int64_t guess = estimate.fitting(static_cast<double>(target - base), std::max(scale, 1e-3));
     units = std::clamp<int64_t>(guess, fits + 1, too_many - 1);
     if (counts > kPatience && too_many != INT64_MAX) units = fits + (too_many - fits) / 2;  // the guesses do not close in
   }

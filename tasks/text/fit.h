@@ -16,6 +16,9 @@ struct UnitPrompt {
   std::string_view task;           // for messages
   int64_t tokens_to_generate = 0;  // for messages: what the caller took off the length
   int64_t units = INT64_MAX;       // how many there are
+  // A prompt of so many units is counted first, so that what header and question cost beside units is known exactly; 0 =
+  // take it from the prompt without units.
+  int64_t probe_units = 0;
   // What unit `i` adds to the count in its place. Exact for most tokenizers; an estimate is corrected by whole counts.
   // Called with rising i.
   std::function<int64_t(int64_t i)> unit_tokens;

@@ -103,13 +103,16 @@ TEST(RulerMemory, ASampleIsTokenizedAtMostTwice) {
   for (const char* name : {SALA_SOURCE_DIR "/models/tokenizer.model", "whitespace", "byte"}) {
     const auto tokenizer = open_tokenizer(name);
     const CountingTokenizer counting(*tokenizer);
-    for (const char* task : {"vt", "cwe", "fwe", "qa_1", "qa_2"}) {
+    for (const TaskInfo& info : resolve_tasks("ruler")) {
       SampleRequest request;
       request.length = kLength;
-      counting.bytes = 0;
-      const Sample sample = task_of(task).make_sample(request, counting);
-      const double passes = static_cast<double>(counting.bytes) / static_cast<double>(sample.prompt().size());
-      EXPECT_LE(passes, 2.2) << task << " with " << name;  // two of the whole, and the small texts that estimate
+      for (request.index = 0; request.index < 4; ++request.index) {
+        counting.bytes = 0;
+        const Sample sample = info.task->make_sample(request, counting);
+        const double passes = static_cast<double>(counting.bytes) / static_cast<double>(sample.prompt().size());
+        // Two of the whole, and the small texts that estimate.
+        EXPECT_LE(passes, 2.2) << sample.id << " with " << name;
+      }
     }
   }
 }
