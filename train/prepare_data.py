@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the packed token files of a recipe with the C++ generator. Example:
 
-  train/prepare_data.py train/recipes/niah.toml --generator build/release/sala_generate --out /tmp/data --threads 2
+  train/prepare_data.py train/recipes/tasks.toml --generator build/release/sala_generate --out /tmp/data --threads 2
 """
 
 import argparse
@@ -11,9 +11,6 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
 from sala_train.recipe import Recipe  # noqa: E402
-
-NIAH = ["niah_single_1", "niah_single_2", "niah_single_3", "niah_multikey_1", "niah_multikey_2", "niah_multikey_3",
-        "niah_multivalue", "niah_multiquery"]
 
 
 def main() -> None:
@@ -37,10 +34,11 @@ def main() -> None:
 
     for index, stage in enumerate(recipe.stages):
         for length in sorted(set(stage.lengths)):
-            generate(args.out / f"stage{index}_{length}.tok", stage.tasks, length, stage.rows(length), recipe.data_seed + index,
-                     *(["--weights", stage.weights] if stage.weights else []))
+            weights = recipe.weights(length)
+            generate(args.out / f"stage{index}_{length}.tok", ",".join(weights), length, stage.rows(length), recipe.data_seed + index,
+                     "--weights", ",".join(f"{task}={weight}" for task, weight in weights.items()))
     for length, rows in zip(recipe.validation.get("lengths", []), recipe.validation.get("rows", []), strict=True):
-        for task in NIAH:  # train split, a seed of its own: the evaluation split stays unseen
+        for task in recipe.weights(length):  # train split, a seed of its own: the evaluation split stays unseen
             generate(args.out / f"valid_{task}_{length}.tok", task, length, rows, recipe.data_seed + 7919, "--as-evaluated")
 
 

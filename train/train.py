@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains one member of the family, in pieces that resume. Example:
 
-  train/train.py --config models/sala-tiny/config.json --recipe train/recipes/niah.toml --data /tmp/data --out /tmp/sala-tiny --minutes 9
+  train/train.py --config models/sala-tiny/config.json --recipe train/recipes/tasks.toml --data /tmp/data --out /tmp/sala-tiny --minutes 9
 
 Writes checkpoint.pt (resumable), model.safetensors (bf16, released tensor names), training.json and log.jsonl into --out.
 On a GPU the layers are compiled (--eager: not) and the whole step is one CUDA graph; on a CPU everything runs as written, in fp32.
@@ -121,6 +121,7 @@ def main() -> None:
     parser.add_argument("--recipe", required=True, type=Path)
     parser.add_argument("--data", required=True, type=Path, help="directory written by prepare_data.py")
     parser.add_argument("--out", required=True, type=Path)
+    parser.add_argument("--seed", type=int, help="in place of the recipe's: another initialisation, the same rows")
     parser.add_argument("--minutes", type=float, default=1e9, help="stop after this long and keep a checkpoint to resume from")
     parser.add_argument("--steps", type=int, default=10**9, help="stop after this many steps in all")
     parser.add_argument("--init", type=Path, help="start from this model.safetensors (and keep the training.json beside it) instead of the seed")
@@ -133,6 +134,7 @@ def main() -> None:
     device, began = torch.device(args.device), time.time()
     torch.backends.cuda.matmul.allow_tf32 = True
     config_text, recipe = args.config.read_text(), Recipe.load(args.recipe)
+    recipe.seed = recipe.seed if args.seed is None else args.seed
     identity = hashlib.sha256((config_text + json.dumps(recipe.as_dict(), sort_keys=True)).encode()).hexdigest()
     model = SalaForCausalLM(ModelConfig.load(args.config))
     initialise(model, recipe.seed)

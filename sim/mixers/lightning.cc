@@ -31,13 +31,13 @@ class State final : public MixerState {
 
 class Lightning final : public Mixer {
  public:
-  Lightning(const ModelConfig& config, const LayerTensors* tensors)
+  Lightning(const ModelConfig& config, int layer, const LayerTensors* tensors)
       : config_(config),
         tensors_(tensors),
         H_(config.lightning_nh),
         Hkv_(config.lightning_nkv),
         D_(config.lightning_head_dim),
-        slopes_(config.slopes()) {}
+        slopes_(config.slopes(layer)) {}
 
   std::unique_ptr<MixerState> make_state(int64_t) const override { return std::make_unique<State>(H_, D_); }
   StateBytes state_bytes(int64_t) const override { return {.linear_state = (H_ * D_ * D_ + 2 * kChunk * H_ * D_) * kFloat}; }
@@ -142,8 +142,10 @@ void check_lightning(const ModelConfig& config) {
   if (config.lightning_head_dim < 2 || config.lightning_head_dim % 2 != 0)
     throw Error(ErrorCode::kConfig, "lightning_head_dim is {}, expected an even number", config.lightning_head_dim);
   const std::vector<double>& slopes = config.sala_lab.lightning_slopes;
-  if (!slopes.empty() && static_cast<int64_t>(slopes.size()) != heads)
-    throw Error(ErrorCode::kConfig, "sala_lab.lightning_slopes has {} slopes, lightning_nh is {}", slopes.size(), heads);
+  const auto given = static_cast<int64_t>(slopes.size());
+  if (given != 0 && given != heads && given != heads * config.num_hidden_layers)
+    throw Error(ErrorCode::kConfig, "sala_lab.lightning_slopes has {} slopes; lightning_nh is {}, with {} layers {}", given, heads,
+                config.num_hidden_layers, heads * config.num_hidden_layers);
   for (const double slope : slopes)
     if (!(slope >= 0)) throw Error(ErrorCode::kConfig, "sala_lab.lightning_slopes has {}, expected at least 0", slope);
 }
@@ -161,8 +163,8 @@ std::vector<TensorSpec> lightning_tensors(const ModelConfig& config) {
   return specs;
 }
 
-std::unique_ptr<Mixer> make_lightning(const ModelConfig& config, int, const LayerTensors* tensors) {
-  return std::make_unique<Lightning>(config, tensors);
+std::unique_ptr<Mixer> make_lightning(const ModelConfig& config, int layer, const LayerTensors* tensors) {
+  return std::make_unique<Lightning>(config, layer, tensors);
 }
 
 }  // namespace sala

@@ -81,9 +81,11 @@ double ModelConfig::lightning_scale_value() const {
   return lightning_scale == "1/d" ? 1.0 / d : 1.0;
 }
 
-std::vector<float> ModelConfig::slopes() const {
-  if (sala_lab.lightning_slopes.empty()) return alibi_slopes(lightning_nh);
-  return {sala_lab.lightning_slopes.begin(), sala_lab.lightning_slopes.end()};
+std::vector<float> ModelConfig::slopes(int64_t layer) const {
+  const std::vector<double>& given = sala_lab.lightning_slopes;
+  if (given.empty()) return alibi_slopes(lightning_nh);
+  const auto row = given.begin() + (static_cast<int64_t>(given.size()) == lightning_nh ? 0 : layer * lightning_nh);
+  return {row, row + lightning_nh};
 }
 
 bool ModelConfig::uses(const std::string& mixer) const {

@@ -92,7 +92,7 @@ class Trainer(unittest.TestCase):
         config.update(vocab_size=64, hidden_size=32, intermediate_size=32, head_dim=16, lightning_head_dim=8, dim_model_base=32)
         (self.folder / "config.json").write_text(json.dumps(config))
         (self.folder / "recipe.toml").write_text(
-            "seed = 3\nlr = 0.01\nwarmup = 5\nloss_share = 0.25\nselection_loss = 0.1\n[[stages]]\nlengths = [24, 48]\ntokens = 192\nsteps = 40\n"
+            "seed = 3\nlr = 0.01\nwarmup = 5\nloss_share = 0.25\nselection_loss = 0.1\n[mix]\ncopy = [1, 24]\n[[stages]]\nlengths = [24, 48]\ntokens = 192\nsteps = 40\n"
             "[[stages]]\nlengths = [512]\ntokens = 1024\nsteps = 2\ntopk = 3\n")
         recipe, rng = Recipe.load(self.folder / "recipe.toml"), np.random.default_rng(1)
         for index, stage in enumerate(recipe.stages):
@@ -138,7 +138,7 @@ class Trainer(unittest.TestCase):
 
 class Recipes(unittest.TestCase):
     def test_rows_and_tokens(self):
-        recipe = Recipe.load(ROOT / "train/recipes/niah.toml")
+        recipe = Recipe.load(ROOT / "train/recipes/tasks.toml")
         total = sum(stage.rows(length) * length for stage in recipe.stages for length in set(stage.lengths))
         self.assertEqual(total, recipe.tokens_at(recipe.total_steps))
 

@@ -59,9 +59,12 @@ class ModelConfig:
         known = SparseConfig.__dataclass_fields__
         return SparseConfig(**{k: v for k, v in self.raw.get("sparse_config", {}).items() if k in known})
 
-    @property
-    def slopes(self) -> list[float]:
-        return self.lab("lightning_slopes") or alibi_slopes(self.lightning_nh)
+    def slopes(self, layer: int) -> list[float]:
+        """Of each head, for all layers or layer by layer."""
+        given, heads = self.lab("lightning_slopes"), self.lightning_nh
+        if not given:
+            return alibi_slopes(heads)
+        return given if len(given) == heads else given[layer * heads : (layer + 1) * heads]
 
     @property
     def lightning_scale_value(self) -> float:

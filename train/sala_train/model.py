@@ -35,7 +35,7 @@ def _linear(inputs: int, outputs: int) -> nn.Linear:
 class LightningMixer(nn.Module):
     """Linear attention with a fixed decay per head (spec section 3)."""
 
-    def __init__(self, cfg: ModelConfig):
+    def __init__(self, cfg: ModelConfig, index: int):
         super().__init__()
         self.cfg, width = cfg, cfg.lightning_nh * cfg.lightning_head_dim
         assert cfg.lightning_nkv == cfg.lightning_nh, "lightning layers are plain multi-head attention"
@@ -48,7 +48,7 @@ class LightningMixer(nn.Module):
         if cfg.use_output_norm:
             self.o_norm = RMSNorm(width, cfg.rms_norm_eps)
         self.o_proj = _linear(width, cfg.hidden_size)
-        self.register_buffer("slopes", torch.tensor(cfg.slopes, dtype=torch.float32), persistent=False)
+        self.register_buffer("slopes", torch.tensor(cfg.slopes(index), dtype=torch.float32), persistent=False)
 
     def forward(self, x: Tensor, rope: dict, hook: Hook | None, layer: int, probes: Tensor | None = None) -> Tensor:
         cfg, shape = self.cfg, (*x.shape[:2], self.cfg.lightning_nh, self.cfg.lightning_head_dim)
@@ -141,12 +141,12 @@ class MLP(nn.Module):
 
 
 class Layer(nn.Module):
-    def __init__(self, cfg: ModelConfig, mixer_type: str):
+    def __init__(self, cfg: ModelConfig, mixer_type: str, index: int):
         super().__init__()
         self.scale = cfg.residual_scale
         self.input_layernorm = RMSNorm(cfg.hidden_size, cfg.rms_norm_eps)
         self.post_attention_layernorm = RMSNorm(cfg.hidden_size, cfg.rms_norm_eps)
-        make = {LIGHTNING: LightningMixer, SPARSE: lambda c: SoftmaxMixer(c, True), FULL: lambda c: SoftmaxMixer(c, False)}
+        make = {LIGHTNING: lambda c: LightningMixer(c, index), SPARSE: lambda c: SoftmaxMixer(c, True), FULL: lambda c: SoftmaxMixer(c, False)}
         self.self_attn = make[mixer_type](cfg)
         self.mlp = MLP(cfg)
 
@@ -159,7 +159,7 @@ class Decoder(nn.Module):
     def __init__(self, cfg: ModelConfig):
         super().__init__()
         self.embed_tokens = nn.Embedding(cfg.vocab_size, cfg.hidden_size)
-        self.layers = nn.ModuleList(Layer(cfg, kind) for kind in cfg.mixer_types)
+        self.layers = nn.ModuleList(Layer(cfg, kind, index) for index, kind in enumerate(cfg.mixer_types))
         self.norm = RMSNorm(cfg.hidden_size, cfg.rms_norm_eps)
 
 

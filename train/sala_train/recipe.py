@@ -12,8 +12,6 @@ class Stage:
     lengths: list[int]  # row lengths, one a step in turn; repeat one to weigh it
     steps: int
     tokens: int = 16384  # of a step; rows of length L come in batches of tokens // L
-    tasks: str = "niah"  # task list for the generator
-    weights: str = ""  # mixing weights for the generator, `task=weight,...`
     topk: int | None = None  # sparse_config.topk while training: a tighter budget than the model's own
 
     def rows(self, length: int) -> int:
@@ -24,6 +22,7 @@ class Stage:
 @dataclass
 class Recipe:
     stages: list[Stage]
+    mix: dict[str, list[float]]  # task -> [weight, shortest row]: rows of a task are drawn by weight where a row can hold it
     seed: int = 1
     lr: float = 1e-3
     warmup: int = 300
@@ -47,9 +46,16 @@ class Recipe:
         for key in raw:
             if key not in known:
                 raise ValueError(f"{path}: unknown recipe field {key!r}; known: {', '.join(sorted(known))}")
-        if not raw.get("stages"):
-            raise ValueError(f"{path}: a recipe needs at least one [[stages]] table")
+        if not raw.get("stages") or not raw.get("mix"):
+            raise ValueError(f"{path}: a recipe needs [mix] and at least one [[stages]] table")
         return Recipe(**{**raw, "stages": [Stage(**stage) for stage in raw["stages"]]})
+
+    def weights(self, length: int) -> dict[str, float]:
+        """Of the tasks that rows of this length can hold."""
+        chosen = {task: weight for task, (weight, shortest) in self.mix.items() if length >= shortest and weight > 0}
+        if not chosen:
+            raise ValueError(f"recipe: no task of the mix has rows as short as {length} tokens")
+        return chosen
 
     @property
     def total_steps(self) -> int:

@@ -24,10 +24,11 @@ def first_answer(mask: Tensor) -> Tensor:
 
 @torch.no_grad()
 def score_file(model, path: Path, device: torch.device, budget_tokens: int = 65536) -> dict[str, float]:
-    """exact: share of rows whose whole first answer (EOS included) is right. values: share of the answers' values that are right."""
+    """exact: share of rows whose whole first answer (EOS included) is right. values: share of the answers' comma-separated values that
+    are right. tokens: share of their tokens."""
     packed = PackedTokens(path)
     size, eos = max(1, budget_tokens // packed.ids.shape[1]), model.cfg.eos_token_id[0]
-    exact = values = total = 0
+    exact = values = total = right = tokens = 0
     for begin in range(0, len(packed), size):
         ids = torch.from_numpy(packed.ids[begin : begin + size].astype(np.int64)).to(device)
         mask = torch.from_numpy(np.array(packed.mask[begin : begin + size])).to(device)[:, 1:].bool()
@@ -38,11 +39,13 @@ def score_file(model, path: Path, device: torch.device, budget_tokens: int = 655
         wrong = (guess != wanted).cpu().numpy()
         rows, wanted = rows.cpu().numpy(), wanted.cpu().numpy()
         exact += len(ids) - len(np.unique(rows[wrong]))
+        right, tokens = right + int((~wrong).sum()), tokens + len(wrong)
         value = np.cumsum(wanted == COMMA) + rows * 1000  # a number for each value of each row
         value, wrong = value[(wanted != COMMA) & (wanted != eos)], wrong[(wanted != COMMA) & (wanted != eos)]
         values += len(np.unique(value)) - len(np.unique(value[wrong]))
         total += len(np.unique(value))
-    return {"exact": round(exact / len(packed), 4), "values": round(values / total, 4)}
+    return {"exact": round(exact / len(packed), 4), "values": round(values / total, 4),
+            "tokens": round(right / tokens, 4)}
 
 
 @torch.no_grad()

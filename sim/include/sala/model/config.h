@@ -56,7 +56,8 @@ struct LogitScaling {
 // `sala_lab`: what the released config has no field for.
 struct LabConfig {
   bool attn_qk_norm = false;
-  std::vector<double> lightning_slopes;   // empty = null = the released rule (spec 3.3)
+  // [lightning_nh], or layer by layer [num_hidden_layers * lightning_nh]; empty = null = the released rule (spec 3.3)
+  std::vector<double> lightning_slopes;
   std::optional<double> attn_rope_theta;  // null = rope_theta
   LogitScaling attn_logits_scaling;
   bool exact_lse = false;
@@ -109,7 +110,7 @@ struct ModelConfig {
   double residual_scale() const;         // r of spec 2
   double logit_divisor() const;          // hidden_size / dim_model_base
   double lightning_scale_value() const;  // spec 3.1
-  std::vector<float> slopes() const;     // [lightning_nh], spec 3.3
+  std::vector<float> slopes(int64_t layer) const;  // [lightning_nh], spec 3.3
   double softmax_rope_theta() const { return sala_lab.attn_rope_theta.value_or(rope_theta); }
   bool uses(const std::string& mixer) const;  // some layer has this mixer
 
@@ -177,7 +178,7 @@ template <class Self, class Visitor>
 void LabConfig::visit_fields(Self& self, Visitor&& visit) {
   visit("attn_qk_norm", self.attn_qk_norm, FieldSpec{"per-head RMSNorm of q and k on softmax layers"});
   visit("lightning_slopes", self.lightning_slopes,
-        FieldSpec{"decay slope of each lightning head; null = released rule", false, 0, 1e9});
+        FieldSpec{"decay slope of each lightning head, for all layers or layer by layer; null = released rule", false, 0, 1e9});
   visit("attn_rope_theta", self.attn_rope_theta, FieldSpec{"theta of softmax layers; null = rope_theta", false, 1, 1e18});
   visit("attn_logits_scaling", self.attn_logits_scaling, FieldSpec{"null, a factor, or \"hype <a>\": ln(t + a) / ln(a)"});
   visit("exact_lse", self.exact_lse, FieldSpec{"normalise block scores over fine keys instead of coarse ones"});
