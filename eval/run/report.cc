@@ -38,28 +38,35 @@ std::vector<const GroupResult*> groups_after(const RunResults& results, std::siz
   return due;
 }
 
-std::vector<Row> people_rows(const RunResults& results) {
+std::string short_length(int64_t length) { return length == 0 ? "-" : tasks::format_length(length); }
+
+std::vector<Row> people_rows(const ReportSubject& subject, const RunResults& results) {
   const bool with_recall = probed(results);
+  const int digits = subject.timed ? 1 : 2;
   std::vector<Row> rows = {{"task", "length", "tokens", "n", "score", "95% interval"}};
   if (with_recall) rows[0].insert(rows[0].end(), {"recall", "reached"});
-  rows[0].insert(rows[0].end(), {"tokens/s", "seconds"});
+  if (subject.timed) rows[0].insert(rows[0].end(), {"tokens/s", "seconds"});
+  if (!subject.timed) rows[0].push_back("nulls");
   for (std::size_t i = 0; i < results.cells.size(); ++i) {
     const CellResult& cell = results.cells[i];
     Row row = {std::string(cell.cell.task->name()),
-               tasks::format_length(cell.cell.length),
-               with_commas(cell.cell.length),
+               short_length(cell.cell.length),
+               length_text(cell.cell.length),
                std::to_string(cell.records.size()),
-               percent(cell.score),
+               percent(cell.score, digits),
                fmt::format("{} - {}", percent(cell.interval.low), percent(cell.interval.high))};
     if (with_recall) row.insert(row.end(), {optional_text(cell.recall, "-"), optional_text(cell.reached, "-")});
-    row.insert(row.end(), {with_commas(static_cast<int64_t>(cell.tokens_per_second)), fmt::format("{:.1f}", cell.seconds)});
+    if (subject.timed)
+      row.insert(row.end(),
+                 {with_commas(static_cast<int64_t>(cell.tokens_per_second)), fmt::format("{:.1f}", cell.seconds)});
+    if (!subject.timed) row.push_back(cell.nulls_text());
     rows.push_back(row);
     for (const GroupResult* group : groups_after(results, i)) {
       Row mean = {group->label(),
-                  tasks::format_length(group->length),
-                  with_commas(group->length),
+                  short_length(group->length),
+                  length_text(group->length),
                   "",
-                  percent(group->score),
+                  percent(group->score, digits),
                   fmt::format("{} - {}", percent(group->interval.low), percent(group->interval.high))};
       mean.resize(rows[0].size());
       rows.push_back(mean);
@@ -68,7 +75,7 @@ std::vector<Row> people_rows(const RunResults& results) {
   return rows;
 }
 
-std::string csv(const RunPlan& plan, const RunResults& results) {
+std::string csv(const ReportSubject& subject, const RunResults& results) {
   std::string text =
       "model,task,group,length,samples,score,interval_low,interval_high,standard_error,empty_answers,recall,reached,fill,"
       "tokens_per_second,seconds\n";
@@ -76,11 +83,23 @@ std::string csv(const RunPlan& plan, const RunResults& results) {
   for (const CellResult& cell : results.cells) {
     const std::optional<double> error =
         cell.standard_error ? std::optional<double>(100 * *cell.standard_error) : std::nullopt;
-    text += fmt::format("{},{},{},{},{},{:.4f},{:.4f},{:.4f},{},{},{},{},{:.6f},{:.3f},{:.3f}\n", plan.model_name,
+    text += fmt::format("{},{},{},{},{},{:.4f},{:.4f},{:.4f},{},{},{},{},{:.6f},{:.3f},{:.3f}\n", subject.model,
                         cell.cell.task->name(), cell.cell.task->group(), cell.cell.length, cell.records.size(),
                         100 * cell.score, 100 * cell.interval.low, 100 * cell.interval.high, number(error), cell.nulls,
                         number(cell.recall), number(cell.reached), cell.mean_fill, cell.tokens_per_second, cell.seconds);
   }
+  return text;
+}
+
+std::string aggregate_text(const Aggregate& aggregate, bool markdown) {
+  std::string text;
+  if (!aggregate.overview.rows.empty())
+    text += markdown ? markdown_table(aggregate.overview.rows) + "\n" : plain_table(aggregate.overview.rows);
+  for (const std::string& remark : aggregate.remarks) text += remark + "\n";
+  if (!markdown) return text;
+  if (!aggregate.remarks.empty()) text += "\n";
+  for (const TitledTable& table : aggregate.details)
+    text += fmt::format("{}: {}\n\n{}\n", aggregate.title, table.title, markdown_table(table.rows));
   return text;
 }
 
@@ -89,27 +108,30 @@ Json optional_json(const std::optional<double>& value) { return value ? Json(*va
 
 }  // namespace
 
-std::string legend(const RunPlan& plan) {
-  return fmt::format(
-      "Scores in percent, 95% Wilson intervals. They belong to {} ({} layers {}, {}), a small model of this project's "
-      "family, "
-      "not to MiniCPM-SALA 9B.",
-      plan.model_name, plan.model.num_hidden_layers, layer_map_string(plan.model.mixer_types), position_policy(plan.model));
-}
+ReportSubject::ReportSubject(const RunPlan& run)
+    : model(run.model_name),
+      legend(fmt::format("Scores in percent, 95% Wilson intervals. They belong to {} ({} layers {}, {}), a small model of "
+                         "this project's family, not to MiniCPM-SALA 9B.",
+                         run.model_name, run.model.num_hidden_layers, layer_map_string(run.model.mixer_types),
+                         position_policy(run.model))),
+      plan(run.to_json()),
+      config({{"model", "sala"}, {"model_args", run.model_name}, {"seed", run.seed}}) {}
 
-std::string format_results(const RunPlan& plan, const RunResults& results, const std::string& format) {
-  if (format == "csv") return csv(plan, results);
-  const std::vector<Row> rows = people_rows(results);
-  std::string text = format == "md" ? markdown_table(rows) + "\n" : plain_table(rows);
+std::string format_results(const ReportSubject& subject, const RunResults& results, const std::string& format) {
+  if (format == "csv") return csv(subject, results);
+  const bool markdown = format == "md";
+  const std::vector<Row> rows = people_rows(subject, results);
+  std::string text = markdown ? markdown_table(rows) + "\n" : plain_table(rows);
+  for (const Aggregate& aggregate : results.aggregates) text += aggregate_text(aggregate, markdown);
   for (const std::string& remark : results.remarks) text += remark + "\n";
   if (probed(results))
     text +=
         "recall: mean over sparse layers, KV heads and answer queries of the evidence blocks that were selected; "
         "reached: evidence blocks that some head read.\n";
-  return text + legend(plan) + "\n";
+  return text + subject.legend + "\n";
 }
 
-Json summary_json(const RunPlan& plan, const RunResults& results, const Provenance& provenance) {
+Json summary_json(const ReportSubject& subject, const RunResults& results, const Provenance& provenance) {
   Json json;
   for (const char* key : {"results", "groups", "group_subtasks", "versions", "n-shot", "higher_is_better", "n-samples"})
     json[key] = Json::object();
@@ -158,12 +180,11 @@ Json summary_json(const RunPlan& plan, const RunResults& results, const Provenan
     const Json name(cell.cell.task->name());
     if (std::find(members.begin(), members.end(), name) == members.end()) members.push_back(name);
   }
-  json["config"] = {{"model", "sala"}, {"model_args", plan.model_name}, {"seed", plan.seed}};
-  json["sala"] = {{"plan", plan.to_json()},
-                  {"cells", details},
-                  {"groups", groups},
-                  {"remarks", results.remarks},
-                  {"legend", legend(plan)}};
+  json["config"] = subject.config;
+  Json aggregates = Json::object();
+  for (const Aggregate& aggregate : results.aggregates) aggregates[aggregate.group] = aggregate.json;
+  json["sala"] = {{"plan", subject.plan},     {"cells", details},           {"groups", groups},
+                  {"aggregates", aggregates}, {"remarks", results.remarks}, {"legend", subject.legend}};
   for (const auto& [name, text] : provenance) json["sala"]["provenance"][name] = text;
   return json;
 }

@@ -10,14 +10,23 @@
 
 namespace sala::eval {
 
-// "table", "md" or "csv". Scores in percent, lengths as resolved integers. table and md end with the remarks.
-std::string format_results(const RunPlan& plan, const RunResults& results, const std::string& format);
+// Whose results these are.
+struct ReportSubject {
+  ReportSubject() = default;
+  ReportSubject(const RunPlan& plan);  // NOLINT: a plan says all of it
+  std::string model;                   // "sala-tiny"
+  std::string legend;                  // what every printed result must say about itself
+  nlohmann::ordered_json plan;         // summary.json: sala.plan
+  nlohmann::ordered_json config;       // and lm-eval's config
+  bool timed = true;  // false: answers read from files, whose times nobody knows; scores are shown as published, with nulls
+};
+
+// "table", "md" or "csv". Scores in percent, lengths as resolved integers. table and md end with what the benchmarks add
+// (aggregate.h) and the remarks.
+std::string format_results(const ReportSubject& subject, const RunResults& results, const std::string& format);
 
 // Keys as in lm-eval's result files: results[task]["<length>,none"], "<length>_stderr,none" (scores 0..1), groups, versions,
 // n-shot, n-samples, higher_is_better; its table tools read them. What lm-eval has no key for is under "sala".
-nlohmann::ordered_json summary_json(const RunPlan& plan, const RunResults& results, const Provenance& provenance);
-
-// What every printed result must say about itself.
-std::string legend(const RunPlan& plan);
+nlohmann::ordered_json summary_json(const ReportSubject& subject, const RunResults& results, const Provenance& provenance);
 
 }  // namespace sala::eval

@@ -6,6 +6,9 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <string_view>
+
+#include "sala/tasks/ruler_scores.h"
 
 namespace sala::eval {
 namespace {
@@ -19,25 +22,26 @@ std::optional<double> mean_of(const std::vector<double>& values) {
   return sum / static_cast<double>(values.size());
 }
 
-bool blank(const std::string& text) { return text.find_first_not_of(" \t\r\n\v\f") == std::string::npos; }
-
 CellResult summarize_cell(const Cell& cell, std::vector<const SampleRecord*> records) {
   std::sort(records.begin(), records.end(), [](const auto* a, const auto* b) { return a->index < b->index; });
   CellResult result;
   result.cell = cell;
   std::vector<double> scores, recalls, reaches;
+  std::vector<std::string_view> answers;
   int64_t tokens = 0;
   for (const SampleRecord* record : records) {
     scores.push_back(record->score);
-    result.nulls += blank(record->answer) ? 1 : 0;
+    answers.push_back(record->answer);
     if (record->selection && record->selection->recall) recalls.push_back(*record->selection->recall);
     if (record->selection && record->selection->reached) reaches.push_back(*record->selection->reached);
-    result.mean_fill += static_cast<double>(record->effective_tokens()) / static_cast<double>(cell.length);
+    if (cell.length > 0)
+      result.mean_fill += static_cast<double>(record->effective_tokens()) / static_cast<double>(cell.length);
     result.seconds += record->timing.engine_seconds();
     tokens += record->prompt_tokens + static_cast<int64_t>(record->answer_ids.size());
   }
   const auto count = static_cast<double>(records.size());
   result.score = *mean_of(scores);
+  result.nulls = tasks::count_nulls(answers);
   result.mean_fill /= count;
   if (records.size() > 1) {
     double squares = 0;
@@ -104,29 +108,36 @@ Interval mean_interval(const std::vector<double>& means, const std::vector<Inter
   return {std::max(0.0, mean / n - std::sqrt(below) / n), std::min(1.0, mean / n + std::sqrt(above) / n)};
 }
 
+std::string CellResult::nulls_text() const { return fmt::format("{}/{}", nulls, records.size()); }
+
 std::string GroupResult::label() const {
   return tasks_run == tasks_total ? fmt::format("{} ({} tasks)", group, tasks_run)
                                   : fmt::format("{} ({} of {} tasks)", group, tasks_run, tasks_total);
 }
 
-RunResults summarize(const RunPlan& plan, const std::vector<SampleRecord>& records) {
+RunResults summarize(const std::vector<Cell>& cells, const std::vector<SampleRecord>& records) {
   std::map<std::pair<std::string, int64_t>, std::vector<const SampleRecord*>> of_cell;
   for (const SampleRecord& record : records) of_cell[{record.task, record.length}].push_back(&record);
   RunResults results;
   std::vector<std::string> incomplete;
-  for (const Cell& cell : plan.cells) {
+  for (const Cell& cell : cells) {
     auto& found = of_cell[{std::string(cell.task->name()), cell.length}];
     if (found.size() < cell.samples.size())
       incomplete.push_back(fmt::format("{} ({} of {})", cell.name(), found.size(), cell.samples.size()));
     if (!found.empty()) results.cells.push_back(summarize_cell(cell, std::move(found)));
   }
   results.groups = summarize_groups(results.cells);
-  if (!plan.unbuilt.empty()) {
-    std::vector<std::string_view> names;
-    for (const tasks::TaskInfo& info : plan.unbuilt) names.push_back(info.name);
-    results.remarks.push_back(fmt::format("Not built yet, so not run: {}.", fmt::join(names, ", ")));
-  }
+  results.aggregates = aggregate(results.cells);
   if (!incomplete.empty()) results.remarks.push_back(fmt::format("Incomplete: {}.", fmt::join(incomplete, ", ")));
+  return results;
+}
+
+RunResults summarize(const RunPlan& plan, const std::vector<SampleRecord>& records) {
+  RunResults results = summarize(plan.cells, records);
+  if (plan.unbuilt.empty()) return results;
+  std::vector<std::string_view> names;
+  for (const tasks::TaskInfo& info : plan.unbuilt) names.push_back(info.name);
+  results.remarks.insert(results.remarks.begin(), fmt::format("Not built yet, so not run: {}.", fmt::join(names, ", ")));
   return results;
 }
 

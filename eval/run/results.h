@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "eval/run/aggregate.h"
 #include "eval/run/plan.h"
 #include "eval/run/record.h"
 
@@ -29,12 +30,13 @@ struct CellResult {
   double score = 0;                          // mean, 0..1
   std::optional<double> standard_error;      // of the mean; empty for a single sample
   Interval interval;
-  int64_t nulls = 0;                      // answers that are empty or white space
+  int64_t nulls = 0;                      // answers that are empty after RULER's post-processing
   std::optional<double> recall, reached;  // means over the samples that have one (selection.h)
   double mean_fill = 0;                   // effective tokens / length
   double seconds = 0;                     // in the engine
   double tokens_per_second = 0;           // prompt and answer tokens / seconds
   bool complete() const { return records.size() == cell.samples.size(); }
+  std::string nulls_text() const;  // "3/20", as RULER prints them
 };
 
 struct GroupResult {
@@ -47,11 +49,14 @@ struct GroupResult {
 };
 
 struct RunResults {
-  std::vector<CellResult> cells;     // cells that have at least one sample, in the plan's order
-  std::vector<GroupResult> groups;   // of groups with two tasks or more at a length
+  std::vector<CellResult> cells;    // cells that have at least one sample, in the plan's order
+  std::vector<GroupResult> groups;  // of groups with two tasks or more at a length
+  std::vector<Aggregate> aggregates;
   std::vector<std::string> remarks;  // "not built yet: ...", incomplete cells; full sentences
 };
 
+RunResults summarize(const std::vector<Cell>& cells, const std::vector<SampleRecord>& records);
+// The same, and what the plan asked for and could not have.
 RunResults summarize(const RunPlan& plan, const std::vector<SampleRecord>& records);
 
 }  // namespace sala::eval

@@ -1,0 +1,138 @@
+// What the benchmarks add to the means; all expectations are worked out by hand from spec tasks 1.10 and 3.4.
+#include "eval/run/aggregate.h"
+
+#include <gtest/gtest.h>
+
+#include "eval/run/report.h"
+#include "tests/eval/fakes.h"
+
+namespace sala::eval {
+namespace {
+
+SampleRecord scored(const tasks::Task& task, int64_t length, int64_t index, double score) {
+  SampleRecord record;
+  record.task = task.name();
+  record.length = length;
+  record.index = index;
+  record.score = score;
+  record.answer = score > 0 ? "yes" : "\x01 \n";
+  return record;
+}
+
+// The cells of the scores: task, length -> scores of its samples.
+struct Scores {
+  std::vector<Cell> cells;
+  std::vector<SampleRecord> records;
+  void add(const tasks::Task& task, int64_t length, const std::vector<double>& scores) {
+    Cell cell{&task, length, {}};
+    for (const double score : scores) {
+      cell.samples.push_back(static_cast<int64_t>(cell.samples.size()));
+      records.push_back(scored(task, length, cell.samples.back(), score));
+    }
+    cells.push_back(cell);
+  }
+  RunResults results() const { return summarize(cells, records); }
+};
+
+TEST(AggregateRuler, MeansEffectiveLengthAndAveragesAreThePublishedOnes) {
+  const FakeTask vt("vt", "ruler"), qa("qa_1", "ruler");
+  Scores scores;
+  scores.add(vt, 4096, {1, 1});
+  scores.add(qa, 4096, {1, 1});
+  scores.add(vt, 8192, {1, 0.5});  // 75
+  scores.add(qa, 8192, {1, 0});    // 50
+  const RunResults results = scores.results();
+  ASSERT_EQ(results.aggregates.size(), 1u);
+  const auto& json = results.aggregates[0].json;
+  EXPECT_EQ(json["means"][0]["label"], "mean of 2 of 13");
+  EXPECT_EQ(json["means"][0]["score"], 100);
+  EXPECT_EQ(json["means"][0]["bootstrap"], (nlohmann::ordered_json{100.0, 100.0}));
+  EXPECT_EQ(json["means"][1]["score"], 62.5);
+  EXPECT_LT(json["means"][1]["bootstrap"][0], 62.5);
+  EXPECT_GT(json["means"][1]["bootstrap"][1], 62.5);
+  EXPECT_EQ(json["effective_length"], 4096);
+  EXPECT_EQ(json["averages"]["mean"], 81.25);
+  EXPECT_DOUBLE_EQ(json["averages"]["weighted_increasing"], 75);    // (100 + 2 * 62.5) / 3
+  EXPECT_DOUBLE_EQ(json["averages"]["weighted_decreasing"], 87.5);  // (2 * 100 + 62.5) / 3
+  EXPECT_EQ(json["tasks"][3]["score"], 50);
+  EXPECT_EQ(json["tasks"][3]["nulls"], "1/2");  // a control character and spaces are nothing after post-processing
+  ReportSubject subject;
+  subject.model = "m";
+  subject.legend = "End.";
+  const std::string table = format_results(subject, results, "table");
+  EXPECT_NE(table.find("mean of 2 of 13   8,192   62.50"), std::string::npos) << table;
+  EXPECT_NE(table.find("Effective length: 4,096 (the longest of 2 with a mean of 2 of 13 above 85.6). Over 2 lengths: Avg "
+                       "81.25, wAvg (inc) 75.00, wAvg (dec) 87.50.\n"),
+            std::string::npos)
+      << table;
+  EXPECT_EQ(table.find("bootstrap 95%  nulls"), std::string::npos) << "single tasks with bootstrap are for Markdown";
+  EXPECT_NE(format_results(subject, results, "md").find("| qa_1 | 8,192 | 50.00 | "), std::string::npos);
+  EXPECT_EQ(summary_json(subject, results, {})["sala"]["aggregates"]["ruler"]["threshold"], 85.6);
+}
+
+TEST(AggregateRuler, OnlyAllTasksTogetherAreTheMeanOf13) {
+  Scores scores;
+  int64_t tasks = 0;
+  for (const tasks::TaskInfo& info : tasks::all_tasks()) {
+    if (info.group != "ruler") continue;
+    scores.add(*info.task, 4096, {1});
+    ++tasks;
+  }
+  ASSERT_EQ(tasks, 13);
+  EXPECT_EQ(scores.results().aggregates[0].json["means"][0]["label"], "mean of 13");
+}
+
+TEST(AggregateRuler, LengthsThatLackATaskAreNotPutOnTheCurve) {
+  const FakeTask vt("vt", "ruler"), qa("qa_1", "ruler");
+  Scores scores;
+  scores.add(vt, 4096, {1});
+  scores.add(qa, 4096, {1});
+  scores.add(vt, 8192, {1});
+  const auto json = scores.results().aggregates[0].json;
+  EXPECT_EQ(json["effective_length"], 4096);
+  EXPECT_FALSE(json.contains("averages"));
+  EXPECT_EQ(json["means"][1]["label"], "mean of 1 of 13");
+}
+
+TEST(AggregateRuler, DepthAsksWhichOfTheAnswersWereGiven) {
+  const FakeTask niah("niah_multivalue", "ruler"), cwe("cwe", "ruler");
+  Scores scores;
+  scores.add(niah, 4096, {0.5});
+  scores.add(cwe, 4096, {1});
+  SampleRecord& record = scores.records[0];
+  record.expected = {"1111111", "2222222"};
+  record.answer = "1111111";
+  record.evidence = {{10, 20, 0.05, "key", "1111111"}, {4000, 4010, 1.0, "key", "2222222"}};
+  scores.records[1].evidence.resize(300);  // all over the text
+  const auto depth = scores.results().aggregates[0].json["depth"];
+  ASSERT_EQ(depth["lengths"].size(), 1u);
+  const auto& tenths = depth["lengths"][0]["tenths"];
+  EXPECT_EQ(tenths[0]["places"], 1);
+  EXPECT_EQ(tenths[0]["score"], 100);
+  EXPECT_TRUE(tenths[5]["score"].is_null());
+  EXPECT_EQ(tenths[9]["score"], 0);
+  EXPECT_EQ(depth["tasks"].size(), 1u);
+}
+
+TEST(AggregateMrcr, BinsHitsConfusionAndBothTotals) {
+  const FakeTask two("mrcr_2", "mrcr");
+  Scores scores;
+  scores.add(two, 8192, {1, 0.5, 0});
+  scores.add(two, 16384, {0.25});
+  const std::vector<std::vector<double>> figures = {{1, 0}, {1, 1}, {0, 0}, {1, 1}};
+  for (size_t i = 0; i < figures.size(); ++i)
+    scores.records[i].diagnostics = {{"prefix_hit", figures[i][0]}, {"confused", figures[i][1]}, {"grader_capped", 0}};
+  const RunResults results = scores.results();
+  const auto& json = results.aggregates[0].json;
+  EXPECT_EQ(json["bins"][0]["score"], 50);
+  EXPECT_NEAR(json["bins"][0]["hit_rate"], 200 / 3.0, 1e-9);
+  EXPECT_NEAR(json["bins"][0]["confusion_rate"], 100 / 3.0, 1e-9);
+  EXPECT_TRUE(json["bins"][0]["score_stripped"].is_null());
+  EXPECT_EQ(json["totals"][0]["score_all_bins"], 43.75);  // (1 + .5 + 0 + .25) / 4
+  EXPECT_EQ(json["totals"][0]["score_last_bin"], 25);
+  EXPECT_EQ(results.aggregates[0].remarks,
+            (std::vector<std::string>{"mrcr_2: 43.75 over all 4 samples of 2 bins, 25.00 in the last bin (16,384)."}));
+}
+
+}  // namespace
+}  // namespace sala::eval
