@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "sim/tokenizer/utf8.h"
+
 namespace sala::tasks {
 namespace {
 
@@ -11,24 +13,14 @@ constexpr size_t kAutojunkFrom = 200;
 
 // Bytes and value of the character at text[0]; an invalid byte is one U+FFFD.
 size_t decode_one(std::string_view text, char32_t& value) {
-  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
-  const auto lead = byte(0);
-  value = lead;
-  if (lead < 0x80) return 1;
-  value = kReplacement;
-  const size_t size = lead >= 0xF0 && lead <= 0xF4  ? 4
-                      : lead >= 0xE0 && lead < 0xF0 ? 3
-                      : lead >= 0xC2 && lead < 0xE0 ? 2
-                                                    : 0;
-  if (size == 0 || size > text.size()) return 1;
-  char32_t bits = lead & (0x7Fu >> size);
-  for (size_t i = 1; i < size; ++i) {
-    if ((byte(i) & 0xC0) != 0x80) return 1;
-    bits = bits << 6 | (byte(i) & 0x3Fu);
+  const size_t size = tokenizer::valid_char_length(text);
+  if (size == 0) {
+    value = kReplacement;
+    return 1;
   }
-  const bool overlong = (size == 3 && bits < 0x800) || (size == 4 && bits < 0x10000);
-  if (overlong || bits > 0x10FFFF || (bits >= 0xD800 && bits <= 0xDFFF)) return 1;
-  value = bits;
+  value = static_cast<unsigned char>(text[0]);
+  if (size > 1) value &= 0x7Fu >> size;
+  for (size_t i = 1; i < size; ++i) value = value << 6 | (static_cast<unsigned char>(text[i]) & 0x3Fu);
   return size;
 }
 
