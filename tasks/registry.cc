@@ -6,6 +6,7 @@
 #include "sala/core/error.h"
 #include "sala/tasks/task.h"
 #include "tasks/mrcr/mrcr.h"
+#include "tasks/nolima/nolima.h"
 #include "tasks/ruler/cwe.h"
 #include "tasks/ruler/fwe.h"
 #include "tasks/ruler/niah.h"
@@ -17,14 +18,11 @@ namespace {
 
 std::vector<TaskInfo> make_registry() {
   std::vector<TaskInfo> infos;
-  for (const Task* task : niah_tasks()) infos.push_back({task, false, task->name(), task->group(), task->description()});
+  for (const Task* task : niah_tasks()) infos.push_back({task, task->name(), task->group(), task->description()});
   for (const Task* task : {vt_task(), cwe_task(), fwe_task(), qa_1_task(), qa_2_task()})
-    infos.push_back({task, false, task->name(), task->group(), task->description()});
-  const auto planned = [&](std::string_view name, std::string_view group, std::string_view description) {
-    infos.push_back({nullptr, true, name, group, description});
-  };
-  planned("nolima", "nolima", "needles without literal match");
-  for (const Task* task : mrcr_tasks()) infos.push_back({task, false, task->name(), task->group(), task->description()});
+    infos.push_back({task, task->name(), task->group(), task->description()});
+  infos.push_back({&nolima_task(), nolima_task().name(), nolima_task().group(), nolima_task().description()});
+  for (const Task* task : mrcr_tasks()) infos.push_back({task, task->name(), task->group(), task->description()});
   return infos;
 }
 

@@ -36,7 +36,7 @@ const Task& draw_task(const TrainingRequest& request, Rng& rng) {
     if (at < 0) break;
   }
   for (const TaskInfo& info : all_tasks())
-    if (info.name == chosen && info.task != nullptr) return *info.task;
+    if (info.name == chosen) return *info.task;
   throw Error(ErrorCode::kUsage, "training rows: no task '{}'", chosen);
 }
 

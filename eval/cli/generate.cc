@@ -42,11 +42,7 @@ tasks::Split parse_split(const std::string& name) { return name == "train" ? tas
 
 std::vector<std::pair<std::string, double>> task_mix(const Options& options) {
   std::vector<std::pair<std::string, double>> mix;
-  for (const auto& info : tasks::resolve_tasks(options.tasks)) {
-    if (info.planned)
-      throw Error(ErrorCode::kUnsupported, "{} is planned but not built yet: it has no training rows", info.name);
-    mix.emplace_back(info.name, 1.0);
-  }
+  for (const auto& info : tasks::resolve_tasks(options.tasks)) mix.emplace_back(info.name, 1.0);
   for (size_t begin = 0; !options.weights.empty() && begin <= options.weights.size();) {
     const size_t end = std::min(options.weights.find(',', begin), options.weights.size());
     const std::string word = options.weights.substr(begin, end - begin);
@@ -220,14 +216,8 @@ void generate_jsonl(const Options& options, const Tokenizer& tokenizer, const ta
     throw Error(ErrorCode::kUsage, "generate needs --task and --len, or --sample");
   const std::vector<tasks::TaskInfo> chosen = tasks::resolve_tasks(options.tasks);
   const std::vector<int64_t> lengths = tasks::parse_lengths(options.lengths);
-  if (std::all_of(chosen.begin(), chosen.end(), [](const tasks::TaskInfo& info) { return info.planned; }))
-    throw Error(ErrorCode::kUnsupported, "{} is planned but not built yet", options.tasks);
   std::optional<Error> failure;
   for (const auto& info : chosen) {
-    if (info.planned) {
-      fmt::print(stderr, "generate: {} is planned but not built yet; skipped\n", info.name);
-      continue;
-    }
     for (const int64_t length : lengths) {
       tasks::SampleRequest first{length, options.seed, options.first, parse_split(options.split), {}, corpora};
       if (options.mode == "upstream") first.mode = tasks::Mode::kUpstream;

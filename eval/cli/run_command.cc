@@ -109,16 +109,12 @@ RunPlan make_plan(const RunFlags& flags, const ModelEntry& entry, const Tokenize
   std::sort(lengths.begin(), lengths.end());
   lengths.erase(std::unique(lengths.begin(), lengths.end()), lengths.end());
   const std::vector<tasks::TaskInfo> infos = tasks::resolve_tasks(flags.tasks);
-  for (const tasks::TaskInfo& info : infos)
-    if (info.planned) plan.unbuilt.push_back(info);
   for (const int64_t length : lengths) {
     std::vector<int64_t> samples = flags.sample.empty() ? std::vector<int64_t>{} : parse_indexes(flags.sample);
     if (samples.empty())
       for (int64_t i = 0; i < (flags.samples > 0 ? flags.samples : default_samples(length)); ++i) samples.push_back(i);
-    for (const tasks::TaskInfo& info : infos)
-      if (!info.planned) plan.cells.push_back({info.task, length, samples});
+    for (const tasks::TaskInfo& info : infos) plan.cells.push_back({info.task, length, samples});
   }
-  if (plan.cells.empty()) throw Error(ErrorCode::kUnsupported, "none of the tasks of '{}' is built yet", flags.tasks);
   return plan;
 }
 

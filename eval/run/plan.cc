@@ -76,8 +76,6 @@ Json RunPlan::to_json() const {
   json["prefix_ids"] = prefix;
   Json& cell_list = json["cells"] = Json::object();
   for (const Cell& cell : cells) cell_list[cell.name()] = format_indexes(cell.samples);
-  Json& unbuilt_list = json["not_built"] = Json::array();
-  for (const tasks::TaskInfo& info : unbuilt) unbuilt_list.push_back(info.name);
   json["model_config"] = Json::parse(model.to_json());
   return json;
 }

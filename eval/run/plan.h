@@ -25,8 +25,7 @@ struct RunPlan {
   std::string weights_hash;  // fingerprint of the weights (models.h)
   ModelConfig model;         // with every override
   std::string tokenizer_kind, tokenizer_hash;
-  std::vector<Cell> cells;               // in the order of running
-  std::vector<tasks::TaskInfo> unbuilt;  // asked for, but not built yet: named in the results, not run
+  std::vector<Cell> cells;  // in the order of running
   uint64_t seed = 42;
   Numerics numerics = Numerics::kFp32;
   std::string kernels = "best";

@@ -133,12 +133,7 @@ RunResults summarize(const std::vector<Cell>& cells, const std::vector<SampleRec
 }
 
 RunResults summarize(const RunPlan& plan, const std::vector<SampleRecord>& records) {
-  RunResults results = summarize(plan.cells, records);
-  if (plan.unbuilt.empty()) return results;
-  std::vector<std::string_view> names;
-  for (const tasks::TaskInfo& info : plan.unbuilt) names.push_back(info.name);
-  results.remarks.insert(results.remarks.begin(), fmt::format("Not built yet, so not run: {}.", fmt::join(names, ", ")));
-  return results;
+  return summarize(plan.cells, records);
 }
 
 }  // namespace sala::eval

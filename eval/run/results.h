@@ -52,11 +52,10 @@ struct RunResults {
   std::vector<CellResult> cells;    // cells that have at least one sample, in the plan's order
   std::vector<GroupResult> groups;  // of groups with two tasks or more at a length
   std::vector<Aggregate> aggregates;
-  std::vector<std::string> remarks;  // "not built yet: ...", incomplete cells; full sentences
+  std::vector<std::string> remarks;  // incomplete cells, ...; full sentences
 };
 
 RunResults summarize(const std::vector<Cell>& cells, const std::vector<SampleRecord>& records);
-// The same, and what the plan asked for and could not have.
 RunResults summarize(const RunPlan& plan, const std::vector<SampleRecord>& records);
 
 }  // namespace sala::eval

@@ -65,7 +65,7 @@ class MrcrTask : public Task {
     Sample sample;
     sample.task = name_;
     sample.request = request;
-    sample.id = fmt::format("mrcr/{}@{}#{}!{}", name_, request.length, request.index, request.seed);
+    sample.id = sample_id(*this, request);
     return sample;
   }
   int64_t needles_;
@@ -80,6 +80,9 @@ class SynthTask final : public MrcrTask {
       : MrcrTask(fmt::format("mrcr_{}", needles),
                  fmt::format("multi-round co-reference: one of {} equal requests in a long chat", needles), needles) {}
   Sample make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const override {
+    if (request.mode == Mode::kUpstream)
+      throw Error(ErrorCode::kUnsupported,
+                  "{}: openai/mrcr has rows and no generator, so there is no mode upstream; load its rows", name());
     MrcrConversation made = make_mrcr_conversation(needles_, request, tokenizer);
     Sample sample = make_header(request);
     sample.input = std::move(made.input);

@@ -96,7 +96,6 @@ TEST(Report, TheTableHasResolvedLengthsAndSaysWhoseScoresTheseAre) {
   plan.model_name = "fake";
   plan.model = fake_config();
   plan.cells = {{&a, 131072, {0, 1}}, {&b, 131072, {0, 1}}};
-  plan.unbuilt = {{nullptr, true, "vt", "ruler", ""}, {nullptr, true, "cwe", "ruler", ""}};
   std::vector<SampleRecord> records;
   for (const char* task : {"a", "b"})
     for (int64_t i = 0; i < 2; ++i) records.push_back(record_of(task, 131072, i, task[0] == 'a' ? 1 : 0.25));
@@ -104,7 +103,6 @@ TEST(Report, TheTableHasResolvedLengthsAndSaysWhoseScoresTheseAre) {
   EXPECT_NE(table.find("a                  128k  131,072  2  100.0  34.2 - 100.0    65,532      4.0\n"), std::string::npos)
       << table;
   EXPECT_NE(table.find("fakes (2 tasks)    128k  131,072      62.5"), std::string::npos) << table;
-  EXPECT_NE(table.find("Not built yet, so not run: vt, cwe.\n"), std::string::npos) << table;
   EXPECT_NE(table.find("not to MiniCPM-SALA 9B"), std::string::npos) << table;
   EXPECT_EQ(table.find("recall"), std::string::npos) << table;
   const std::string markdown = format_results(plan, summarize(plan, records), "md");

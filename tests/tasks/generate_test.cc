@@ -160,13 +160,5 @@ TEST_F(Generate, Refusals) {
   }
 }
 
-TEST_F(Generate, PlannedTasksAreNamed) {
-  for (const tasks::TaskInfo& info : tasks::all_tasks()) {
-    if (!info.planned) continue;
-    EXPECT_EQ(refusal("--len 1k --task " + std::string(info.name)), ErrorCode::kUnsupported) << info.name;
-    EXPECT_EQ(refusal("--tokens --len 1k --out x --task " + std::string(info.name)), ErrorCode::kUnsupported) << info.name;
-  }
-}
-
 }  // namespace
 }  // namespace sala::eval

@@ -106,7 +106,6 @@ class Task {
 
 struct TaskInfo {
   const Task* task = nullptr;
-  bool planned = false;  // named by the benchmark but not built yet: `list tasks` shows it, `run` says so
   std::string_view name, group, description;
 };
 

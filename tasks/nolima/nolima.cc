@@ -1,0 +1,295 @@
+#include "tasks/nolima/nolima.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <numeric>
+
+#include "sala/core/error.h"
+#include "sala/core/rng.h"
+#include "sala/core/sha256.h"
+#include "tasks/text/py_random.h"
+
+namespace sala::tasks {
+namespace {
+
+constexpr int64_t kLeastWindow = 16;  // tokens of the book around a needle
+constexpr int64_t kLineSlack = 2048;  // tokens that a window may reach beyond its length: a line
+constexpr int64_t kCloseEnough = 2;   // tokens short of the target
+
+std::vector<NeedlePair> standard_pairs(const NeedleSet& set) {
+  std::vector<NeedlePair> all = expand_needle_set(set), standard;
+  std::copy_if(all.begin(), all.end(), std::back_inserter(standard),
+               [](const NeedlePair& pair) { return pair.question_name != "direct"; });
+  return standard.empty() ? all : standard;
+}
+
+int64_t stride_for(int64_t n) {
+  int64_t stride = std::max<int64_t>(1, n * 618 / 1000);
+  while (std::gcd(stride, n) != 1) ++stride;
+  return stride;
+}
+
+bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+
+// Whether `name` stands in `text` as a word.
+bool has_word(std::string_view text, std::string_view name) {
+  for (size_t at = text.find(name); at != std::string_view::npos; at = text.find(name, at + 1)) {
+    const size_t end = at + name.size();
+    if ((at == 0 || !is_letter(text[at - 1])) && (end == text.size() || !is_letter(text[end]))) return true;
+  }
+  return false;
+}
+
+std::string fill_template(const NeedleTemplate& from, std::string_view haystack, std::string_view question) {
+  const std::string_view text = from.task_template.empty() ? kNolimaTemplate : std::string_view(from.task_template);
+  std::string prompt;
+  prompt.reserve(text.size() + haystack.size() + question.size());
+  for (size_t at = 0; at < text.size();) {
+    if (text.substr(at).starts_with("{haystack}")) {
+      prompt += haystack, at += std::string_view("{haystack}").size();
+    } else if (text.substr(at).starts_with("{question}")) {
+      prompt += question, at += std::string_view("{question}").size();
+    } else {
+      prompt.push_back(text[at++]);
+    }
+  }
+  return prompt;
+}
+
+// Inserts `distractor` behind the text that precedes it in its own placement, at the last line when the window does not hold
+// that text.
+void insert_distractor(std::string& haystack, const Placement& own, const std::string& distractor, int64_t context_length) {
+  size_t chars = context_length < 500 ? 25 : 50, from = own.pre.size();
+  while (from > 0 && chars > 0) {
+    --from;
+    chars -= (static_cast<unsigned char>(own.pre[from]) & 0xC0) != 0x80;
+  }
+  const std::string_view before = std::string_view(own.pre).substr(from);
+  size_t at = before.empty() ? std::string::npos : haystack.find(before);
+  at = at == std::string::npos ? haystack.rfind('\n') : at + before.size();
+  haystack.insert(at, fmt::format(" {}", distractor));
+}
+
+}  // namespace
+
+struct NolimaTask::Draft {
+  NolimaCell cell;
+  const NeedlePair* pair = nullptr;
+  const NeedleTemplate* from = nullptr;
+  std::shared_ptr<const BookTokens> book;
+  std::string character, needle;
+  std::vector<std::string> gold;
+  int64_t context_length = 0, token_depth = 0;
+  double depth = 0;
+  std::string haystack, prompt;
+  size_t needle_at = 0;  // byte of the prompt
+};
+
+NolimaCell nolima_cell(int64_t index, int64_t pairs, int64_t books) {
+  const int64_t places = books * kNolimaDepths, cell = index % (pairs * places), turn = cell / pairs;
+  NolimaCell made;
+  made.pair = (cell % pairs) * stride_for(pairs) % pairs;
+  const int64_t place = (turn * stride_for(places) + 53 * made.pair) % places;
+  made.depth = place / books;
+  made.book = place % books;
+  return made;
+}
+
+NolimaTask::NolimaTask(std::string name, std::string description, Material eval, Material train, NolimaOptions options)
+    : name_(std::move(name)),
+      description_(std::move(description)),
+      eval_{eval, standard_pairs(*eval.needles)},
+      train_{train, standard_pairs(*train.needles)},
+      options_(options) {}
+
+const NeedlePair& NolimaTask::pair_of(const SampleRequest& request) const {
+  const Side& from = side(request.split);
+  const NolimaCell cell = nolima_cell(request.index, static_cast<int64_t>(from.pairs.size()), from.material.books->count());
+  return from.pairs[static_cast<size_t>(cell.pair)];
+}
+
+// upstream: choice number `depth` of NumPy's stream seeded by template and book. fixed: a stream of our own by pair, file
+// name and depth; names that occur in the book are passed over.
+std::string NolimaTask::choose_name(const SampleRequest& request, const Draft& draft, const std::string& text) const {
+  const std::vector<std::string>& names = draft.from->character_set;
+  if (request.mode == Mode::kUpstream) {
+    NumpyRandom random(static_cast<uint32_t>(static_cast<int64_t>(request.seed) + draft.from->number() + draft.cell.book));
+    int64_t choice = 0;
+    for (int64_t depth = 0; depth <= draft.cell.depth; ++depth)
+      choice = random.randint(0, static_cast<int64_t>(names.size()));
+    return names[static_cast<size_t>(choice)];
+  }
+  const Side& from = side(request.split);
+  Rng rng(request.seed, fmt::format("nolima/name/{}/{}", draft.pair->id, from.material.books->name(draft.cell.book)),
+          static_cast<uint64_t>(request.index));
+  std::vector<std::string> order = names;
+  rng.shuffle(order);
+  for (const std::string& name : order)
+    if (!has_word(text, name)) return name;
+  throw Error(ErrorCode::kUsage, "{}: every name of template {} occurs in the book {}; use other names or another book",
+              name_, draft.from->id, from.material.books->name(draft.cell.book));
+}
+
+NolimaTask::Draft NolimaTask::draft(const SampleRequest& request, const Tokenizer& tokenizer) const {
+  const Side& from = side(request.split);
+  Draft made;
+  made.cell = nolima_cell(request.index, static_cast<int64_t>(from.pairs.size()), from.material.books->count());
+  made.pair = &from.pairs[static_cast<size_t>(made.cell.pair)];
+  made.from = &(*from.material.needles)[made.pair->template_index];
+  made.depth = nolima_depth(static_cast<int>(made.cell.depth));
+  made.book = from.material.books->tokens(made.cell.book, request.length + kLineSlack, tokenizer, request.mode);
+  made.needle = made.pair->needle;
+  made.gold = made.pair->gold;
+  if (made.gold.empty()) {
+    made.character = choose_name(request, made, made.book->text);
+    made.needle = replace_placeholder(made.needle, "{CHAR}", made.character);
+    made.gold = {made.character};
+  }
+  return made;
+}
+
+// Haystack and prompt with a window of `context_length` tokens.
+void NolimaTask::place(const SampleRequest& request, const Tokenizer& tokenizer, int64_t context_length,
+                       Draft& draft) const {
+  const Side& from = side(request.split);
+  const std::string& book = from.material.books->name(draft.cell.book);
+  const Placement placed = place_needle(*draft.book, book, tokenizer, request.mode, context_length, draft.depth);
+  draft.context_length = context_length;
+  draft.token_depth = placed.token_depth;
+  draft.haystack = placed.with(draft.needle);
+  size_t needle_at = placed.needle_at();
+  if (!draft.pair->distractor.empty()) {
+    Rng rng(request.seed, fmt::format("nolima/distractor/{}/{}", draft.pair->id, book),
+            static_cast<uint64_t>(request.index));
+    const double depth = distractor_depth(context_length, draft.depth, rng.uniform());
+    insert_distractor(draft.haystack, place_needle(*draft.book, book, tokenizer, request.mode, context_length, depth),
+                      draft.pair->distractor, context_length);
+    needle_at = draft.haystack.find(draft.needle, needle_at);
+  }
+  draft.prompt = fill_template(*draft.from, draft.haystack, draft.pair->question);
+  draft.needle_at = draft.prompt.find(draft.haystack) + needle_at;
+}
+
+// fixed mode: the longest window whose prompt and answer budget fit the length. Returns the byte offsets of the prompt's
+// tokens.
+std::vector<int64_t> NolimaTask::fit(const SampleRequest& request, const Tokenizer& tokenizer, Draft& draft,
+                                     std::vector<int32_t>& ids) const {
+  const int64_t target = request.length - options_.tokens_to_generate;
+  const int64_t frame = tokenizer.count(
+      fill_template(*draft.from, fmt::format(" {}\n {}", draft.needle, draft.pair->distractor), draft.pair->question));
+  if (target - frame < kLeastWindow)
+    throw Error(ErrorCode::kUsage,
+                "{}: length {} is too small; this sample needs at least {} ({} tokens of prompt around a window of {} + {} "
+                "to generate)",
+                name_, request.length, frame + kLeastWindow + 8 + options_.tokens_to_generate, frame, kLeastWindow,
+                options_.tokens_to_generate);
+  std::vector<int64_t> offsets;
+  int64_t window = target - frame, fits = 0;
+  for (int attempt = 0; attempt < 8; ++attempt) {
+    place(request, tokenizer, window, draft);
+    ids = tokenizer.encode_with_offsets(draft.prompt, offsets);
+    const int64_t over = static_cast<int64_t>(ids.size()) - target;
+    if (over <= 0 && (over >= -kCloseEnough || attempt >= 3)) return offsets;
+    if (over <= 0) fits = std::max(fits, window);
+    window -= over;
+    if (window < 1 || attempt == 6) window = std::max<int64_t>(1, fits);
+  }
+  throw Error(ErrorCode::kInternal, "{}: could not fit {} tokens into {}", name_, ids.size(), target);
+}
+
+Sample NolimaTask::make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const {
+  Draft made = draft(request, tokenizer);
+  Sample sample;
+  std::vector<int64_t> offsets;
+  if (request.mode == Mode::kUpstream) {
+    place(request, tokenizer, request.length, made);
+    sample.prompt_ids = tokenizer.encode_with_offsets(made.prompt, offsets);
+  } else {
+    offsets = fit(request, tokenizer, made, sample.prompt_ids);
+  }
+  sample.task = name_;
+  sample.request = request;
+  sample.id = sample_id(*this, request);
+  sample.outputs = made.gold;
+  sample.tokens_to_generate = options_.tokens_to_generate;
+  const auto token_of = [&](size_t byte) {
+    return std::max<int64_t>(
+        0, std::upper_bound(offsets.begin(), offsets.end(), static_cast<int64_t>(byte)) - offsets.begin() - 1);
+  };
+  Evidence evidence;
+  evidence.token_begin = token_of(made.needle_at);
+  evidence.token_end = token_of(made.needle_at + made.needle.size() - 1) + 1;
+  evidence.depth = static_cast<double>(evidence.token_begin) / static_cast<double>(sample.prompt_ids.size());
+  evidence.key = made.pair->id;
+  evidence.value = made.gold[0];
+  sample.evidence.push_back(std::move(evidence));
+  sample.input = std::move(made.prompt);
+  return sample;
+}
+
+double NolimaTask::score(const Sample& sample, std::string_view answer) const {
+  return nolima_match(options_.metric, answer, sample.outputs);
+}
+
+std::vector<std::pair<std::string, double>> NolimaTask::diagnostics(const Sample& sample, std::string_view answer) const {
+  std::vector<std::pair<std::string, double>> figures;
+  for (NolimaMetric metric :
+       {NolimaMetric::kExact, NolimaMetric::kContains, NolimaMetric::kLastlineExact, NolimaMetric::kLastlineContains})
+    figures.emplace_back(metric_name(metric), nolima_match(metric, answer, sample.outputs));
+  const NeedlePair& pair = pair_of(sample.request);
+  const NeedleTemplate& from = (*side(sample.request.split).material.needles)[pair.template_index];
+  const auto names = std::count_if(from.character_set.begin(), from.character_set.end(),
+                                   [&](const std::string& name) { return answer.find(name) != std::string_view::npos; });
+  figures.emplace_back("many_names", names > 1 ? 1 : 0);
+  const double result = score(sample, answer);
+  figures.emplace_back(pair.question_name, result);
+  figures.emplace_back(from.inverted() ? "inverted_order" : "default_order", result);
+  return figures;
+}
+
+Record NolimaTask::record(const Sample& sample, const Tokenizer& tokenizer) const {
+  const SampleRequest& request = sample.request;
+  Draft made = draft(request, tokenizer);
+  if (request.mode == Mode::kUpstream) {
+    place(request, tokenizer, request.length, made);
+  } else {
+    std::vector<int32_t> ids;
+    fit(request, tokenizer, made, ids);
+  }
+  return {{"pair", made.pair->id},
+          {"template_id", made.from->id},
+          {"test_id", made.pair->test_id},
+          {"question_type", made.pair->question_name},
+          {"order", std::string(made.from->inverted() ? "inverted" : "default")},
+          {"book", side(request.split).material.books->name(made.cell.book)},
+          {"context_length", made.context_length},
+          {"depth", made.depth},
+          {"token_depth", made.token_depth},
+          {"character", made.character},
+          {"prompt", sample.prompt()},
+          {"gold", sample.outputs},
+          {"metric", std::string(metric_name(options_.metric))},
+          {"haystack_sha256", sha256_hex(made.haystack)},
+          {"id", sample.id}};
+}
+
+const NolimaTask& nolima_task() {
+  static const NolimaTask task("nolima", "a needle that shares no word with the question",
+                               {&own_needle_set(Split::kEval), &own_books(Split::kEval)},
+                               {&own_needle_set(Split::kTrain), &own_books(Split::kTrain)});
+  return task;
+}
+
+std::unique_ptr<NolimaTask> make_nolima_task(const std::string& name, const NeedleSet& needles, const BookShelf* books,
+                                             NolimaOptions options) {
+  const auto material = [&](Split split) {
+    return NolimaTask::Material{&needles, books != nullptr ? books : &own_books(split)};
+  };
+  return std::make_unique<NolimaTask>(name, "NoLiMa with the user's needles", material(Split::kEval),
+                                      material(Split::kTrain), options);
+}
+
+Record nolima_record(const Sample& sample, const Tokenizer& tokenizer) { return nolima_task().record(sample, tokenizer); }
+
+}  // namespace sala::tasks
