@@ -14,6 +14,7 @@ struct CommandState {
 };
 
 void add_run_command(CLI::App& app, CommandState& state);
+void add_score_command(CLI::App& app, CommandState& state);
 void add_list_command(CLI::App& app);
 void add_explain_command(CLI::App& app);
 void add_logits_command(CLI::App& app);

@@ -45,6 +45,21 @@ std::function<std::string(const std::string&)> whole_number(int64_t low, int64_t
   };
 }
 
+void add_output_flag(CLI::App& command, std::string& output, const char* group) {
+  command.add_option("-o,--output", output, "Print as table, md, csv or json")
+      ->check(CLI::IsMember({"table", "md", "csv", "json"}))
+      ->capture_default_str()
+      ->group(group);
+}
+
+void add_threads_flag(CLI::App& command, int& threads, const char* group) {
+  command.add_option("--threads", threads, "Threads; 0 = all")
+      ->check(whole_number(0, 4096))
+      ->type_name("N")
+      ->capture_default_str()
+      ->group(group);
+}
+
 void add_model_flags(CLI::App& command, ModelFlags& flags) {
   const char* model = "Model";
   command.add_option("--model", flags.choice.model, "Member of the family or a directory [sala-tiny]")
@@ -117,11 +132,7 @@ void add_engine_flags(CLI::App& command, EngineFlags& flags) {
       ->check(CLI::IsMember({"fp32", "bf16"}))
       ->capture_default_str()
       ->group(engine);
-  command.add_option("--threads", flags.threads, "Threads; 0 = all")
-      ->check(whole_number(0, 4096))
-      ->type_name("N")
-      ->capture_default_str()
-      ->group(engine);
+  add_threads_flag(command, flags.threads, engine);
   command.add_option("--mem", flags.mem, "Most memory to use, 16g or 512m [what is free, less a reserve]")
       ->type_name("SIZE")
       ->group(engine);

@@ -16,6 +16,10 @@ namespace sala::eval {
 // A check for CLI11: a whole number within [low, high]. CLI11's own wraps negative numbers around and clutters the help.
 std::function<std::string(const std::string&)> whole_number(int64_t low, int64_t high = std::numeric_limits<int64_t>::max());
 
+// Flags that several commands have.
+void add_output_flag(CLI::App& command, std::string& output, const char* group);  // -o table|md|csv|json
+void add_threads_flag(CLI::App& command, int& threads, const char* group);
+
 struct ModelFlags {
   ModelChoice choice;
   std::string topk, block, window, init_blocks, dense_len;  // sparse_config

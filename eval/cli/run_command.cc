@@ -72,12 +72,7 @@ void add_flags(CLI::App& command, RunFlags& flags) {
   command.add_option("--min-score", flags.min_score, "Exit with 1 when a task scores less than this at some length, 0-100")
       ->type_name("X")
       ->group(results);
-  command
-      .add_option("-o,--output", flags.output, "Print as table, md, csv or json")
-
-      ->check(CLI::IsMember({"table", "md", "csv", "json"}))
-      ->capture_default_str()
-      ->group(results);
+  add_output_flag(command, flags.output, results);
   command.add_flag("--quiet", flags.quiet, "No progress on stderr")->group(results);
   command.add_option("--config", flags.config, "TOML file with any of these flags")->type_name("FILE")->group(results);
   add_model_flags(command, flags.model);

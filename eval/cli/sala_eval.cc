@@ -36,6 +36,7 @@ int main(int argc, char** argv) {
   add_list_command(app);
   add_explain_command(app);
   add_generate_command(app, models_folder);
+  add_score_command(app, state);
   add_logits_command(app);
   try {
     std::vector<std::string> words = prepare_words(app, {argv + 1, argv + argc});

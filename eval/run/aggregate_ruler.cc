@@ -123,6 +123,9 @@ void add_tasks(const GroupCells& cells, Aggregate& made) {
                     {"score", score},
                     {"bootstrap", {interval.low, interval.high}},
                     {"nulls", nulls}});
+    // What a port's metric gives for the same answers, where it differs (eval/score).
+    if (const double port = mean_diagnostic(*cell, "lm_eval_score"); port == port)
+      list.back()["lm_eval_score"] = tasks::round_to_cents(100 * port);
   }
   made.json["tasks"] = list;
   made.details.push_back(std::move(table));

@@ -4,54 +4,13 @@
 
 #include <nlohmann/json.hpp>
 
+#include "eval/run/json_fields.h"
 #include "sala/core/error.h"
 
 namespace sala::eval {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-// For messages; a hostile file may nest a million lists, so only scalars are printed.
-std::string shown(const Json& value) {
-  if (value.is_structured()) return value.type_name();
-  const std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
-  return text.size() <= 60 ? text : text.substr(0, 57) + "...";
-}
-
-const Json& field(const Json& object, const char* name) {
-  if (!object.is_object() || !object.contains(name)) throw Error(ErrorCode::kFormat, "field '{}' is missing", name);
-  return object[name];
-}
-
-int64_t integer(const Json& object, const char* name, int64_t smallest = 0) {
-  const Json& value = field(object, name);
-  if (!value.is_number_integer() || value.get<int64_t>() < smallest)
-    throw Error(ErrorCode::kFormat, "field '{}' is {}, expected an integer from {} up", name, shown(value), smallest);
-  return value.get<int64_t>();
-}
-
-double number(const Json& object, const char* name) {
-  const Json& value = field(object, name);
-  if (!value.is_number()) throw Error(ErrorCode::kFormat, "field '{}' is {}, expected a number", name, shown(value));
-  return value.get<double>();
-}
-
-std::optional<double> number_or_null(const Json& object, const char* name) {
-  if (field(object, name).is_null()) return std::nullopt;
-  return number(object, name);
-}
-
-std::string text(const Json& object, const char* name) {
-  const Json& value = field(object, name);
-  if (!value.is_string()) throw Error(ErrorCode::kFormat, "field '{}' is {}, expected text", name, shown(value));
-  return value.get<std::string>();
-}
-
-const Json& list(const Json& object, const char* name) {
-  const Json& value = field(object, name);
-  if (!value.is_array()) throw Error(ErrorCode::kFormat, "field '{}' is no list", name);
-  return value;
-}
+using namespace fields;
 
 Json optional_json(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
 
@@ -154,11 +113,7 @@ SampleRecord parse_line(const std::string& line) {
   if (!(record.score >= 0 && record.score <= 1))
     throw Error(ErrorCode::kFormat, "field 'score' is {}, expected 0 to 1", record.score);
   record.answer = text(json, "answer");
-  for (const Json& reference : list(json, "expected")) {
-    if (!reference.is_string())
-      throw Error(ErrorCode::kFormat, "field 'expected' holds {}, expected text", shown(reference));
-    record.expected.push_back(reference.get<std::string>());
-  }
+  record.expected = texts(json, "expected");
   if (!field(json, "stopped").is_boolean()) throw Error(ErrorCode::kFormat, "field 'stopped' is neither true nor false");
   record.stopped = json["stopped"].get<bool>();
   record.prompt_tokens = integer(json, "prompt_tokens");

@@ -75,7 +75,7 @@ std::vector<int64_t> equal_requests(const std::vector<Message>& messages, int64_
 std::vector<std::string> check_mrcr_row(const MrcrRow& row) {
   std::vector<std::string> wrong;
   const auto count = static_cast<int64_t>(row.messages.size());
-  if (row.desired_msg_index < 0 || row.desired_msg_index + 2 >= count) {
+  if (row.desired_msg_index < 0 || row.desired_msg_index > count - 3) {
     wrong.push_back(fmt::format("desired_msg_index {} points outside the {} messages", row.desired_msg_index, count));
     return wrong;
   }

@@ -15,6 +15,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr int kMostNesting = 8;  // a list of objects of texts needs 2; a million would overflow the stack
+
 // Reads one field; a sentence about it when it is missing or of another type.
 const json& field(const json& object, const char* name) {
   const auto at = object.find(name);
@@ -35,7 +37,11 @@ int64_t integer_field(const json& object, const char* name) {
 std::vector<Message> read_messages(const json& object) {
   json messages = field(object, "prompt");
   if (messages.is_string()) {
-    messages = json::parse(messages.get_ref<const std::string&>(), nullptr, false);
+    const auto flat = [](int depth, json::parse_event_t, json&) {
+      if (depth > kMostNesting) throw Error(ErrorCode::kFormat, "the string in 'prompt' nests too deep");
+      return true;
+    };
+    messages = json::parse(messages.get_ref<const std::string&>(), flat, false);
     if (messages.is_discarded()) throw Error(ErrorCode::kFormat, "the string in 'prompt' is no JSON");
   }
   if (!messages.is_array() || messages.size() < 4)
@@ -48,7 +54,9 @@ std::vector<Message> read_messages(const json& object) {
   return list;
 }
 
-MrcrRow read_row(const std::string& line, const Tokenizer* bins) {
+}  // namespace
+
+MrcrRow parse_mrcr_row(const std::string& line, const Tokenizer* bins) {
   const json object = json::parse(line, nullptr, false);
   if (object.is_discarded()) throw Error(ErrorCode::kFormat, "this is no JSON");
   if (!object.is_object()) throw Error(ErrorCode::kFormat, "this is no JSON object");
@@ -60,7 +68,7 @@ MrcrRow read_row(const std::string& line, const Tokenizer* bins) {
   row.desired_msg_index = integer_field(object, "desired_msg_index");
   row.total_messages = object.contains("total_messages") ? integer_field(object, "total_messages")
                                                          : static_cast<int64_t>(row.messages.size());
-  if (row.desired_msg_index < 0 || row.desired_msg_index + 2 >= static_cast<int64_t>(row.messages.size()))
+  if (row.desired_msg_index < 0 || row.desired_msg_index > static_cast<int64_t>(row.messages.size()) - 3)
     throw Error(ErrorCode::kFormat, "desired_msg_index {} points outside the {} messages", row.desired_msg_index,
                 row.messages.size());
   for (const Message& message : row.messages) row.n_chars += static_cast<int64_t>(code_points(message.content).size());
@@ -74,8 +82,6 @@ MrcrRow read_row(const std::string& line, const Tokenizer* bins) {
   return row;
 }
 
-}  // namespace
-
 MrcrRows read_mrcr_rows(std::istream& in, const std::string& origin, const Tokenizer* bins) {
   MrcrRows rows;
   int64_t number = 0;
@@ -83,7 +89,7 @@ MrcrRows read_mrcr_rows(std::istream& in, const std::string& origin, const Token
     ++number;
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
     try {
-      MrcrRow row = read_row(line, bins);
+      MrcrRow row = parse_mrcr_row(line, bins);
       row.line = number;
       const std::vector<std::string> wrong = check_mrcr_row(row);
       for (const std::string& sentence : wrong) rows.problems.push_back(fmt::format("{}:{}: {}", origin, number, sentence));

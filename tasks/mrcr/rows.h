@@ -15,6 +15,9 @@ struct MrcrRows {
   int64_t unsound = 0;                // rows that were read but fail check_mrcr_row(): their scores mean nothing
 };
 
+// One row. Throws Error{kFormat}. Nothing is checked beyond what the fields' types say: check_mrcr_row() does.
+MrcrRow parse_mrcr_row(const std::string& line, const Tokenizer* bins = nullptr);
+
 // One JSON object a line: `prompt` (array of messages, or a string that holds one), `answer`, `random_string_to_prepend`,
 // `n_needles`, `desired_msg_index`, optionally `total_messages`, `n_chars`, `date_added`, `tokens`. Blank lines are skipped.
 // A line that cannot be read becomes a problem with its number and the rest is kept. `bins`: counts the tokens of each row

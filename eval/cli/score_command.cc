@@ -1,0 +1,159 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <memory>
+
+#include "eval/cli/commands.h"
+#include "eval/cli/model_flags.h"
+#include "eval/run/files.h"
+#include "eval/run/models.h"
+#include "eval/run/provenance.h"
+#include "eval/run/report.h"
+#include "eval/score/score.h"
+#include "sala/core/error.h"
+#include "sala/core/parallel.h"
+
+namespace sala::eval {
+namespace {
+
+struct ScoreFlags {
+  std::vector<std::string> paths;
+  std::string tasks, length, format, model, tokenizer, bins, out, output = "table";
+  int64_t samples = 0;
+  int threads = 0;
+  bool partial = false, quiet = false;
+};
+
+void add_flags(CLI::App& command, ScoreFlags& flags) {
+  const char *what = "What to score", *results = "Results";
+  command.add_option("files", flags.paths, "Files of predictions (JSONL), or folders of them")
+      ->type_name("FILE|DIR ...")
+      ->required();
+  command.add_option("--task", flags.tasks, "Comma list of tasks and groups; others are passed over [all]")
+      ->type_name("LIST")
+      ->group(what);
+  std::vector<std::string> formats;
+  for (const PredictionFormat format : kPredictionFormats) formats.emplace_back(format_name(format));
+  command.add_option("--format", flags.format, "Format of the files [by their fields]")
+      ->check(CLI::IsMember(formats))
+      ->group(what);
+  command.add_option("--len", flags.length, "Length in tokens, where the files do not say it: 128k")
+      ->type_name("N")
+      ->group(what);
+  command.add_option("--samples", flags.samples, "Each task and length must have so many samples")
+      ->check(whole_number(1, 100000000))
+      ->type_name("N")
+      ->group(what);
+  command.add_flag("--partial", flags.partial, "Samples may be missing")->group(what);
+  command.add_option("--tokenizer", flags.tokenizer, "Makes samples again from their ids [the family's]")
+      ->type_name("NAME|FILE")
+      ->group(what);
+  command.add_option("--bins", flags.bins, "Tokenizer that counts MRCR rows for their bins [what the rows say]")
+      ->type_name("NAME|FILE")
+      ->group(what);
+  command.add_option("--model", flags.model, "Name of the model that answered, for the report")
+      ->type_name("NAME")
+      ->group(results);
+  command.add_option("--out", flags.out, "Folder for summary.json and summary.md")->type_name("DIR")->group(results);
+  add_output_flag(command, flags.output, results);
+  add_threads_flag(command, flags.threads, results);
+  command.add_flag("--quiet", flags.quiet, "Nothing on stderr but errors")->group(results);
+}
+
+ScoreRequest request_of(const ScoreFlags& flags, const Tokenizer* bins) {
+  ScoreRequest request;
+  request.paths = flags.paths;
+  if (!flags.tasks.empty()) request.tasks = tasks::resolve_tasks(flags.tasks);
+  if (!flags.format.empty()) request.format = format_of_name(flags.format);
+  if (!flags.length.empty()) {
+    const std::vector<int64_t> lengths = tasks::parse_lengths(flags.length);
+    if (lengths.size() != 1) throw Error(ErrorCode::kUsage, "--len is {} lengths here, expected one", lengths.size());
+    request.length = lengths[0];
+  }
+  request.samples = flags.samples;
+  request.partial = flags.partial;
+  request.bins = bins;
+  request.open_tokenizer = [&flags] {
+    return open_tokenizer(flags.tokenizer.empty() ? models_folder() + "/tokenizer.model" : flags.tokenizer);
+  };
+  return request;
+}
+
+ReportSubject subject_of(const ScoreFlags& flags, const Scored& scored) {
+  ReportSubject subject;
+  subject.model = flags.model.empty() ? "predictions" : flags.model;
+  subject.timed = false;
+  subject.legend =
+      fmt::format("Scores in percent, 95% Wilson intervals; nulls: empty answers. Samples: {}. What answered them is {}.",
+                  fmt::join(scored.sources, ", "), flags.model.empty() ? "not known here" : flags.model);
+  auto files = nlohmann::ordered_json::array();
+  for (const ScoredFile& file : scored.files)
+    files.push_back({{"path", file.path},
+                     {"format", format_name(file.format)},
+                     {"lines", file.lines},
+                     {"scored", file.scored},
+                     {"passed_over", file.skipped}});
+  subject.plan = {{"schema", "sala.score/1"}, {"samples", scored.sources}, {"files", files}};
+  subject.config = {{"model", "predictions"}, {"model_args", flags.model}};
+  return subject;
+}
+
+// A folder that holds results keeps them.
+void check_free(const std::string& folder) {
+  for (const char* name : {"summary.json", "summary.md", "run.json", "run.h5"})
+    if (file_exists(folder + "/" + name))
+      throw Error(ErrorCode::kUsage, "--out {} already holds {}; choose another folder", folder, name);
+}
+
+void say(const std::vector<std::string>& sentences, const char* kind) {
+  constexpr std::size_t kMostShown = 20;
+  for (std::size_t i = 0; i < std::min(kMostShown, sentences.size()); ++i)
+    fmt::print(stderr, "score: {}{}\n", kind, sentences[i]);
+  if (sentences.size() > kMostShown)
+    fmt::print(stderr, "score: {}{} more such lines are left out here; --out writes all to summary.json\n", kind,
+               sentences.size() - kMostShown);
+}
+
+void score(const ScoreFlags& flags, const CommandState& state) {
+  set_num_threads(flags.threads);
+  if (!flags.out.empty()) check_free(flags.out);
+  const std::unique_ptr<Tokenizer> bins = flags.bins.empty() ? nullptr : open_tokenizer(flags.bins);
+  const ScoreRequest request = request_of(flags, bins.get());
+  const Scored scored = score_predictions(request);
+  const RunResults results = summarize(scored.cells, scored.records);
+  const ReportSubject subject = subject_of(flags, scored);
+  if (!flags.quiet) say(scored.warnings, "note: ");
+  say(scored.problems, "");
+  Provenance provenance = make_provenance("none", shell_quoted(state.words));
+  provenance.emplace_back("written", utc_now());
+  nlohmann::ordered_json json = summary_json(subject, results, provenance);
+  json["sala"]["problems"] = scored.problems;
+  json["sala"]["notes"] = scored.warnings;
+  const std::string json_text = json.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  if (!flags.out.empty()) {
+    make_folders(flags.out);
+    write_atomically(flags.out + "/summary.json", json_text);
+    write_atomically(flags.out + "/summary.md", format_results(subject, results, "md"));
+  }
+  fmt::print("{}", flags.output == "json" ? json_text : format_results(subject, results, flags.output));
+  if (std::fflush(stdout) != 0) throw Error(ErrorCode::kIo, "cannot write to standard output");
+  if (!scored.problems.empty())
+    throw Error(ErrorCode::kFormat, "{} {} above; {} predictions were scored", scored.problems.size(),
+                scored.problems.size() == 1 ? "problem is named" : "problems are named", scored.records.size());
+}
+
+}  // namespace
+
+void add_score_command(CLI::App& app, CommandState& state) {
+  auto flags = std::make_shared<ScoreFlags>();
+  CLI::App* command = app.add_subcommand("score", "Score predictions that another program wrote");
+  add_flags(*command, *flags);
+  command->footer(
+      "Example:\n  sala_eval score --task ruler results/llama/synthetic/131072/pred\n"
+      "  sala_eval score samples_niah_single_1_2026-01-01T00-00-00.jsonl -o csv\n"
+      "Formats are those of RULER, lm-eval (--log_samples), openai/mrcr rows with a `response`, and samples.jsonl of a run\n"
+      "(docs/file_formats.md). Exit code 6 when some predictions could not be scored: the rest is.");
+  command->callback([flags, &state] { score(*flags, state); });
+}
+
+}  // namespace sala::eval

@@ -1,0 +1,156 @@
+#include "eval/score/line_scorer.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "eval/run/near.h"
+#include "sala/core/error.h"
+#include "tasks/mrcr/mrcr.h"
+
+namespace sala::eval {
+namespace {
+
+constexpr std::string_view kOfficialRows = "mrcr_official_", kNolimaUser = "nolima_user", kNolimaDirect = "nolima_direct";
+
+// Records of somebody's needle set: there is nothing to make samples of.
+class NolimaRecords final : public tasks::Task {
+ public:
+  explicit NolimaRecords(std::string name) : name_(std::move(name)) {}
+  std::string_view name() const override { return name_; }
+  std::string_view group() const override { return name_ == kNolimaDirect ? kNolimaDirect : "nolima"; }
+  std::string_view description() const override { return "NoLiMa records"; }
+  int64_t tokens_to_generate() const override { return 0; }
+  tasks::Sample make_sample(const tasks::SampleRequest&, const Tokenizer&) const override {
+    throw Error(ErrorCode::kUnsupported, "{}: these samples are only in the file of their predictions", name_);
+  }
+  double score(const tasks::Sample& sample, std::string_view answer) const override {
+    return tasks::nolima_match(tasks::NolimaMetric::kContains, answer, sample.outputs);
+  }
+
+ private:
+  std::string name_;
+};
+
+std::shared_ptr<const tasks::Task> make_own_task(const std::string& name) {
+  if (name == kNolimaUser || name == kNolimaDirect) return std::make_shared<NolimaRecords>(name);
+  int64_t needles = 0;
+  const char *begin = name.data() + kOfficialRows.size(), *end = name.data() + name.size();
+  if (!name.starts_with(kOfficialRows) || std::from_chars(begin, end, needles).ptr != end || needles < 1) return nullptr;
+  return tasks::make_mrcr_rows_task(std::make_shared<const std::vector<tasks::MrcrRow>>(), needles);
+}
+
+Error unknown_task(const std::string& name) {
+  std::vector<std::string> names;
+  for (const tasks::TaskInfo& info : tasks::all_tasks()) names.emplace_back(info.name);
+  return Error(ErrorCode::kFormat, "no task '{}'; near it: {}", name, fmt::join(near_matches(name, names), ", "));
+}
+
+// The same metric as the ports have it: lm-eval counts the share of the answers also where any one will do.
+void add_port_score(const tasks::Task& task, const Prediction& prediction, SampleRecord& record) {
+  if (!task.name().starts_with("qa_") || prediction.references.size() < 2) return;
+  double matches = 0;
+  for (const std::string& reference : prediction.references) {
+    tasks::Sample one;
+    one.outputs = {reference};
+    matches += task.score(one, prediction.response);
+  }
+  record.diagnostics.emplace_back("lm_eval_score", matches / static_cast<double>(prediction.references.size()));
+}
+
+void set_diagnostic(SampleRecord& record, const std::string& name, double value) {
+  for (auto& [each, held] : record.diagnostics)
+    if (each == name) {
+      held = value;
+      return;
+    }
+  record.diagnostics.emplace_back(name, value);
+}
+
+}  // namespace
+
+const tasks::Task& LineScorer::find_task(const std::string& name) {
+  for (const tasks::TaskInfo& info : tasks::all_tasks())
+    if (info.name == name) return *info.task;
+  const std::lock_guard lock(mutex_);
+  const auto known = own_tasks_.find(name);
+  if (known != own_tasks_.end()) return *known->second;
+  const std::shared_ptr<const tasks::Task> made = make_own_task(name);
+  if (made == nullptr) throw unknown_task(name);
+  own_tasks_.emplace(name, made);
+  return *made;
+}
+
+bool LineScorer::wanted(const tasks::Task& task) const {
+  // Tasks of files have no name in the registry: their group stands for them.
+  const bool own = task.name().starts_with(kOfficialRows) || task.name() == kNolimaUser;
+  return request_.tasks.empty() ||
+         std::any_of(request_.tasks.begin(), request_.tasks.end(), [&](const tasks::TaskInfo& info) {
+           return info.name == task.name() || (own && info.group == task.group());
+         });
+}
+
+const Tokenizer& LineScorer::tokenizer() {
+  const std::lock_guard lock(mutex_);
+  if (!tokenizer_) tokenizer_ = request_.open_tokenizer();
+  return *tokenizer_;
+}
+
+tasks::Sample LineScorer::sample_of(const tasks::Task& task, Prediction& prediction) {
+  const bool chat = task.group() == "mrcr";
+  const bool complete = !prediction.references.empty() && (!chat || !prediction.messages.empty());
+  if (!complete && prediction.id.empty())
+    throw Error(ErrorCode::kFormat, "no reference answers ('outputs') and no 'id' to make the sample again from");
+  if (!complete) {
+    tasks::Sample sample = tasks::regenerate(prediction.id, tokenizer());
+    if (!prediction.references.empty() && prediction.references != sample.outputs)
+      throw Error(ErrorCode::kFormat,
+                  "the reference answers are not those of sample '{}' made with this tokenizer; name the right one by "
+                  "--tokenizer",
+                  prediction.id);
+    return sample;
+  }
+  tasks::Sample sample;
+  sample.id = prediction.id;
+  sample.task = task.name();
+  if (!prediction.id.empty()) sample.request = tasks::parse_sample_id(prediction.id).request;
+  sample.outputs = prediction.references;
+  sample.messages = std::move(prediction.messages);
+  sample.evidence = prediction.evidence;
+  return sample;
+}
+
+SampleRecord LineScorer::score(const tasks::Task& task, Prediction prediction) {
+  tasks::Sample sample = sample_of(task, prediction);
+  SampleRecord record;
+  record.task = task.name();
+  record.length = prediction.length;
+  record.index = prediction.index.value_or(0);
+  record.id = prediction.id;
+  record.score = task.score(sample, prediction.response);
+  record.diagnostics = task.diagnostics(sample, prediction.response);
+  add_port_score(task, prediction, record);
+  if (prediction.metric) {
+    record.score = tasks::nolima_match(*prediction.metric, prediction.response, sample.outputs);
+    for (const std::string& kind : prediction.kinds) set_diagnostic(record, kind, record.score);
+  }
+  record.answer = std::move(prediction.response);
+  record.expected = std::move(sample.outputs);
+  record.evidence = std::move(sample.evidence);
+  record.tokens_to_generate = 0;
+  record.prompt_tokens = sample.prompt_ids.empty()
+                             ? prediction.tokens
+                             : static_cast<int64_t>(sample.prompt_ids.size()) + sample.tokens_to_generate;
+  return record;
+}
+
+std::vector<std::shared_ptr<const tasks::Task>> LineScorer::own_tasks() const {
+  std::vector<std::shared_ptr<const tasks::Task>> tasks;
+  for (const auto& [name, task] : own_tasks_) tasks.push_back(task);
+  return tasks;
+}
+
+}  // namespace sala::eval

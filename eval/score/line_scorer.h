@@ -1,0 +1,40 @@
+// One prediction to one scored record.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include "eval/score/score.h"
+
+namespace sala::eval {
+
+// Thread-safe.
+class LineScorer {
+ public:
+  explicit LineScorer(const ScoreRequest& request) : request_(request) {}
+
+  // The task of that name: the registry's, or one that exists in files only: mrcr_official_N (rows of openai/mrcr),
+  // nolima_user (records without an id), nolima_direct (their questions that ask for the needle itself, which NoLiMa's
+  // figures leave out). Throws Error{kFormat} with
+  // near names for an unknown one.
+  const tasks::Task& find_task(const std::string& name);
+  // Whether --task asks for it.
+  bool wanted(const tasks::Task& task) const;
+  // Length 0 where it is not known. Throws Error for a prediction that cannot be scored.
+  SampleRecord score(const tasks::Task& task, Prediction prediction);
+
+  std::vector<std::shared_ptr<const tasks::Task>> own_tasks() const;
+
+ private:
+  tasks::Sample sample_of(const tasks::Task& task, Prediction& prediction);
+  const Tokenizer& tokenizer();
+
+  const ScoreRequest& request_;
+  std::mutex mutex_;
+  std::unique_ptr<Tokenizer> tokenizer_;
+  std::map<std::string, std::shared_ptr<const tasks::Task>> own_tasks_;
+};
+
+}  // namespace sala::eval

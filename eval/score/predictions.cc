@@ -1,0 +1,270 @@
+#include "eval/score/predictions.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <filesystem>
+#include <utility>
+
+#include "eval/run/record.h"
+#include "sala/core/error.h"
+#include "sala/core/rng.h"
+#include "sim/model/json_read.h"
+#include "tasks/mrcr/rows.h"
+
+namespace sala::eval {
+namespace {
+
+using namespace fields;
+
+constexpr std::array<std::string_view, 5> kFormatNames = {"ruler", "lm-eval", "sala", "nolima", "mrcr"};
+
+// lm-eval's names of RULER's tasks where they are not upstream's.
+constexpr std::pair<std::string_view, std::string_view> kLmEvalNames[] = {
+    {"ruler_vt", "vt"}, {"ruler_cwe", "cwe"}, {"ruler_fwe", "fwe"}, {"ruler_qa_squad", "qa_1"}, {"ruler_qa_hotpot", "qa_2"}};
+
+bool has(const Json& object, const char* name) { return object.is_object() && object.contains(name); }
+
+bool has_response(const Json& line) { return has(line, "pred") || has(line, "response"); }
+
+bool is_task(std::string_view name) {
+  const auto& all = tasks::all_tasks();
+  return std::any_of(all.begin(), all.end(), [&](const tasks::TaskInfo& info) { return info.name == name; });
+}
+
+// Text, or a list whose first text counts (servers that return several answers; lm-eval's lists of lists).
+std::string first_text(const Json& value, const char* name) {
+  const Json* inner = &value;
+  for (int depth = 0; inner->is_array() && depth < 3; ++depth) {
+    if (inner->empty()) return "";  // as upstream: no answer is an empty one
+    inner = &(*inner)[0];
+  }
+  if (!inner->is_string()) throw Error(ErrorCode::kFormat, "field '{}' is {}, expected text", name, shown(*inner));
+  return inner->get<std::string>();
+}
+
+std::string response_of(const Json& line) {
+  const char* name = has(line, "response") ? "response" : "pred";
+  return first_text(field(line, name), name);
+}
+
+// Upstream reads `outputs`, or else the one text in `output`.
+std::vector<std::string> references_of(const Json& object) {
+  if (has(object, "outputs")) {
+    std::vector<std::string> references = texts(object, "outputs");
+    if (references.empty()) throw Error(ErrorCode::kFormat, "field 'outputs' is empty, expected the reference answers");
+    return references;
+  }
+  if (has(object, "output")) return {text(object, "output")};
+  return {};
+}
+
+// Evidence spans as `generate` writes them; else, in needle tasks, the places of the answers in the prompt, in bytes.
+std::vector<tasks::Evidence> evidence_of(const Json& object, const std::string& task,
+                                         const std::vector<std::string>& references) {
+  std::vector<tasks::Evidence> evidence;
+  if (has(object, "evidence")) {
+    for (const Json& span : list(object, "evidence"))
+      evidence.push_back({integer(span, "token_begin"), integer(span, "token_end"), number(span, "depth"), text(span, "key"),
+                          text(span, "value")});
+    return evidence;
+  }
+  if (!task.starts_with("niah_") || !has(object, "input") || !object["input"].is_string()) return {};
+  const std::string& input = object["input"].get_ref<const std::string&>();
+  for (const std::string& reference : references) {
+    const std::size_t at = input.find(reference);
+    if (at != std::string::npos && !reference.empty())
+      evidence.push_back({0, 0, static_cast<double>(at) / static_cast<double>(input.size()), "", reference});
+  }
+  return evidence;
+}
+
+// What an id says; the task that the file says must agree.
+void read_id(const std::string& id, Prediction& made) {
+  const tasks::SampleId parsed = tasks::parse_sample_id(id);
+  if (!made.task.empty() && made.task != parsed.task)
+    throw Error(ErrorCode::kFormat, "id '{}' belongs to {}, this file to {}", id, parsed.task, made.task);
+  made.id = id;
+  made.key = id;
+  made.task = parsed.task;
+  made.length = parsed.request.length;
+  made.index = parsed.request.index;
+}
+
+int64_t optional_tokens(const Json& object, const char* name) {
+  return has(object, name) && object[name].is_number_integer() && object[name].get<int64_t>() > 0
+             ? object[name].get<int64_t>()
+             : 0;  // upstream writes -1 where it does not know
+}
+
+std::string hash_of_prompt(const Json& object, const std::vector<std::string>& references) {
+  std::string all = has(object, "input") && object["input"].is_string() ? object["input"].get<std::string>() : "";
+  for (const std::string& reference : references) all += '\n' + reference;
+  return hash_hex(stable_hash(all));
+}
+
+Prediction parse_ruler(const Json& line, const LineContext& context) {
+  Prediction made;
+  made.task = has(line, "task") ? text(line, "task") : context.file_task;
+  made.response = response_of(line);
+  made.references = references_of(line);
+  if (has(line, "id")) read_id(text(line, "id"), made);
+  made.evidence = evidence_of(line, made.task, made.references);
+  if (has(line, "max_length")) made.length = integer(line, "max_length", 1);
+  made.tokens = optional_tokens(line, "length");
+  if (!made.id.empty()) return made;
+  const int64_t index = integer(line, "index");
+  // Upstream's needle tasks write the character offset of the answer as the index, so that samples may share one.
+  if (!made.task.starts_with("niah_")) made.index = index;
+  made.key = fmt::format("{}/{}", index, hash_of_prompt(line, made.references));
+  return made;
+}
+
+Prediction parse_lm_eval(const Json& line, const LineContext& context) {
+  const Json& doc = field(line, "doc");
+  Prediction made;
+  made.task = context.file_task;
+  // filtered_resps: [text]; resps: [[text, ...]], the repeats of one prompt, of which the first counts.
+  const char* name = has(line, "filtered_resps") ? "filtered_resps" : "resps";
+  made.response = first_text(field(line, name), name);
+  made.references = references_of(doc);
+  if (made.references.empty() && has(line, "target"))
+    made.references = line["target"].is_array() ? texts(line, "target") : std::vector<std::string>{text(line, "target")};
+  made.evidence = evidence_of(doc, made.task, made.references);
+  made.length = has(doc, "max_length") ? integer(doc, "max_length", 1) : 0;
+  made.tokens = optional_tokens(doc, "length");
+  made.index = integer(line, "doc_id");
+  made.key = fmt::format("{}", *made.index);
+  if (has(line, "filter")) made.filter = text(line, "filter");
+  return made;
+}
+
+Prediction parse_sala(const std::string& line) {
+  SampleRecord record = parse_line(line);
+  Prediction made;
+  read_id(record.id, made);
+  if (made.task != record.task || made.length != record.length || made.index != record.index)
+    throw Error(ErrorCode::kFormat, "id '{}' is not sample {} of {}@{}", record.id, record.index, record.task,
+                record.length);
+  made.tokens = record.effective_tokens();
+  made.response = std::move(record.answer);
+  made.references = std::move(record.expected);
+  made.evidence = std::move(record.evidence);
+  made.stored_score = record.score;
+  return made;
+}
+
+tasks::NolimaMetric metric_of(const Json& line) {
+  const std::string name = has(line, "metric") ? text(line, "metric") : "contains";
+  for (const auto metric : {tasks::NolimaMetric::kExact, tasks::NolimaMetric::kContains, tasks::NolimaMetric::kLastlineExact,
+                            tasks::NolimaMetric::kLastlineContains})
+    if (tasks::metric_name(metric) == name) return metric;
+  throw Error(ErrorCode::kFormat, "field 'metric' is '{}', expected EM, contains, lastline_EM or lastline_contains",
+              shown(line["metric"]));
+}
+
+// The record of spec tasks 2.9 with a `response`.
+Prediction parse_nolima(const Json& line) {
+  Prediction made;
+  const std::string pair = text(line, "pair"), type = has(line, "question_type") ? text(line, "question_type") : "";
+  made.response = response_of(line);
+  made.references = texts(line, "gold");
+  if (made.references.empty()) throw Error(ErrorCode::kFormat, "field 'gold' is empty, expected the names that are right");
+  made.metric = metric_of(line);
+  const double depth = has(line, "depth") ? number(line, "depth") : 0;
+  made.evidence = {{0, 0, depth, pair, made.references[0]}};
+  if (!type.empty()) made.kinds.push_back(type);
+  if (has(line, "order")) made.kinds.push_back(text(line, "order") + "_order");
+  if (has(line, "id")) {
+    read_id(text(line, "id"), made);
+    return made;
+  }
+  made.task = type == "direct" ? "nolima_direct" : "nolima_user";
+  made.length = integer(line, "context_length", 1);
+  made.key = fmt::format("{}/{}/{}", pair, has(line, "book") ? shown(line["book"]) : "", depth);
+  return made;
+}
+
+Prediction parse_mrcr(const std::string& line, const Json& json, const LineContext& context) {
+  tasks::MrcrRow row = tasks::parse_mrcr_row(line, context.bins);
+  constexpr int64_t kMostNeedles = 64;
+  if (row.n_needles < 1 || row.n_needles > kMostNeedles)
+    throw Error(ErrorCode::kFormat, "field 'n_needles' is {}, expected 1 to {}", row.n_needles, kMostNeedles);
+  Prediction made;
+  made.warnings = tasks::check_mrcr_row(row);
+  const bool built_in = has(json, "generator") && json["generator"] == "mrcr-synth";
+  made.task = fmt::format("mrcr_{}{}", built_in ? "" : "official_", row.n_needles);
+  made.response = response_of(json);
+  made.tokens = std::max<int64_t>(0, row.tokens);
+  if (built_in && has(json, "id")) {
+    read_id(text(json, "id"), made);
+  } else {
+    made.length = tasks::mrcr_bin(row.tokens);
+    if (row.tokens < 0 && has(json, "bin")) made.length = integer(json, "bin");
+    made.key = fmt::format("{}/{}/{}", row.hash, row.desired_msg_index, hash_hex(stable_hash(row.answer)));
+  }
+  made.references = {std::move(row.answer)};
+  made.messages = std::move(row.messages);
+  return made;
+}
+
+}  // namespace
+
+std::string_view format_name(PredictionFormat format) { return kFormatNames[static_cast<std::size_t>(format)]; }
+
+std::optional<PredictionFormat> format_of_name(std::string_view name) {
+  for (const PredictionFormat format : kPredictionFormats)
+    if (format_name(format) == name) return format;
+  return std::nullopt;
+}
+
+std::optional<PredictionFormat> detect_format(const Json& line) {
+  if (has(line, "doc") && (has(line, "resps") || has(line, "filtered_resps"))) return PredictionFormat::kLmEval;
+  if (has(line, "random_string_to_prepend") && has_response(line)) return PredictionFormat::kMrcr;
+  if (has(line, "pair") && has(line, "gold") && has_response(line)) return PredictionFormat::kNolima;
+  if (has(line, "answer") && has(line, "expected") && has(line, "id")) return PredictionFormat::kSala;
+  if (has_response(line)) return PredictionFormat::kRuler;
+  return std::nullopt;
+}
+
+Json parse_json_line(const std::string& line) {
+  Json json = parse_json(line, "the line");
+  if (!json.is_object()) throw Error(ErrorCode::kFormat, "the line holds {}, expected a JSON object", json.type_name());
+  return json;
+}
+
+Prediction parse_prediction(const std::string& line, const Json& json, const LineContext& context) {
+  switch (context.format) {
+    case PredictionFormat::kLmEval:
+      return parse_lm_eval(json, context);
+    case PredictionFormat::kSala:
+      return parse_sala(line);
+    case PredictionFormat::kNolima:
+      return parse_nolima(json);
+    case PredictionFormat::kMrcr:
+      return parse_mrcr(line, json, context);
+    case PredictionFormat::kRuler:
+      break;
+  }
+  return parse_ruler(json, context);
+}
+
+std::string task_of_file(const std::string& path) {
+  std::string stem = std::filesystem::path(path).stem().string();
+  if (is_task(stem)) return stem;
+  if (stem.starts_with("samples_")) {
+    stem = stem.substr(std::string_view("samples_").size());
+    // A time stamp follows: _2025-06-01T12-34-56.789
+    const std::size_t stamp = stem.rfind("_2");
+    if (stamp != std::string::npos && stem.find('T', stamp) != std::string::npos) stem.resize(stamp);
+    for (const auto& [theirs, ours] : kLmEvalNames)
+      if (stem == theirs) return std::string(ours);
+  } else if (const std::size_t dash = stem.rfind('-');
+             dash != std::string::npos && stem.find_first_not_of("0123456789", dash + 1) == std::string::npos) {
+    stem.resize(dash);  // chunk 3 of a task
+  }
+  return is_task(stem) ? stem : "";
+}
+
+}  // namespace sala::eval

@@ -1,0 +1,193 @@
+#include "eval/score/samples_check.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <tuple>
+
+#include "eval/run/columns.h"
+#include "eval/run/files.h"
+#include "eval/run/json_fields.h"
+#include "sala/core/error.h"
+
+namespace sala::eval {
+namespace {
+
+namespace fs = std::filesystem;
+
+// The folder nearest to the file whose name is a number of tokens: MODEL/synthetic/131072/pred/vt.jsonl.
+int64_t length_of_path(const std::string& path) {
+  constexpr std::size_t kMostDigits = 9;
+  constexpr int64_t kLeast = 256;
+  for (fs::path folder = fs::path(path).parent_path(); folder.has_filename(); folder = folder.parent_path()) {
+    const std::string name = folder.filename().string();
+    if (name.size() > kMostDigits || name.find_first_not_of("0123456789") != std::string::npos) continue;
+    if (const int64_t length = std::stoll(name); length >= kLeast) return length;
+  }
+  return 0;
+}
+
+std::string source_of(const SampleRecord& record) {
+  if (record.id.empty())
+    return record.task.starts_with("mrcr_")     ? "rows of openai/mrcr"
+           : record.task.starts_with("nolima_") ? "NoLiMa records"
+                                                : "not named in the files";
+  const tasks::SampleId id = tasks::parse_sample_id(record.id);
+  std::string source = id.corpora.empty() ? id.group + (id.group == "nolima" ? "-own" : "-synth")
+                                          : fmt::format("{} on the files {}", id.group, id.corpora);
+  if (id.request.mode == tasks::Mode::kUpstream) source += " (upstream mode)";
+  return source;
+}
+
+// `ruler/vt@4096#3!42` -> `ruler/vt@4096!42`
+std::string without_index(const std::string& id) {
+  const std::size_t hash = id.find('#'), seed = id.find('!', hash);
+  return id.substr(0, hash) + id.substr(seed);
+}
+
+std::vector<int64_t> missing_of(const std::vector<int64_t>& wanted, const std::set<int64_t>& there) {
+  std::vector<int64_t> missing;
+  std::copy_if(wanted.begin(), wanted.end(), std::back_inserter(missing),
+               [&](int64_t index) { return there.count(index) == 0; });
+  return missing;
+}
+
+// A hostile index must not make a list of a billion.
+std::string shortened_indexes(const std::vector<int64_t>& indexes) {
+  std::string text = format_indexes(indexes);
+  if (text.size() > 60) text = text.substr(0, text.rfind(',', 60)) + ", ...";
+  return text;
+}
+
+}  // namespace
+
+void SamplesCheck::begin_file(const std::string& path) {
+  path_ = path;
+  folder_ = fs::path(path).parent_path().string();
+  folder_length_ = length_of_path(fs::absolute(path).lexically_normal().string());
+  has_plan_ = false;
+  const std::string plan_file = (fs::path(folder_) / "run.json").string();
+  if (fs::path(path).filename() != "samples.jsonl" || !file_exists(plan_file)) return;
+  const auto json = fields::Json::parse(read_file(plan_file), nullptr, false);
+  try {
+    for (const auto& [cell, indexes] : fields::field(fields::field(json, "plan"), "cells").items()) {
+      const std::string task = cell.substr(0, cell.find('@'));
+      const bool wanted = request_.tasks.empty() || std::any_of(request_.tasks.begin(), request_.tasks.end(),
+                                                                [&](const auto& info) { return info.name == task; });
+      if (!wanted) continue;
+      const auto list = parse_indexes(indexes.is_string() ? indexes.get<std::string>() : "");
+      series_[path_ + "#" + cell] = {fmt::format("{}: {}", path_, cell), {}, list};
+    }
+    has_plan_ = true;
+  } catch (const Error&) {
+    throw Error(ErrorCode::kFormat, "{} is damaged: it is not the plan of a run", plan_file);
+  }
+}
+
+std::string SamplesCheck::add(PredictionFormat format, SampleRecord& record, const std::string& key,
+                              std::optional<int64_t> index, const std::string& place) {
+  if (record.length == 0 && !record.task.starts_with("mrcr_"))
+    record.length = request_.length > 0 ? request_.length : folder_length_;
+  const std::string cell = fmt::format("{}@{}", record.task, record.length);
+  const std::string scope = record.id.empty() && record.length == 0 ? folder_ : "";
+  const auto [known, fresh] = places_.emplace(fmt::format("{}|{}|{}", cell, key, scope), place);
+  if (!fresh) return known->second;
+  sources_.insert(source_of(record));
+  record_folders_.push_back(folder_);
+  const int64_t ordinal = ordinals_[cell]++;
+  if (record.id.empty() && format != PredictionFormat::kLmEval) record.index = ordinal;
+  if (!index) return "";
+  std::string series = record.id.empty() ? fmt::format("{}/{}", folder_, cell) : without_index(record.id),
+              name = record.length == 0 ? record.task : cell;
+  if (format == PredictionFormat::kLmEval) series = name = path_;  // doc_id counts over all lengths of a file
+  if (has_plan_) series = path_ + "#" + cell, name = fmt::format("{}: {}", path_, cell);
+  Series& counted = series_[series];
+  counted.name = name;
+  counted.indexes.insert(*index);
+  return "";
+}
+
+void SamplesCheck::infer_lengths(std::vector<SampleRecord>& records, std::vector<std::string>& warnings) const {
+  constexpr double kLeastFill = 0.8;
+  std::map<std::string, int64_t> longest;
+  const auto unknown = [](const SampleRecord& record) { return record.length == 0 && !record.task.starts_with("mrcr_"); };
+  for (std::size_t i = 0; i < records.size(); ++i)
+    if (unknown(records[i])) {
+      int64_t& most = longest[record_folders_[i]];
+      most = std::max(most, records[i].prompt_tokens);
+    }
+  std::map<std::string, int64_t> lengths;
+  for (const auto& [folder, tokens] : longest) {
+    int64_t power = 1024;
+    while (power < tokens && power < (int64_t{1} << 40)) power *= 2;
+    const std::string where = folder.empty() ? "this folder" : folder;
+    if (static_cast<double>(tokens) >= kLeastFill * static_cast<double>(power)) {
+      lengths[folder] = power;
+      warnings.push_back(fmt::format("{}: length {} is inferred from the longest sample ({} tokens); --len says another",
+                                     where, with_commas(power), with_commas(tokens)));
+    } else {
+      warnings.push_back(fmt::format("{}: nothing says which length this is; --len does", where));
+    }
+  }
+  for (std::size_t i = 0; i < records.size(); ++i)
+    if (unknown(records[i])) records[i].length = lengths[record_folders_[i]];
+}
+
+void SamplesCheck::find_missing(std::vector<std::string>& problems) const {
+  constexpr int64_t kMostIndexes = 10'000'000;
+  for (const auto& [key, series] : series_) {
+    std::vector<int64_t> wanted = series.planned.value_or(std::vector<int64_t>{});
+    const int64_t last = series.indexes.empty() ? -1 : *series.indexes.rbegin();
+    if (!series.planned && last >= kMostIndexes) {
+      problems.push_back(fmt::format("{}: index {} is no index of a sample", series.name, last));
+      continue;
+    }
+    for (int64_t index = 0; !series.planned && index <= last; ++index) wanted.push_back(index);
+    const std::vector<int64_t> missing = missing_of(wanted, series.indexes);
+    if (!missing.empty() && !request_.partial)
+      problems.push_back(fmt::format("{}: {} of {} samples are missing: {}; --partial allows that", series.name,
+                                     missing.size(), wanted.size(), shortened_indexes(missing)));
+  }
+}
+
+void SamplesCheck::finish(std::vector<SampleRecord>& records, std::vector<std::string>& problems,
+                          std::vector<std::string>& warnings) {
+  infer_lengths(records, warnings);
+  find_missing(problems);
+  std::map<std::pair<int64_t, std::string>, int64_t> counts;
+  for (const SampleRecord& record : records) ++counts[{record.length, record.task}];
+  std::map<int64_t, std::set<int64_t>> sizes;
+  for (const auto& [cell, count] : counts) {
+    sizes[cell.first].insert(count);
+    if (request_.samples > 0 && count != request_.samples)
+      problems.push_back(
+          fmt::format("{}@{}: {} predictions, --samples says {}", cell.second, cell.first, count, request_.samples));
+  }
+  if (request_.samples > 0) return;
+  for (const auto& [length, different] : sizes)
+    if (different.size() > 1)
+      warnings.push_back(fmt::format("the tasks at {} have different numbers of samples: {}",
+                                     length == 0 ? "-" : with_commas(length), fmt::join(different, ", ")));
+}
+
+std::vector<Cell> SamplesCheck::cells(const std::vector<SampleRecord>& records,
+                                      const std::function<const tasks::Task*(const std::string&)>& find_task) const {
+  std::map<std::string_view, int64_t> places;
+  for (const tasks::TaskInfo& info : tasks::all_tasks()) places.emplace(info.name, static_cast<int64_t>(places.size()));
+  std::map<std::tuple<int64_t, int64_t, std::string>, std::vector<int64_t>> samples;
+  for (const SampleRecord& record : records) {
+    const auto place = places.find(record.task);
+    const int64_t rank = place == places.end() ? static_cast<int64_t>(places.size()) : place->second;
+    samples[{record.length, rank, record.task}].push_back(record.index);
+  }
+  std::vector<Cell> cells;
+  for (auto& [cell, indexes] : samples) {
+    std::sort(indexes.begin(), indexes.end());
+    cells.push_back({find_task(std::get<2>(cell)), std::get<0>(cell), std::move(indexes)});
+  }
+  return cells;
+}
+
+}  // namespace sala::eval

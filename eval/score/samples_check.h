@@ -1,0 +1,53 @@
+// Whether the predictions are those of the samples: each once, none missing; and which length they belong to.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <set>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "eval/score/score.h"
+
+namespace sala::eval {
+
+class SamplesCheck {
+ public:
+  explicit SamplesCheck(const ScoreRequest& request) : request_(request) {}
+
+  // Reads the plan beside a run's samples.jsonl, which says what must be there.
+  void begin_file(const std::string& path);
+  // Takes note of one record and fills in its length, where line, --len or the folder say it, and its index, where the line
+  // has none that counts. Returns the place of the same sample when it was there before, else "".
+  std::string add(PredictionFormat format, SampleRecord& record, const std::string& key, std::optional<int64_t> index,
+                  const std::string& place);
+  // Infers lengths that nothing says, then looks for what is missing.
+  void finish(std::vector<SampleRecord>& records, std::vector<std::string>& problems, std::vector<std::string>& warnings);
+
+  // By length, tasks in the order of the registry. `find_task`: by name.
+  std::vector<Cell> cells(const std::vector<SampleRecord>& records,
+                          const std::function<const tasks::Task*(const std::string&)>& find_task) const;
+  std::vector<std::string> sources() const { return {sources_.begin(), sources_.end()}; }
+
+ private:
+  struct Series {  // samples that are counted together
+    std::string name;
+    std::set<int64_t> indexes;
+    std::optional<std::vector<int64_t>> planned;  // of a run; else 0 to the last index
+  };
+  void infer_lengths(std::vector<SampleRecord>& records, std::vector<std::string>& warnings) const;
+  void find_missing(std::vector<std::string>& problems) const;
+
+  const ScoreRequest& request_;
+  std::string path_, folder_;
+  int64_t folder_length_ = 0;                  // a number in the path, as upstream lays out its results
+  std::map<std::string, std::string> places_;  // sample -> FILE:LINE
+  std::map<std::string, Series> series_;
+  bool has_plan_ = false;
+  std::map<std::string, int64_t> ordinals_;  // samples so far of a task and length
+  std::vector<std::string> record_folders_;  // of each record
+  std::set<std::string> sources_;
+};
+
+}  // namespace sala::eval
