@@ -119,6 +119,7 @@ void score(const ScoreFlags& flags, const CommandState& state) {
   if (!flags.out.empty()) check_free(flags.out);
   const std::unique_ptr<Tokenizer> bins = flags.bins.empty() ? nullptr : open_tokenizer(flags.bins);
   const ScoreRequest request = request_of(flags, bins.get());
+  if (!flags.tokenizer.empty()) request.open_tokenizer();  // a wrong name is one error, not one a line
   const Scored scored = score_predictions(request);
   const RunResults results = summarize(scored.cells, scored.records);
   const ReportSubject subject = subject_of(flags, scored);

@@ -21,7 +21,7 @@ class NolimaRecords final : public tasks::Task {
  public:
   explicit NolimaRecords(std::string name) : name_(std::move(name)) {}
   std::string_view name() const override { return name_; }
-  std::string_view group() const override { return name_ == kNolimaDirect ? kNolimaDirect : "nolima"; }
+  std::string_view group() const override { return name_; }
   std::string_view description() const override { return "NoLiMa records"; }
   int64_t tokens_to_generate() const override { return 0; }
   tasks::Sample make_sample(const tasks::SampleRequest&, const Tokenizer&) const override {
@@ -85,11 +85,12 @@ const tasks::Task& LineScorer::find_task(const std::string& name) {
 }
 
 bool LineScorer::wanted(const tasks::Task& task) const {
-  // Tasks of files have no name in the registry: their group stands for them.
-  const bool own = task.name().starts_with(kOfficialRows) || task.name() == kNolimaUser;
+  // Tasks of files have no name in the registry: `mrcr` stands for mrcr_official_N, `nolima` for nolima_user.
+  const std::string_view name = task.name();
+  const bool own = name.starts_with(kOfficialRows) || name == kNolimaUser;
   return request_.tasks.empty() ||
          std::any_of(request_.tasks.begin(), request_.tasks.end(), [&](const tasks::TaskInfo& info) {
-           return info.name == task.name() || (own && info.group == task.group());
+           return info.name == name || (own && name.starts_with(info.group));
          });
 }
 
@@ -100,7 +101,7 @@ const Tokenizer& LineScorer::tokenizer() {
 }
 
 tasks::Sample LineScorer::sample_of(const tasks::Task& task, Prediction& prediction) {
-  const bool chat = task.group() == "mrcr";
+  const bool chat = task.name().starts_with("mrcr_");
   const bool complete = !prediction.references.empty() && (!chat || !prediction.messages.empty());
   if (!complete && prediction.id.empty())
     throw Error(ErrorCode::kFormat, "no reference answers ('outputs') and no 'id' to make the sample again from");

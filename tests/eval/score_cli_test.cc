@@ -104,6 +104,7 @@ TEST_F(ScoreCli, WrongWordsAreRefused) {
   refused({files, "--samples", "0"}, ErrorCode::kUsage, "--samples");
   refused({files, "--tsk", "ruler"}, ErrorCode::kUsage, "--task");
   refused({files, "--bins", "nowhere"}, ErrorCode::kUsage, "nowhere");
+  refused({files, "--tokenizer", "nowhere"}, ErrorCode::kUsage, "nowhere");
   refused({files, "--task", "mrcr"}, ErrorCode::kFormat, "nothing there is of the tasks asked for");
   refused({"/nowhere.jsonl"}, ErrorCode::kIo, "/nowhere.jsonl");
 }

@@ -117,6 +117,7 @@ TEST_F(Score, NolimaRecordsUseTheirMetricAndLeaveDirectQuestionsOut) {
   EXPECT_EQ(made.records[2].diagnostics,
             (std::vector<std::pair<std::string, double>>{{"twohop", 1}, {"inverted_order", 1}}));
   EXPECT_EQ(made.files[0].skipped, 1);
+  EXPECT_EQ(made.cells[0].task->group(), "nolima_user") << "never a mean with nolima-own";
   request_.tasks.clear();
   EXPECT_EQ(percent(scored({golden("nolima")}), "nolima_direct", 1000), 100);
 }
