@@ -61,20 +61,30 @@ const std::vector<TaskInfo>& all_tasks() {
   return registry;
 }
 
-std::vector<TaskInfo> resolve_tasks(const std::string& list) {
+const Task* find_task(std::string_view name, const std::vector<TaskInfo>& user) {
+  for (const std::vector<TaskInfo>* infos : {&user, &all_tasks()})
+    for (const TaskInfo& info : *infos)
+      if (info.name == name) return info.task;
+  return nullptr;
+}
+
+std::vector<TaskInfo> resolve_tasks(const std::string& list, const std::vector<TaskInfo>& user) {
   std::vector<TaskInfo> chosen;
   for (size_t begin = 0; begin <= list.size();) {
     const size_t end = std::min(list.find(',', begin), list.size());
     const std::string word = list.substr(begin, end - begin);
     begin = end + 1;
     bool found = false;
-    for (const TaskInfo& info : all_tasks()) {
-      const bool wanted = info.name == word || info.group == word || (word == "niah" && info.name.starts_with("niah_"));
-      if (!wanted) continue;
+    const auto take = [&](const TaskInfo& info) {
       found = true;
       if (std::none_of(chosen.begin(), chosen.end(), [&](const TaskInfo& c) { return c.name == info.name; }))
         chosen.push_back(info);
-    }
+    };
+    for (const TaskInfo& info : user)  // groups of the user's tasks: `nolima_user`, `mrcr_official`
+      if (info.name == word || info.group == word || info.group.substr(0, info.group.find('_')) == word) take(info);
+    if (!found)
+      for (const TaskInfo& info : all_tasks())
+        if (info.name == word || info.group == word || (word == "niah" && info.name.starts_with("niah_"))) take(info);
     if (!found)
       throw Error(ErrorCode::kUsage, "no task or group '{}'; near it: {}; `sala_eval list tasks` shows all", word,
                   fmt::join(near_names(word), ", "));

@@ -80,7 +80,8 @@ SampleId parse_sample_id(const std::string& id) {
   return parsed;
 }
 
-Sample regenerate(const std::string& text, const Tokenizer& tokenizer, const Corpora* corpora) {
+Sample regenerate(const std::string& text, const Tokenizer& tokenizer, const Corpora* corpora,
+                  const std::vector<TaskInfo>& user) {
   SampleId id = parse_sample_id(text);
   const std::string given = corpora == nullptr ? "" : corpora->hash;
   if (id.corpora != given)
@@ -88,10 +89,8 @@ Sample regenerate(const std::string& text, const Tokenizer& tokenizer, const Cor
                 id.corpora.empty() ? "the built-in texts" : "the user's files " + id.corpora,
                 given.empty() ? "the built-in texts" : "the files " + given);
   id.request.corpora = corpora;
-  for (const TaskInfo& info : all_tasks()) {
-    if (info.name != id.task || info.group != id.group) continue;
-    return info.task->make_sample(id.request, tokenizer);
-  }
+  const Task* task = find_task(id.task, user);
+  if (task != nullptr && task->group() == id.group) return task->make_sample(id.request, tokenizer);
   throw Error(ErrorCode::kUsage, "'{}': no task '{}' in group '{}'; `sala_eval list tasks` shows all", text, id.task,
               id.group);
 }

@@ -16,12 +16,10 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "eval/cli/user_flags.h"
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
-#include "sala/tasks/corpora.h"
 #include "sala/tasks/training.h"
-#include "tasks/mrcr/mrcr.h"
-#include "tasks/record.h"
 
 namespace sala::eval {
 namespace {
@@ -29,9 +27,9 @@ namespace {
 constexpr const char* kFamilyTokenizer = "models/tokenizer.model";
 
 struct Options {
-  std::string tasks, lengths, out = "-", tokenizer = kFamilyTokenizer, split = "eval", mode = "fixed", weights;
+  std::string tasks, lengths, out = "-", tokenizer = kFamilyTokenizer, split = "eval", weights;
   std::vector<std::string> ids;
-  tasks::CorporaPaths corpora;
+  UserFlags user;
   int64_t count = 20, first = 0;
   uint64_t seed = 42;
   int threads = 0;
@@ -65,6 +63,10 @@ void generate_tokens(const Options& options, const Tokenizer& tokenizer) {
   if (lengths.size() != 1)
     throw Error(ErrorCode::kUsage, "--tokens writes rows of one length; --len has {}", lengths.size());
   if (options.out == "-") throw Error(ErrorCode::kUsage, "--tokens writes a binary file; name it with --out");
+  if (open_user_files(options.user, "generate", options.quiet)->corpora() != nullptr ||
+      options.user.mode() == tasks::Mode::kUpstream)
+    throw Error(ErrorCode::kUsage,
+                "--tokens writes rows of the built-in texts in mode fixed; leave your own files and --mode out");
   tasks::TrainingRequest request;
   request.mix = task_mix(options);
   request.row_tokens = lengths[0];
@@ -89,54 +91,71 @@ int64_t code_points(std::string_view text) {
   return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
 }
 
-// A line in the benchmark's own format, of a task that brings one.
-std::string to_line(const tasks::Record& record) {
-  nlohmann::ordered_json line;
-  for (const auto& [name, value] : record) std::visit([&](const auto& held) { line[name] = held; }, value);
-  return line.dump(-1, ' ', true);
-}
+using Json = nlohmann::ordered_json;
 
-// The fields of upstream's validation.jsonl (spec tasks 1.9), then ours. Upstream's niah overwrites `index` with the
-// character offset of the answer; here `index` is the index and the offset has a name of its own.
-std::string to_line(tasks::Sample sample, const Tokenizer& tokenizer) {
-  if (sample.task.starts_with("mrcr_")) return to_line(tasks::mrcr_record(sample, tokenizer));
-  nlohmann::ordered_json evidence = nlohmann::ordered_json::array();
-  int64_t answer_token = -1;
-  for (const auto& span : sample.evidence) {
+Json evidence_json(const tasks::Sample& sample) {
+  Json evidence = Json::array();
+  for (const auto& span : sample.evidence)
     evidence.push_back({{"token_begin", span.token_begin},
                         {"token_end", span.token_end},
                         {"value_token", span.value_token},
                         {"depth", span.depth},
                         {"key", span.key},
                         {"value", span.value}});
+  return evidence;
+}
+
+// The fields of upstream's validation.jsonl (spec tasks 1.9). Upstream's niah overwrites `index` with the character offset
+// of the answer; here `index` is the index and the offset has a name of its own.
+Json ruler_fields(const tasks::Sample& sample) {
+  int64_t answer_token = -1;
+  for (const auto& span : sample.evidence)
     if (answer_token < 0 && !sample.outputs.empty() && span.value == sample.outputs[0]) answer_token = span.value_token;
-  }
-  const auto tokens = static_cast<int64_t>(sample.prompt_ids.size());
-  const int64_t length = tokens + sample.tokens_to_generate;
-  nlohmann::ordered_json line;
+  const int64_t length = static_cast<int64_t>(sample.prompt_ids.size()) + sample.tokens_to_generate;
+  Json line;
   line["index"] = sample.request.index;
-  line["input"] = "";
+  line["input"] = "";  // its place; the text comes last
   line["outputs"] = sample.outputs;
   line["length"] = length;
   line["length_w_model_temp"] = length;
-  line["answer_prefix"] = std::move(sample.answer_prefix);
+  line["answer_prefix"] = sample.answer_prefix;
   if (answer_token >= 0 && sample.task.starts_with("niah_")) {
     line["token_position_answer"] = answer_token;
     line["answer_char"] = code_points(std::string_view(sample.input).substr(0, sample.input.find(sample.outputs[0])));
   }
+  return line;
+}
+
+std::string_view built_in_texts(const tasks::Task& task) {
+  return task.group() == "nolima" ? "nolima-own" : task.group() == "mrcr" ? "mrcr-synth" : "ruler-synth";
+}
+
+// What every sample says of itself, behind the fields of its benchmark.
+void add_certificate(Json& line, const tasks::Task& task, const tasks::Sample& sample, const Tokenizer& tokenizer) {
+  const tasks::SampleRequest& request = sample.request;
+  const auto tokens = static_cast<int64_t>(sample.prompt_ids.size());
   line["id"] = sample.id;
-  line["mode"] = tasks::mode_name(sample.request.mode);
+  line["mode"] = tasks::mode_name(request.mode);
   line["samples_version"] = tasks::kSamplesVersion;
-  line["corpora"] = sample.request.corpora == nullptr ? "ruler-synth" : sample.request.corpora->hash;
+  line["corpora"] = request.corpora == nullptr ? std::string(built_in_texts(task)) : request.corpora->hash;
   line["tokenizer"] = tokenizer.hash();
-  line["seed"] = sample.request.seed;
-  line["max_length"] = sample.request.length;
-  line["fill"] = static_cast<double>(length) / static_cast<double>(sample.request.length);
+  line["seed"] = request.seed;
+  line["max_length"] = request.length;
+  line["fill"] = static_cast<double>(tokens + sample.tokens_to_generate) / static_cast<double>(request.length);
   line["prompt_tokens"] = tokens;
   line["tokens_to_generate"] = sample.tokens_to_generate;
-  line["evidence"] = std::move(evidence);
+  line["evidence"] = evidence_json(sample);
+}
+
+// The sample in its benchmark's own format, then ours.
+std::string to_line(const tasks::Task& task, tasks::Sample sample, const Tokenizer& tokenizer) {
+  const tasks::Record record = task.record(sample, tokenizer);
+  Json line;
+  for (const auto& field : record) std::visit([&](const auto& held) { line[field.first] = held; }, field.second);
+  if (record.empty()) line = ruler_fields(sample);
+  add_certificate(line, task, sample, tokenizer);
   sample.prompt_ids = {};
-  line["input"] = std::move(sample.input);
+  if (record.empty()) line["input"] = std::move(sample.input);
   return line.dump(-1, ' ', true);
 }
 
@@ -191,7 +210,7 @@ void generate_cell(const tasks::Task& task, const tasks::SampleRequest& first, i
                    Output& output) {
   if (first.mode == tasks::Mode::kUpstream) {
     const auto stream = task.open_stream(first, tokenizer);
-    for (int64_t i = 0; i < count; ++i) output.line(to_line(stream->next(), tokenizer));
+    for (int64_t i = 0; i < count; ++i) output.line(to_line(task, stream->next(), tokenizer));
     return;
   }
   OrderedWriter writer(output);
@@ -199,7 +218,7 @@ void generate_cell(const tasks::Task& task, const tasks::SampleRequest& first, i
     try {
       tasks::SampleRequest request = first;
       request.index += i;
-      writer.write(i, to_line(task.make_sample(request, tokenizer), tokenizer));
+      writer.write(i, to_line(task, task.make_sample(request, tokenizer), tokenizer));
     } catch (...) {
       writer.fail();
       throw;
@@ -208,19 +227,23 @@ void generate_cell(const tasks::Task& task, const tasks::SampleRequest& first, i
 }
 
 // One failed cell does not stop the others; the last failure is thrown at the end, the earlier ones are said.
-void generate_jsonl(const Options& options, const Tokenizer& tokenizer, const tasks::Corpora* corpora) {
+void generate_jsonl(const Options& options, const Tokenizer& tokenizer, const tasks::UserFiles& files) {
   Output output(options.out);
-  for (const std::string& id : options.ids) output.line(to_line(tasks::regenerate(id, tokenizer, corpora), tokenizer));
+  for (const std::string& id : options.ids) {
+    tasks::Sample sample = tasks::regenerate(id, tokenizer, files.corpora(), files.tasks());
+    const tasks::Task& task = *tasks::find_task(sample.task, files.tasks());
+    output.line(to_line(task, std::move(sample), tokenizer));
+  }
   if (!options.ids.empty()) return;
   if (options.tasks.empty() || options.lengths.empty())
     throw Error(ErrorCode::kUsage, "generate needs --task and --len, or --sample");
-  const std::vector<tasks::TaskInfo> chosen = tasks::resolve_tasks(options.tasks);
+  const std::vector<tasks::TaskInfo> chosen = tasks::resolve_tasks(options.tasks, files.tasks());
   const std::vector<int64_t> lengths = tasks::parse_lengths(options.lengths);
   std::optional<Error> failure;
   for (const auto& info : chosen) {
     for (const int64_t length : lengths) {
-      tasks::SampleRequest first{length, options.seed, options.first, parse_split(options.split), {}, corpora};
-      if (options.mode == "upstream") first.mode = tasks::Mode::kUpstream;
+      const tasks::SampleRequest first{
+          length, options.seed, options.first, parse_split(options.split), options.user.mode(), files.corpora()};
       try {
         generate_cell(*info.task, first, options.count, tokenizer, output);
       } catch (const Error& error) {
@@ -231,29 +254,6 @@ void generate_jsonl(const Options& options, const Tokenizer& tokenizer, const ta
     }
   }
   if (failure) throw *failure;
-}
-
-// Says which files stand in for the built-in texts, so that a result can name them.
-std::unique_ptr<const tasks::Corpora> open_corpora(const tasks::CorporaPaths& paths) {
-  auto corpora = tasks::load_corpora(paths);
-  for (const tasks::CorpusFile& file : corpora->files)
-    fmt::print(stderr, "generate: {} {} ({} bytes) sha256 {}\n", file.role, file.path, file.bytes, file.sha256);
-  return corpora;
-}
-
-void add_corpora_options(CLI::App& command, tasks::CorporaPaths& paths) {
-  const char* group = "Your own texts in place of the built-in ones";
-  const auto add = [&](const char* flag, std::string& path, const char* help) {
-    command.add_option(flag, path, help)->group(group);
-  };
-  add("--corpus", paths.essay, "Essay: JSON {\"text\": ..}, JSONL of them, or plain text");
-  add("--words", paths.words, "Directory with nounlist.txt, adjectivelist.txt, verblist.txt");
-  add("--nouns", paths.nouns, "Nouns, one a line");
-  add("--adjectives", paths.adjectives, "Adjectives, one a line");
-  add("--verbs", paths.verbs, "Verbs, one a line");
-  add("--english", paths.english, "Long word list of cwe: JSON object of words, or one a line");
-  add("--squad", paths.squad, "SQuAD v2.0 file for qa_1");
-  add("--hotpotqa", paths.hotpotqa, "HotpotQA distractor file for qa_2");
 }
 
 }  // namespace
@@ -278,11 +278,6 @@ void add_generate_command(CLI::App& app, const std::function<std::string()>& mod
   command->add_option("--split", options->split, "Half of the key and value space: eval (samples) or train")
       ->check(CLI::IsMember({"eval", "train"}))
       ->capture_default_str();
-  command
-      ->add_option("--mode", options->mode,
-                   "fixed: without upstream's defects; upstream: its random streams and sizing (docs/tasks.md)")
-      ->check(CLI::IsMember({"fixed", "upstream"}))
-      ->capture_default_str();
   command->add_option("--sample", options->ids, "Ids of samples to make again, in place of --task and --len")
       ->delimiter(',');
   command->add_option("--tokenizer", options->tokenizer, "SentencePiece .model file, model directory, whitespace or byte")
@@ -294,7 +289,7 @@ void add_generate_command(CLI::App& app, const std::function<std::string()>& mod
   command->add_flag("--len-jitter", options->jitter, "With --tokens: also shorter haystacks");
   command->add_flag("--as-evaluated", options->as_evaluated,
                     "With --tokens: rows like evaluation samples, one question each");
-  add_corpora_options(*command, options->corpora);
+  add_user_flags(*command, options->user);
   command->add_flag("--quiet", options->quiet, "No progress on stderr");
   command->callback([options, models_folder] {
     set_num_threads(options->threads);
@@ -302,8 +297,7 @@ void add_generate_command(CLI::App& app, const std::function<std::string()>& mod
       options->tokenizer = models_folder() + "/tokenizer.model";
     const auto tokenizer = open_tokenizer(options->tokenizer);
     if (options->tokens) return generate_tokens(*options, *tokenizer);
-    const auto corpora = open_corpora(options->corpora);
-    generate_jsonl(*options, *tokenizer, corpora->files.empty() ? nullptr : corpora.get());
+    generate_jsonl(*options, *tokenizer, *open_user_files(options->user, "generate", options->quiet));
   });
 }
 

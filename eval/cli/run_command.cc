@@ -10,6 +10,7 @@
 
 #include "eval/cli/commands.h"
 #include "eval/cli/model_flags.h"
+#include "eval/cli/user_flags.h"
 #include "eval/run/interrupt.h"
 #include "eval/run/memory.h"
 #include "eval/run/report.h"
@@ -32,6 +33,7 @@ struct RunFlags {
   bool resume = false, quiet = false;
   ModelFlags model;
   EngineFlags engine;
+  UserFlags user;
 };
 
 void add_flags(CLI::App& command, RunFlags& flags) {
@@ -75,6 +77,7 @@ void add_flags(CLI::App& command, RunFlags& flags) {
   add_output_flag(command, flags.output, results);
   command.add_flag("--quiet", flags.quiet, "No progress on stderr")->group(results);
   command.add_option("--config", flags.config, "TOML file with any of these flags")->type_name("FILE")->group(results);
+  add_user_flags(command, flags.user);
   add_model_flags(command, flags.model);
   add_engine_flags(command, flags.engine);
 }
@@ -88,13 +91,16 @@ std::optional<double> parse_gate(const std::string& text) {
   return value;
 }
 
-RunPlan make_plan(const RunFlags& flags, const ModelEntry& entry, const Tokenizer& tokenizer) {
+RunPlan make_plan(const RunFlags& flags, const ModelEntry& entry, const Tokenizer& tokenizer,
+                  const tasks::UserFiles& files) {
   RunPlan plan;
   plan.model_name = entry.name;
   plan.model = configured(entry, flags.model);
   plan.tokenizer_kind = tokenizer.kind();
   plan.tokenizer_hash = tokenizer.hash();
   plan.seed = flags.seed;
+  plan.mode = flags.user.mode();
+  plan.corpora = files.corpora();
   plan.numerics = flags.engine.dtype == "bf16" ? Numerics::kBf16 : Numerics::kFp32;
   plan.kernels = flags.engine.kernels == "ref" ? "ref" : "fast";  // every other set gives the same bytes
   plan.probe_answers = flags.probe == "answer";
@@ -103,7 +109,7 @@ RunPlan make_plan(const RunFlags& flags, const ModelEntry& entry, const Tokenize
   std::vector<int64_t> lengths = tasks::parse_lengths(flags.lengths);
   std::sort(lengths.begin(), lengths.end());
   lengths.erase(std::unique(lengths.begin(), lengths.end()), lengths.end());
-  const std::vector<tasks::TaskInfo> infos = tasks::resolve_tasks(flags.tasks);
+  const std::vector<tasks::TaskInfo> infos = tasks::resolve_tasks(flags.tasks, files.tasks());
   for (const int64_t length : lengths) {
     std::vector<int64_t> samples = flags.sample.empty() ? std::vector<int64_t>{} : parse_indexes(flags.sample);
     if (samples.empty())
@@ -117,12 +123,19 @@ RunPlan make_plan(const RunFlags& flags, const ModelEntry& entry, const Tokenize
 void check_lengths(const RunPlan& plan, const Tokenizer& tokenizer) {
   constexpr int64_t kSurelyEnough = 16384;
   for (const Cell& cell : plan.cells) {
-    if (cell.length >= kSurelyEnough) continue;
-    tasks::SampleRequest request;
-    request.length = cell.length;
-    request.seed = plan.seed;
-    request.index = cell.samples[0];
-    cell.task->make_sample(request, tokenizer);
+    if (cell.length < kSurelyEnough) cell.task->make_sample(plan.request(cell, cell.samples[0]), tokenizer);
+  }
+}
+
+// Where a length does not limit the samples, they are made once to know what a session must hold.
+void measure_samples(RunPlan& plan, const Tokenizer& tokenizer) {
+  for (Cell& cell : plan.cells) {
+    if (cell.task->length_is_limit(plan.mode)) continue;
+    for (const int64_t index : cell.samples) {
+      const tasks::Sample sample = cell.task->make_sample(plan.request(cell, index), tokenizer);
+      cell.most_tokens =
+          std::max(cell.most_tokens, static_cast<int64_t>(sample.prompt_ids.size()) + sample.tokens_to_generate);
+    }
   }
 }
 
@@ -157,7 +170,9 @@ class RunCommand {
     SessionOptions options = session_options(flags_.engine);
     const ModelEntry entry = choose_model(flags_.model.choice);
     const auto tokenizer = model_tokenizer(entry, flags_.tokenizer);
-    plan_ = make_plan(flags_, entry, *tokenizer);
+    files_ = open_user_files(flags_.user, "run", flags_.quiet);
+    plan_ = make_plan(flags_, entry, *tokenizer, *files_);
+    measure_samples(plan_, *tokenizer);
     options.max_tokens = plan_.longest();
     const MemoryPlan memory = check_fits(plan_.model, options, flags_.engine);
     check_lengths(plan_, *tokenizer);
@@ -194,7 +209,8 @@ class RunCommand {
       if (i == 0 || plan_.cells[i].length != plan_.cells[i - 1].length)
         lengths.push_back(fmt::format("{} = {} tokens, {} samples a task", tasks::format_length(plan_.cells[i].length),
                                       plan_.cells[i].length, plan_.cells[i].samples.size()));
-    progress.say(fmt::format("lengths: {}; seed {}", fmt::join(lengths, "; "), plan_.seed));
+    progress.say(fmt::format("lengths: {}; seed {}{}", fmt::join(lengths, "; "), plan_.seed,
+                             plan_.mode == tasks::Mode::kUpstream ? "; mode upstream" : ""));
     progress.say("memory: " + describe_plan(memory));
     progress.say("results: " + directory.path());
     for (const std::string& note : directory.notes()) progress.say(note);
@@ -254,6 +270,7 @@ class RunCommand {
 
   const RunFlags& flags_;
   CommandState& state_;
+  std::unique_ptr<const tasks::UserFiles> files_;  // the plan's tasks and texts
   RunPlan plan_;
   Provenance provenance_;
 };

@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "sala/core/error.h"
+#include "sala/tasks/corpora.h"
 
 namespace sala::eval {
 namespace {
@@ -47,9 +48,19 @@ const Json* at_path(const Json& root, const std::string& path) {
 
 std::string Cell::name() const { return fmt::format("{}@{}", task->name(), length); }
 
+tasks::SampleRequest RunPlan::request(const Cell& cell, int64_t index) const {
+  tasks::SampleRequest wanted;
+  wanted.length = cell.length;
+  wanted.seed = seed;
+  wanted.index = index;
+  wanted.mode = mode;
+  wanted.corpora = corpora;
+  return wanted;
+}
+
 int64_t RunPlan::longest() const {
   int64_t most = 0;
-  for (const Cell& cell : cells) most = std::max(most, cell.length);
+  for (const Cell& cell : cells) most = std::max({most, cell.length, cell.most_tokens});
   return most + static_cast<int64_t>(prefix.size());
 }
 
@@ -67,7 +78,12 @@ Json RunPlan::to_json() const {
   json["tokenizer"] = tokenizer_kind;
   json["tokenizer_hash"] = tokenizer_hash;
   json["seed"] = seed;
-  json["mode"] = "fixed";
+  json["mode"] = tasks::mode_name(mode);
+  json["samples_version"] = tasks::kSamplesVersion;
+  json["files_hash"] = corpora == nullptr ? "" : corpora->hash;
+  Json& files = json["files"] = Json::array();  // by content: where they lie changes nothing
+  if (corpora != nullptr)
+    for (const tasks::CorpusFile& file : corpora->files) files.push_back({{"role", file.role}, {"sha256", file.sha256}});
   json["numerics"] = numerics_name(numerics);
   json["numerics_version"] = kNumericsVersion;
   json["kernels"] = kernels;

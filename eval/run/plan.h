@@ -17,6 +17,7 @@ struct Cell {
   const tasks::Task* task = nullptr;
   int64_t length = 0;
   std::vector<int64_t> samples;  // indexes, ascending
+  int64_t most_tokens = 0;       // prompt and answer of the longest sample, where the length is no limit for them
   std::string name() const;      // "niah_single_1@131072"
 };
 
@@ -27,11 +28,14 @@ struct RunPlan {
   std::string tokenizer_kind, tokenizer_hash;
   std::vector<Cell> cells;  // in the order of running
   uint64_t seed = 42;
+  tasks::Mode mode = tasks::Mode::kFixed;
+  const tasks::Corpora* corpora = nullptr;  // the user's files; not owned
   Numerics numerics = Numerics::kFp32;
   std::string kernels = "best";
   bool probe_answers = false;
   std::vector<int32_t> prefix;  // ids before every prompt: BOS, or nothing
 
+  tasks::SampleRequest request(const Cell& cell, int64_t index) const;
   int64_t longest() const;  // tokens that a session must hold: the longest cell and the prefix
   int64_t sample_count() const;
   // Two runs with the same JSON have the same results.

@@ -142,7 +142,7 @@ Json summary_json(const ReportSubject& subject, const RunResults& results, const
     entry["alias"] = task;
     entry[metric + ",none"] = cell.score;
     entry[metric + "_stderr,none"] = error_json(cell.standard_error);
-    json["versions"][task] = 1;
+    json["versions"][task] = tasks::kSamplesVersion;
     json["n-shot"][task] = 0;
     json["higher_is_better"][task][metric] = true;
     json["n-samples"][task][metric] = {{"original", cell.cell.samples.size()}, {"effective", cell.records.size()}};

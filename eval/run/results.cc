@@ -8,6 +8,7 @@
 #include <map>
 #include <string_view>
 
+#include "sala/tasks/corpora.h"
 #include "sala/tasks/ruler_scores.h"
 
 namespace sala::eval {
@@ -133,7 +134,15 @@ RunResults summarize(const std::vector<Cell>& cells, const std::vector<SampleRec
 }
 
 RunResults summarize(const RunPlan& plan, const std::vector<SampleRecord>& records) {
-  return summarize(plan.cells, records);
+  RunResults results = summarize(plan.cells, records);
+  if (plan.mode == tasks::Mode::kUpstream) results.remarks.push_back("Samples in mode upstream.");
+  if (plan.corpora != nullptr) {
+    std::vector<std::string> files;
+    for (const tasks::CorpusFile& file : plan.corpora->files)
+      files.push_back(fmt::format("{} (sha256 {})", file.role, file.sha256.substr(0, 16)));
+    results.remarks.push_back(fmt::format("Made from the user's files: {}.", fmt::join(files, ", ")));
+  }
+  return results;
 }
 
 }  // namespace sala::eval

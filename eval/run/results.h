@@ -56,6 +56,7 @@ struct RunResults {
 };
 
 RunResults summarize(const std::vector<Cell>& cells, const std::vector<SampleRecord>& records);
+// The same, with remarks on the mode and the user's files.
 RunResults summarize(const RunPlan& plan, const std::vector<SampleRecord>& records);
 
 }  // namespace sala::eval

@@ -15,11 +15,7 @@ std::string decode_known(const Tokenizer& tokenizer, std::vector<int32_t> ids) {
 
 void run_sample(const RunPlan& plan, const Cell& cell, int64_t index, const RunnerParts& parts) {
   const auto began = std::chrono::steady_clock::now();
-  tasks::SampleRequest wanted;
-  wanted.length = cell.length;
-  wanted.seed = plan.seed;
-  wanted.index = index;
-  const tasks::Sample sample = cell.task->make_sample(wanted, parts.tokenizer);
+  const tasks::Sample sample = cell.task->make_sample(plan.request(cell, index), parts.tokenizer);
   SampleRecord record;
   record.timing.make_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
 

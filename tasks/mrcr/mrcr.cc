@@ -56,6 +56,7 @@ class MrcrTask : public Task {
   double score(const Sample& sample, std::string_view answer) const override {
     return mrcr_grade(answer, sample.outputs.at(0), question_of(sample).hash).score;
   }
+  Record record(const Sample& sample, const Tokenizer& tokenizer) const override { return mrcr_record(sample, tokenizer); }
   std::vector<std::pair<std::string, double>> diagnostics(const Sample& sample, std::string_view answer) const override {
     return mrcr_diagnostics(answer, sample.outputs.at(0), question_of(sample).hash, sample.messages);
   }
@@ -99,6 +100,8 @@ class RowsTask final : public MrcrTask {
       : MrcrTask(fmt::format("mrcr_official_{}", needles), fmt::format("openai/mrcr rows with {} equal requests", needles),
                  needles),
         rows_(std::move(rows)) {}
+  std::string_view group() const override { return "mrcr_official"; }
+  bool length_is_limit(Mode) const override { return false; }
   Sample make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const override {
     std::vector<const MrcrRow*> bin;
     for (const MrcrRow& row : *rows_)
@@ -106,7 +109,10 @@ class RowsTask final : public MrcrTask {
     if (bin.empty())
       throw Error(ErrorCode::kUsage, "{}: no row with {} needles in the bin {}; bins are 8192, 16384, ... 1048576", name(),
                   needles_, request.length);
-    const MrcrRow& row = *bin[static_cast<size_t>(request.index) % bin.size()];
+    if (request.index >= static_cast<int64_t>(bin.size()))
+      throw Error(ErrorCode::kUsage, "{}: the bin {} has {} rows with {} needles; there is no sample {}", name(),
+                  request.length, bin.size(), needles_, request.index);
+    const MrcrRow& row = *bin[static_cast<size_t>(request.index)];
     Sample sample = make_header(request);
     sample.input = render_plain(row.messages);
     std::vector<int64_t> offsets;
@@ -164,8 +170,7 @@ Record mrcr_record(const Sample& sample, const Tokenizer& tokenizer) {
           {"topic", question.topic},
           {"tokens", tokens},
           {"generator", sample.task.starts_with("mrcr_official") ? std::string("openai/mrcr") : std::string("mrcr-synth")},
-          {"seed", static_cast<int64_t>(sample.request.seed)},
-          {"id", sample.id}};
+          {"seed", static_cast<int64_t>(sample.request.seed)}};
 }
 
 }  // namespace sala::tasks

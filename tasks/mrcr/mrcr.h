@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
+#include "sala/tasks/record.h"
 #include "sala/tasks/task.h"
 #include "tasks/mrcr/conversation.h"
-#include "tasks/record.h"
 
 namespace sala::tasks {
 
@@ -18,13 +18,13 @@ namespace sala::tasks {
 const std::vector<const Task*>& mrcr_tasks();
 
 // Official rows with `needles` equal requests as a task named `mrcr_official_<needles>`. A request's length names the bin by
-// its upper bound (131072 = (65536, 131072]); sample i is row i of the bin, modulo their number. The prompt is the row's
-// whatever the length: bins count other tokens than the tokenizer in use, and what does not fit a model is for the runner to
-// say. `tokens` of each row must be counted. Throws Error{kUsage} for an empty bin.
+// its upper bound (131072 = (65536, 131072]); sample i is row i of the bin. The prompt is the row's whatever the length:
+// bins count other tokens than the tokenizer in use, so the length is no limit. `tokens` of each row must be counted. Throws
+// Error{kUsage} for a row that the bin does not have.
 std::unique_ptr<Task> make_mrcr_rows_task(std::shared_ptr<const std::vector<MrcrRow>> rows, int64_t needles);
 
-// The columns of openai/mrcr (spec tasks 3.2) and, after them, what a built-in sample adds: bin, ordinal, format, topic,
-// tokens, generator, seed. `tokenizer` counts the tokens of the bin.
+// Task::record() of these tasks: the columns of openai/mrcr (spec tasks 3.2) and, after them, what a built-in sample adds:
+// bin, ordinal, format, topic, tokens, generator, seed. `tokenizer` counts the tokens of the bin.
 Record mrcr_record(const Sample& sample, const Tokenizer& tokenizer);
 
 }  // namespace sala::tasks

@@ -80,7 +80,7 @@ struct NolimaTask::Draft {
   std::shared_ptr<const BookTokens> book;
   std::string character, needle;
   std::vector<std::string> gold;
-  int64_t context_length = 0, token_depth = 0;
+  int64_t context_length = 0;
   double depth = 0;
   std::string haystack, prompt;
   size_t needle_at = 0;  // byte of the prompt
@@ -156,7 +156,6 @@ void NolimaTask::place(const SampleRequest& request, const Tokenizer& tokenizer,
   const std::string& book = from.material.books->name(draft.cell.book);
   const Placement placed = place_needle(*draft.book, book, tokenizer, request.mode, context_length, draft.depth);
   draft.context_length = context_length;
-  draft.token_depth = placed.token_depth;
   draft.haystack = placed.with(draft.needle);
   size_t needle_at = placed.needle_at();
   if (!draft.pair->distractor.empty()) {
@@ -213,6 +212,7 @@ Sample NolimaTask::make_sample(const SampleRequest& request, const Tokenizer& to
   sample.id = sample_id(*this, request);
   sample.outputs = made.gold;
   sample.tokens_to_generate = options_.tokens_to_generate;
+  sample.window_tokens = made.context_length;
   const auto token_of = [&](size_t byte) {
     return std::max<int64_t>(
         0, std::upper_bound(offsets.begin(), offsets.end(), static_cast<int64_t>(byte)) - offsets.begin() - 1);
@@ -248,30 +248,33 @@ std::vector<std::pair<std::string, double>> NolimaTask::diagnostics(const Sample
   return figures;
 }
 
-Record NolimaTask::record(const Sample& sample, const Tokenizer& tokenizer) const {
-  const SampleRequest& request = sample.request;
-  Draft made = draft(request, tokenizer);
-  if (request.mode == Mode::kUpstream) {
-    place(request, tokenizer, request.length, made);
-  } else {
-    std::vector<int32_t> ids;
-    fit(request, tokenizer, made, ids);
-  }
-  return {{"pair", made.pair->id},
-          {"template_id", made.from->id},
-          {"test_id", made.pair->test_id},
-          {"question_type", made.pair->question_name},
-          {"order", std::string(made.from->inverted() ? "inverted" : "default")},
-          {"book", side(request.split).material.books->name(made.cell.book)},
-          {"context_length", made.context_length},
-          {"depth", made.depth},
-          {"token_depth", made.token_depth},
-          {"character", made.character},
+Record NolimaTask::record(const Sample& sample, const Tokenizer&) const {
+  const Side& from = side(sample.request.split);
+  const NolimaCell cell =
+      nolima_cell(sample.request.index, static_cast<int64_t>(from.pairs.size()), from.material.books->count());
+  const NeedlePair& pair = from.pairs[static_cast<size_t>(cell.pair)];
+  const NeedleTemplate& of = (*from.material.needles)[pair.template_index];
+  const double depth = nolima_depth(static_cast<int>(cell.depth));
+  // The prompt is the template around the haystack.
+  constexpr std::string_view kMark = "\x01";
+  const std::string frame = fill_template(of, kMark, pair.question);
+  const size_t before = frame.find(kMark), around = frame.size() - kMark.size();
+  const std::string_view haystack = std::string_view(sample.input).substr(before, sample.input.size() - around);
+  return {{"pair", pair.id},
+          {"template_id", of.id},
+          {"test_id", pair.test_id},
+          {"question_type", pair.question_name},
+          {"order", std::string(of.inverted() ? "inverted" : "default")},
+          {"book", from.material.books->name(cell.book)},
+          {"context_length", sample.window_tokens},
+          {"depth", depth},
+          {"token_depth", needle_token_depth(sample.window_tokens, depth)},
+          {"character", pair.gold.empty() ? sample.outputs.at(0) : std::string()},
           {"prompt", sample.prompt()},
           {"gold", sample.outputs},
           {"metric", std::string(metric_name(options_.metric))},
-          {"haystack_sha256", sha256_hex(made.haystack)},
-          {"id", sample.id}};
+          {"haystack_sha256", sha256_hex(haystack)},
+          {"system_prompt", std::string(kNolimaSystemPrompt)}};
 }
 
 const NolimaTask& nolima_task() {
@@ -289,7 +292,5 @@ std::unique_ptr<NolimaTask> make_nolima_task(const std::string& name, const Need
   return std::make_unique<NolimaTask>(name, "NoLiMa with the user's needles", material(Split::kEval),
                                       material(Split::kTrain), options);
 }
-
-Record nolima_record(const Sample& sample, const Tokenizer& tokenizer) { return nolima_task().record(sample, tokenizer); }
 
 }  // namespace sala::tasks

@@ -10,7 +10,6 @@
 #include "tasks/nolima/books.h"
 #include "tasks/nolima/metrics.h"
 #include "tasks/nolima/needle_set.h"
-#include "tasks/record.h"
 
 namespace sala::tasks {
 
@@ -48,7 +47,7 @@ class NolimaTask final : public Task {
   NolimaTask(std::string name, std::string description, Material eval, Material train, NolimaOptions options = {});
 
   std::string_view name() const override { return name_; }
-  std::string_view group() const override { return "nolima"; }
+  std::string_view group() const override { return name_; }  // `nolima`; a user's task is a benchmark of its own
   std::string_view description() const override { return description_; }
   int64_t tokens_to_generate() const override { return options_.tokens_to_generate; }
   // fixed: the prompt and the answer budget fill request.length; books are told apart by file name; the name that is hidden
@@ -60,8 +59,9 @@ class NolimaTask final : public Task {
   // `twohop`, ..., `default_order` or `inverted_order`, so that a mean over samples splits it.
   std::vector<std::pair<std::string, double>> diagnostics(const Sample& sample, std::string_view answer) const override;
 
-  // The fields of spec tasks 2.9 up to haystack_sha256. Places the needle again.
-  Record record(const Sample& sample, const Tokenizer& tokenizer) const;
+  bool length_is_limit(Mode mode) const override { return mode == Mode::kFixed; }
+  // The fields of spec tasks 2.9 up to haystack_sha256, then `system_prompt`.
+  Record record(const Sample& sample, const Tokenizer& tokenizer) const override;
   int64_t pairs(Split split) const { return static_cast<int64_t>(side(split).pairs.size()); }
   // Pair of a sample, for summarize_nolima().
   const NeedlePair& pair_of(const SampleRequest& request) const;
@@ -89,7 +89,5 @@ const NolimaTask& nolima_task();
 // The user's needle set, and books (null = the built-in ones), under a name of its own. Both must outlive the task.
 std::unique_ptr<NolimaTask> make_nolima_task(const std::string& name, const NeedleSet& needles, const BookShelf* books,
                                              NolimaOptions options = {});
-// Record of a sample of task `nolima`.
-Record nolima_record(const Sample& sample, const Tokenizer& tokenizer);
 
 }  // namespace sala::tasks

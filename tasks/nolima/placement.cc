@@ -68,6 +68,10 @@ void slice_decoded(const BookTokens& book, const Tokenizer& tokenizer, Placement
 
 }  // namespace
 
+int64_t needle_token_depth(int64_t context_length, double depth) {
+  return round_half_even(static_cast<double>(context_length) * depth);
+}
+
 double nolima_depth(int index) { return 100.0 * index / (kNolimaDepths - 1) / 100.0; }
 
 BookTokens tokenize_book(std::string text, const Tokenizer& tokenizer, Mode mode) {
@@ -99,7 +103,7 @@ Placement place_needle(const BookTokens& book, const std::string& name, const To
   Placement placed;
   if (at != book.newlines.end()) {
     placed.newline = *at;
-    placed.token_depth = round_half_even(static_cast<double>(context_length) * depth);
+    placed.token_depth = needle_token_depth(context_length, depth);
     placed.start = placed.newline - placed.token_depth;
     placed.end = placed.start + context_length;
   }

@@ -37,6 +37,9 @@ struct Placement {
   size_t needle_at() const { return pre.size() + 1; }  // byte of the needle in with()
 };
 
+// round_half_even(C * depth): tokens of the window before the needle.
+int64_t needle_token_depth(int64_t context_length, double depth);
+
 // p = first of P with (p - shift) / (C + 1) >= depth; start = p - round_half_even(C * depth); end = start + C.
 // upstream: pre = decode(E[start..p]) cut before its last newline, post = decode(E[p+1..end-1]); needs ids.
 // fixed: the same window as bytes of the book: pre ends before the newline, post begins behind it, the first book token is

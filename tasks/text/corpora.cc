@@ -135,7 +135,7 @@ std::string parse_essay(const TextFile& file) {
   return joined;
 }
 
-std::unique_ptr<const Corpora> load_corpora(const CorporaPaths& paths) {
+std::unique_ptr<const Corpora> load_corpora(const CorporaPaths& paths, const std::vector<CorpusFile>& others) {
   auto corpora = std::make_unique<Corpora>();
   std::string identity;
   const auto read = [&](const std::string& role, const std::string& path) {
@@ -172,6 +172,10 @@ std::unique_ptr<const Corpora> load_corpora(const CorporaPaths& paths) {
   if (!paths.english.empty()) corpora->english = parse_english_words(read("english", paths.english));
   if (!paths.squad.empty()) corpora->squad = parse_squad(read("squad", paths.squad));
   if (!paths.hotpotqa.empty()) corpora->hotpotqa = parse_hotpotqa(read("hotpotqa", paths.hotpotqa));
+  for (const CorpusFile& file : others) {
+    corpora->files.push_back(file);
+    identity += file.role + "=" + file.sha256 + ";";
+  }
   if (!identity.empty()) corpora->hash = fmt::format("{:016x}", stable_hash(identity));
   return corpora;
 }

@@ -6,6 +6,7 @@
 
 #include "eval/run/report.h"
 #include "sala/core/rng.h"
+#include "sala/tasks/corpora.h"
 #include "tests/eval/fakes.h"
 
 namespace sala::eval {
@@ -114,6 +115,41 @@ TEST(Report, TheTableHasResolvedLengthsAndSaysWhoseScoresTheseAre) {
       << csv;
 }
 
+TEST(Report, ModeAndFilesAreRemarksAndPartOfThePlan) {
+  const FakeTask a("a");
+  RunPlan plan;
+  plan.model_name = "fake";
+  plan.model = fake_config();
+  plan.cells = {{&a, 512, {0}}};
+  EXPECT_EQ(plan.to_json()["mode"], "fixed");
+  EXPECT_EQ(plan.to_json()["samples_version"], tasks::kSamplesVersion);
+  EXPECT_EQ(plan.to_json()["files_hash"], "");
+  EXPECT_TRUE(plan.to_json()["files"].empty());
+  EXPECT_TRUE(summarize(plan, {record_of("a", 512, 0, 1)}).remarks.empty());
+
+  tasks::Corpora corpora;
+  corpora.files = {{"squad", "/some/where/dev.json", std::string(64, 'f'), 7}};
+  corpora.hash = "0123456789abcdef";
+  plan.mode = tasks::Mode::kUpstream;
+  plan.corpora = &corpora;
+  const auto json = plan.to_json();
+  EXPECT_EQ(json["mode"], "upstream");
+  EXPECT_EQ(json["files_hash"], corpora.hash);
+  EXPECT_EQ(json["files"].dump(), "[{\"role\":\"squad\",\"sha256\":\"" + std::string(64, 'f') + "\"}]")
+      << "where a file lies changes nothing";
+  EXPECT_EQ(summarize(plan, {record_of("a", 512, 0, 1)}).remarks,
+            (std::vector<std::string>{"Samples in mode upstream.",
+                                      "Made from the user's files: squad (sha256 ffffffffffffffff)."}));
+  const tasks::SampleRequest request = plan.request(plan.cells[0], 3);
+  EXPECT_EQ(request.length, 512);
+  EXPECT_EQ(request.index, 3);
+  EXPECT_EQ(request.mode, tasks::Mode::kUpstream);
+  EXPECT_EQ(request.corpora, &corpora);
+  EXPECT_EQ(plan.longest(), 512);
+  plan.cells[0].most_tokens = 700;
+  EXPECT_EQ(plan.longest(), 700) << "a benchmark's lengths may count something else than the prompt";
+}
+
 // The keys that lm-eval's make_table reads: results[task]["metric,filter"], "metric_stderr,filter", versions, n-shot, alias.
 TEST(Report, SummaryHasTheKeysOfLmEval) {
   const FakeTask a("a"), b("b");
@@ -131,7 +167,7 @@ TEST(Report, SummaryHasTheKeysOfLmEval) {
   EXPECT_EQ(json["groups"]["fakes"]["512,none"], 0.75);
   EXPECT_EQ(json["group_subtasks"]["fakes"], (nlohmann::ordered_json{"a", "b"}));
   EXPECT_EQ(json["n-shot"]["a"], 0);
-  EXPECT_EQ(json["versions"]["a"], 1);
+  EXPECT_EQ(json["versions"]["a"], tasks::kSamplesVersion);
   EXPECT_EQ(json["higher_is_better"]["a"]["512"], true);
   EXPECT_EQ(json["n-samples"]["a"]["512"]["effective"], 2);
   EXPECT_EQ(json["sala"]["provenance"]["cpu"], "some");

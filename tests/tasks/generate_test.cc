@@ -13,6 +13,7 @@
 
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
+#include "sala/core/sha256.h"
 #include "sala/tasks/task.h"
 
 namespace sala::eval {
@@ -72,6 +73,90 @@ TEST_F(Generate, GoldenSamples) {
   for (size_t i = 0; i < 8; ++i) EXPECT_EQ(lines_of(got)[i], lines_of(want)[i]) << i;
   EXPECT_TRUE(got == want);
   EXPECT_TRUE(output("--task vt,cwe,fwe,qa_1,qa_2 --len 2k --count 1") == file_of("ruler_2k.jsonl"));
+}
+
+// Spec tasks 2.9: the record, then what every sample says of itself.
+TEST_F(Generate, NolimaRecords) {
+  const auto tokenizer = open_tokenizer(std::string(SALA_SOURCE_DIR) + "/models/tokenizer.model");
+  const std::string text = output("--task nolima --len 2k --count 3");
+  EXPECT_TRUE(text == file_of("nolima_2k.jsonl"));
+  std::vector<Json> lines = lines_of(text);
+  ASSERT_EQ(lines.size(), 3u);
+  const std::string upstream = output("--task nolima --len 1000 --count 2 --mode upstream");
+  lines.push_back(lines_of(upstream).at(1));
+  for (const Json& line : lines) {
+    std::vector<std::string> keys;
+    for (const auto& [key, value] : line.items()) keys.push_back(key);
+    EXPECT_EQ(keys, (std::vector<std::string>{"pair",
+                                              "template_id",
+                                              "test_id",
+                                              "question_type",
+                                              "order",
+                                              "book",
+                                              "context_length",
+                                              "depth",
+                                              "token_depth",
+                                              "character",
+                                              "prompt",
+                                              "gold",
+                                              "metric",
+                                              "haystack_sha256",
+                                              "system_prompt",
+                                              "id",
+                                              "mode",
+                                              "samples_version",
+                                              "corpora",
+                                              "tokenizer",
+                                              "seed",
+                                              "max_length",
+                                              "fill",
+                                              "prompt_tokens",
+                                              "tokens_to_generate",
+                                              "evidence"}));
+    EXPECT_EQ(line["corpora"], "nolima-own");
+    const std::string prompt = line["prompt"];
+    const tasks::Sample again = tasks::regenerate(line["id"], *tokenizer);
+    EXPECT_EQ(again.prompt(), prompt);
+    EXPECT_EQ(line["prompt_tokens"], tokenizer->count(prompt));
+    EXPECT_EQ(line["gold"], (Json{line["character"]}));
+    // The haystack, cut out of the prompt by hand.
+    const std::string before = "book snippet:\n\n";
+    const size_t begin = prompt.find(before) + before.size(), end = prompt.find("\n\nUse the information");
+    EXPECT_EQ(line["haystack_sha256"], sha256_hex(prompt.substr(begin, end - begin)));
+    EXPECT_EQ(line["context_length"], again.window_tokens);
+    EXPECT_NEAR(line["token_depth"], line["depth"].get<double>() * line["context_length"].get<double>(), 0.5);
+  }
+  EXPECT_EQ(lines[3]["context_length"], 1000) << "upstream's length is the window alone";
+  EXPECT_EQ(lines[3]["id"], "nolima/nolima@1000#1!42~upstream");
+}
+
+TEST_F(Generate, OwnFilesMakeTheirOwnTasks) {
+  const std::string needles = (folder_ / "needles.json").string();
+  std::ofstream(needles)
+      << R"([{"id": "0001", "needle": "It is said that {CHAR} owns the {1}.", "character_set": ["Ann", "Bob"],
+    "questions": {"onehop": "Who is near {2}?"}, "tests": {"T1": {"input_args": ["mill", "sea"]}}}])";
+  const Json line = lines_of(output("--task nolima --len 1k --count 1 --needles " + needles)).at(0);
+  EXPECT_EQ(line["pair"], "0001_T1_onehop");
+  const std::string id = line["id"], hash = line["corpora"];
+  EXPECT_EQ(id, "nolima_user/nolima_user@1024#0!42~files." + hash);
+  EXPECT_EQ(lines_of(output("--needles " + needles + " --sample " + id)).at(0), line);
+  EXPECT_EQ(refusal("--sample " + id), ErrorCode::kUsage) << "made from a file that is not given";
+  EXPECT_EQ(refusal("--tokens --task nolima --len 1k --count 1 --needles " + needles + " --out " + (folder_ / "x").string()),
+            ErrorCode::kUsage);
+  EXPECT_EQ(refusal("--task mrcr_2 --len 4k --mode upstream"), ErrorCode::kUnsupported);
+  EXPECT_EQ(refusal("--task nolima --len 4k --bins byte"), ErrorCode::kUsage);
+}
+
+TEST_F(Generate, EveryTaskIsTheSameForAnyThreads) {
+  for (const tasks::TaskInfo& info : tasks::all_tasks()) {
+    const std::string words = "--len 16k --count 3 --task " + std::string(info.name);
+    const std::string one = output(words + " --threads 1");
+    EXPECT_TRUE(one == output(words + " --threads 3")) << info.name;
+    for (const Json& line : lines_of(one)) {
+      EXPECT_LE(line["fill"], 1) << line["id"];
+      EXPECT_GE(line["fill"], 0.995) << line["id"];
+    }
+  }
 }
 
 // Spec tasks 1.9.

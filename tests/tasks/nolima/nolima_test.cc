@@ -1,5 +1,6 @@
 #include "tasks/nolima/nolima.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -9,6 +10,7 @@
 
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
+#include "sala/core/rng.h"
 #include "tasks/text/values.h"
 
 namespace sala::tasks {
@@ -76,6 +78,11 @@ TEST(NolimaTask, TemplateIsExact) {
 
 TEST(NolimaTask, SamplesAt4kAreSound) {
   for (int64_t index = 0; index < 180; ++index) expect_sound(make_request(4096, index), family_tokenizer());
+}
+
+TEST(NolimaTask, SamplesAtTheBaseLengthsAreSound) {
+  for (const int64_t length : kFixedBaseLengths)
+    for (int64_t index = 0; index < 60; ++index) expect_sound(make_request(length, 7 * index), family_tokenizer());
 }
 
 TEST(NolimaTask, SamplesAt32kAreSound) {
@@ -237,7 +244,7 @@ TEST(NolimaTask, DiagnosticsSplitTheScore) {
 
 TEST(NolimaTask, RecordHasTheFieldsOfTheSpec) {
   const Sample sample = nolima_task().make_sample(make_request(2048, 5), family_tokenizer());
-  const Record record = nolima_record(sample, family_tokenizer());
+  const Record record = nolima_task().record(sample, family_tokenizer());
   const std::vector<std::string> fields = {"pair",   "template_id",    "test_id", "question_type",  "order",
                                            "book",   "context_length", "depth",   "token_depth",    "character",
                                            "prompt", "gold",           "metric",  "haystack_sha256"};
@@ -245,6 +252,19 @@ TEST(NolimaTask, RecordHasTheFieldsOfTheSpec) {
   EXPECT_EQ(std::get<std::string>(record[9].second), sample.outputs[0]);
   EXPECT_EQ(std::get<std::string>(record[12].second), "contains");
   EXPECT_EQ(std::get<std::string>(record[13].second).size(), 64u);
+}
+
+// Index 3 of seed 42 by the family's tokenizer (tests/data/tasks/README.md).
+TEST(NolimaTask, GoldenPrompts) {
+  std::ifstream file(std::string(SALA_SOURCE_DIR) + "/tests/data/tasks/nolima_golden.txt");
+  std::string name, hash, output;
+  int64_t length = 0, compared = 0;
+  for (; file >> name >> length >> hash >> output; ++compared) {
+    const Sample sample = nolima_task().make_sample(make_request(length, 3), family_tokenizer());
+    EXPECT_EQ(fmt::format("{:016x}", stable_hash(sample.prompt())), hash) << length;
+    EXPECT_EQ(sample.outputs, std::vector<std::string>{output}) << length;
+  }
+  EXPECT_EQ(compared, 2);
 }
 
 // tests/data/nolima/nolima_words_700.txt: prompt and answer of `nolima` at 700 whitespace tokens, index 3, seed 42, as this

@@ -20,8 +20,9 @@ struct CorporaPaths {
 };
 
 struct CorpusFile {
-  std::string role, path;  // role: `essay`, `nouns`, `adjectives`, `verbs`, `english`, `squad`, `hotpotqa`
-  std::string sha256;      // 64 hexadecimal digits
+  // `essay`, `nouns`, `adjectives`, `verbs`, `english`, `squad`, `hotpotqa`; `needles`, `book NAME`, `mrcr` (user_files.h)
+  std::string role, path;
+  std::string sha256;  // 64 hexadecimal digits
   int64_t bytes = 0;
 };
 
@@ -54,8 +55,8 @@ struct Corpora {
   QaCollection squad, hotpotqa;
 };
 
-// Reads and checks the files. Throws Error{kIo} for a file that cannot be read, Error{kFormat} with file and line or byte
-// for one that is not what it should be.
-std::unique_ptr<const Corpora> load_corpora(const CorporaPaths& paths);
+// Reads and checks the files. `others`: files that whole tasks are made of, for `files` and `hash`. Throws Error{kIo} for a
+// file that cannot be read, Error{kFormat} with file and line or byte for one that is not what it should be.
+std::unique_ptr<const Corpora> load_corpora(const CorporaPaths& paths, const std::vector<CorpusFile>& others = {});
 
 }  // namespace sala::tasks

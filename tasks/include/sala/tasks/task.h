@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "sala/tasks/record.h"
 #include "sala/tokenizer/tokenizer.h"
 
 namespace sala {
@@ -66,6 +67,7 @@ struct Sample {
   std::vector<Evidence> evidence;
   std::vector<int32_t> prompt_ids;  // encode(input + answer_prefix)
   int64_t tokens_to_generate = 0;
+  int64_t window_tokens = 0;  // NoLiMa's context_length: tokens of the book around the needle; 0 in other tasks
   std::string prompt() const { return input + answer_prefix; }
 };
 
@@ -83,6 +85,9 @@ class Task {
   virtual std::string_view group() const = 0;        // `ruler`
   virtual std::string_view description() const = 0;  // one line
   virtual int64_t tokens_to_generate() const = 0;
+  // Whether prompt and answer budget stay within a request's length. Not where a benchmark's lengths count something else
+  // (NoLiMa's window in upstream mode, MRCR's bins).
+  virtual bool length_is_limit(Mode) const { return true; }
   // Throws Error{kUsage} with the smallest possible length when `length` is too small.
   virtual Sample make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const = 0;
   // Samples request.index, request.index + 1, ... as make_sample() gives them. `upstream` mode draws all samples from one
@@ -94,6 +99,8 @@ class Task {
   // Further figures of the same answer by name, shown beside the score and never ranked by (word-boundary match, confusion,
   // ...).
   virtual std::vector<std::pair<std::string, double>> diagnostics(const Sample&, std::string_view) const { return {}; }
+  // A sample in the benchmark's own file format; empty = in RULER's.
+  virtual Record record(const Sample&, const Tokenizer&) const { return {}; }
 
   // What a model is taught to answer. Default: the references, joined by ", ".
   virtual std::string training_answer(const Sample& sample) const;
@@ -111,8 +118,10 @@ struct TaskInfo {
 
 // The registry: a plain table in tasks/registry.cc, benchmark order.
 const std::vector<TaskInfo>& all_tasks();
-// Expands a comma list of task and group names. Throws Error{kUsage} naming near matches for an unknown one.
-std::vector<TaskInfo> resolve_tasks(const std::string& list);
+// Expands a comma list of task and group names. A benchmark's name means its tasks in `user` (user_files.h) where there are
+// such: `mrcr` then is `mrcr_official_2`, ..., and `mrcr_2` remains the built-in one. Throws Error{kUsage} naming near
+// matches for an unknown one.
+std::vector<TaskInfo> resolve_tasks(const std::string& list, const std::vector<TaskInfo>& user = {});
 
 // `ruler/niah_single_1@131072#37!42`: group, task, length, index, seed; then what is not the default: `~train`, `~upstream`,
 // and
@@ -124,8 +133,12 @@ struct SampleId {
 };
 // Throws Error{kUsage}.
 SampleId parse_sample_id(const std::string& id);
-// Makes the sample again. Throws Error{kUsage} for an id that names other corpora than those given.
-Sample regenerate(const std::string& id, const Tokenizer& tokenizer, const Corpora* corpora = nullptr);
+// Makes the sample again; its task is in the registry or in `user`. Throws Error{kUsage} for an id that names other corpora
+// than those given.
+Sample regenerate(const std::string& id, const Tokenizer& tokenizer, const Corpora* corpora = nullptr,
+                  const std::vector<TaskInfo>& user = {});
+// The task of that name in `user` or the registry; null when there is none.
+const Task* find_task(std::string_view name, const std::vector<TaskInfo>& user = {});
 
 // `4k`, `128k`, `1000k` (decimal because 1000 divides it), `1m`, `4096`; lists `4k,128k`; ranges `4k-2048k*2` (the factor is
 // 2 when left out). A length named twice counts once. Throws Error{kUsage} with the offending word.

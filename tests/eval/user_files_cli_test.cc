@@ -1,0 +1,117 @@
+// `sala_eval run` on the user's own files, from end to end.
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "eval/run/run_file.h"
+#include "sala/core/error.h"
+#include "tests/eval/random_model.h"
+#include "tests/eval/run_files.h"
+#include "tests/eval/subprocess.h"
+
+namespace sala::eval {
+namespace {
+
+namespace fs = std::filesystem;
+using Words = std::vector<std::string>;
+
+class UserFilesCli : public testing::Test {
+ protected:
+  void SetUp() override {
+    write_random_family(models_.path());
+    program_.environment["SALA_MODELS"] = models_.path();
+  }
+  static Words joined(Words words, const Words& more) {
+    words.insert(words.end(), more.begin(), more.end());
+    return words;
+  }
+  void expect_failure(const Words& words, ErrorCode code, const std::vector<std::string>& parts) {
+    const Finished result = program_.run(words);
+    EXPECT_EQ(result.code, static_cast<int>(code)) << result.err;
+    EXPECT_EQ(result.out, "") << result.out;
+    const std::string head = std::string("sala_eval: error [") + error_code_name(code) + "] ";
+    const size_t at = result.err.find(head);
+    ASSERT_NE(at, std::string::npos) << result.err;
+    EXPECT_EQ(result.err.find('\n', at), result.err.size() - 1) << "one sentence on one line, the last: " << result.err;
+    for (const std::string& part : parts)
+      EXPECT_NE(result.err.find(part), std::string::npos) << part << " not in: " << result.err;
+  }
+  const TemporaryFolder models_, folder_;
+  Program program_{folder_.path()};
+};
+
+TEST_F(UserFilesCli, OwnFilesAndModeMakeTheSamplesAndAreStored) {
+  std::string book;
+  for (int day = 0; day < 300; ++day)
+    book += fmt::format("They went down to the river and stayed there for the whole of day {}, as one does.\n", day);
+  fs::create_directories(folder_.file("books"));
+  write_atomically(folder_.file("books") + "/one.txt", book);
+  const auto write_needles = [&](const std::string& verb) {
+    write_atomically(folder_.file("needles.json"),
+                     R"([{"id": "0001", "needle": "It is said that {CHAR} )" + verb + R"( the {1}.",
+      "character_set": ["Ann", "Bob"], "questions": {"onehop": "Who is near {2}?"}, "tests": {"T1": {"input_args": ["mill", "sea"]}}}])");
+  };
+  write_needles("owns");
+  const Words words = {"run", "--task",    "nolima",       "--len",   "250",   "--mode", "upstream", "--samples",
+                       "1",   "--needles", "needles.json", "--books", "books", "--out",  "own"};
+  Finished result = program_.run(words);
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_NE(result.err.find("run: needles needles.json ("), std::string::npos) << result.err;
+  EXPECT_NE(result.err.find("run: book one.txt books/one.txt ("), std::string::npos) << result.err;
+  EXPECT_NE(result.out.find("nolima_user"), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("Samples in mode upstream.\nMade from the user's files: needles (sha256 "), std::string::npos)
+      << result.out;
+  const auto plan = nlohmann::json::parse(read_bytes(folder_.file("own") + "/summary.json"))["sala"]["plan"];
+  EXPECT_EQ(plan["mode"], "upstream");
+  EXPECT_EQ(plan["files"].size(), 2u);
+  EXPECT_EQ(plan["files"][0]["sha256"].get<std::string>().size(), 64u);
+  const h5::File file = open_run_file(folder_.file("own") + "/run.h5");
+  EXPECT_EQ(nlohmann::json::parse(file.text("config"))["files"], plan["files"]);
+  const auto sample = nlohmann::json::parse(read_bytes(folder_.file("own") + "/samples.jsonl"));
+  EXPECT_EQ(sample["id"], "nolima_user/nolima_user@250#0!42~upstream~files." + plan["files_hash"].get<std::string>());
+  EXPECT_GT(sample["prompt_tokens"].get<int64_t>(), 250) << "upstream's length is the window alone";
+
+  // --resume: the same files may lie elsewhere; another mode or another file is refused.
+  fs::rename(folder_.file("needles.json"), folder_.file("moved.json"));
+  Words moved = words;
+  std::replace(moved.begin(), moved.end(), std::string("needles.json"), std::string("moved.json"));
+  EXPECT_EQ(program_.run(joined(moved, {"--resume"})).code, 0);
+  expect_failure(joined(moved, {"--resume", "--mode", "fixed", "--len", "512"}), ErrorCode::kConfig, {"--resume", "'mode'"});
+  write_needles("runs");
+  expect_failure(joined(words, {"--resume"}), ErrorCode::kConfig, {"--resume", "'files_hash'"});
+}
+
+TEST_F(UserFilesCli, OfficialRowsMayBeLongerThanTheirBin) {
+  std::string preamble;
+  for (int i = 0; i < 4000; ++i) preamble += "a word and ";
+  const nlohmann::ordered_json row = {
+      {"prompt",
+       {{{"role", "user"}, {"content", preamble}},
+        {{"role", "user"}, {"content", "write a poem about owls"}},
+        {{"role", "assistant"}, {"content", "x"}},
+        {{"role", "user"},
+         {"content",
+          "Prepend 0123456789 to the 1st (1 indexed) poem about owls. Do not include any other text in your response."}}}},
+      {"answer", "0123456789x"},
+      {"random_string_to_prepend", "0123456789"},
+      {"n_needles", 1},
+      {"desired_msg_index", 1},
+      {"tokens", 5000}};
+  write_atomically(folder_.file("rows.jsonl"), row.dump() + "\nbroken\n");
+  const Finished result = program_.run({"run", "--task", "mrcr", "--len", "8k", "--samples", "1", "--mrcr", "rows.jsonl",
+                                        "--probe", "none", "--out", "rows"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_NE(result.err.find("run: rows.jsonl:2: this is no JSON"), std::string::npos) << result.err;
+  EXPECT_NE(result.out.find("mrcr_official_1"), std::string::npos) << result.out;
+  const auto sample = nlohmann::json::parse(read_bytes(folder_.file("rows") + "/samples.jsonl"));
+  EXPECT_GT(sample["prompt_tokens"].get<int64_t>(), 8192);
+  expect_failure({"run", "--task", "mrcr", "--len", "8k", "--samples", "2", "--mrcr", "rows.jsonl", "--out", "never"},
+                 ErrorCode::kUsage, {"mrcr_official_1", "1 rows"});
+  EXPECT_FALSE(fs::exists(folder_.file("never")));
+}
+
+}  // namespace
+}  // namespace sala::eval
