@@ -17,8 +17,8 @@ struct GroupAggregate {
 };
 
 constexpr GroupAggregate kGroups[] = {
-    {"ruler", aggregate_ruler},
-    {"mrcr", aggregate_mrcr},
+    {"ruler", aggregate_ruler},   {"mrcr", aggregate_mrcr},          {"mrcr_official", aggregate_mrcr},
+    {"nolima", aggregate_nolima}, {"nolima_user", aggregate_nolima},
 };
 
 }  // namespace

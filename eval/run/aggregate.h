@@ -31,6 +31,7 @@ using GroupCells = std::vector<const CellResult*>;
 // One function a group, and one line for it in aggregate.cc.
 Aggregate aggregate_ruler(const GroupCells& cells);
 Aggregate aggregate_mrcr(const GroupCells& cells);
+Aggregate aggregate_nolima(const GroupCells& cells);
 
 // Groups in the order of their first cell; those that have no aggregate of their own are left out.
 std::vector<Aggregate> aggregate(const std::vector<CellResult>& cells);

@@ -21,7 +21,7 @@ struct NeedleCount {
 
 Aggregate aggregate_mrcr(const GroupCells& cells) {
   Aggregate made;
-  made.group = "mrcr";
+  made.group = cells[0]->cell.task->group();  // `mrcr` or `mrcr_official`
   made.title = "MRCR";
   made.json["unit"] = "percent";
   made.overview = {"", {{"MRCR", "bin", "n", "score", "code given", "confused"}}};

@@ -114,6 +114,61 @@ TEST(AggregateRuler, DepthAsksWhichOfTheAnswersWereGiven) {
   EXPECT_EQ(depth["tasks"].size(), 1u);
 }
 
+// Pair p is answered at 512 and 2,048, pair q at 1,024; both at 4,096, neither at 8,192.
+Scores nolima_scores(const tasks::Task& task, const std::vector<int64_t>& lengths, const std::string& suffix = "") {
+  Scores scores;
+  for (const int64_t length : lengths) {
+    const bool p = length == 512 || length == 2048 || length == 4096, q = length == 1024 || length == 4096;
+    scores.add(task, length, {p ? 1.0 : 0.0, q ? 1.0 : 0.0});
+    for (const size_t i : {0, 1}) {
+      SampleRecord& record = scores.records[scores.records.size() - 2 + i];
+      record.evidence = {{0, 1, 0.0, i == 0 ? "p" : "q", "Ann"}};
+      record.diagnostics = {{i == 0 ? "onehop" : "twohop", record.score}, {"many_names", 0}};
+      record.id = fmt::format("nolima/nolima@{}#{}!42{}", length, i, suffix);
+    }
+  }
+  return scores;
+}
+
+TEST(AggregateNolima, BaseIsTheMeanOfTheBestOfEachPair) {
+  const FakeTask nolima("nolima", "nolima");
+  const RunResults results = nolima_scores(nolima, {512, 1024, 2048, 4096, 8192}).results();
+  const Aggregate& made = results.aggregates.at(0);
+  EXPECT_EQ(made.json["base"], 100) << "each pair is answered at some base length";
+  EXPECT_EQ(made.json["threshold"], 85);
+  EXPECT_EQ(made.json["effective_length"], 4096);
+  EXPECT_EQ(made.json["lengths"][0]["score"], 50);
+  EXPECT_EQ(made.json["lengths"][3]["normalised"], 100);
+  EXPECT_EQ(made.json["lengths"][4]["below_half_of_base"], true);
+  EXPECT_EQ(made.json["splits"][1]["onehop"], 0);
+  EXPECT_EQ(made.json["splits"][1]["twohop"], 100);
+  EXPECT_TRUE(made.json["splits"][1]["default_order"].is_null());
+  EXPECT_EQ(made.remarks,
+            (std::vector<std::string>{"Base score: 100.00 (mean over pairs of the best of 512, 1k, 2k). Effective length: "
+                                      "4,096 (the longest of 5 with more than 0.85 of it, 85.00)."}));
+}
+
+TEST(AggregateNolima, WithoutTheBaseLengthsTheRemarkSaysWhatToAdd) {
+  const FakeTask nolima("nolima", "nolima");
+  RunResults results = nolima_scores(nolima, {1024, 4096}).results();
+  EXPECT_TRUE(results.aggregates.at(0).json["base"].is_null());
+  EXPECT_TRUE(results.aggregates[0].json["lengths"][0]["normalised"].is_null());
+  EXPECT_EQ(results.aggregates[0].json["lengths"][1]["score"], 100);
+  EXPECT_TRUE(results.aggregates[0].remarks.at(0).ends_with("add --len 512,2k.")) << results.aggregates[0].remarks[0];
+  results = nolima_scores(nolima, {1024}, "~upstream").results();
+  EXPECT_TRUE(results.aggregates.at(0).remarks.at(0).ends_with("add --len 250,500,1000."))
+      << "windows of upstream's lengths";
+}
+
+TEST(AggregateNolima, LengthsWithFewerPairsAreNamed) {
+  const FakeTask nolima("nolima", "nolima");
+  Scores scores = nolima_scores(nolima, {512, 1024, 2048, 4096});
+  scores.records.pop_back();
+  const std::vector<std::string> remarks = scores.results().aggregates.at(0).remarks;
+  ASSERT_EQ(remarks.size(), 2u);
+  EXPECT_TRUE(remarks[1].starts_with("Only 1 of 2 pairs were asked at 4,096: ")) << remarks[1];
+}
+
 TEST(AggregateMrcr, BinsHitsConfusionAndBothTotals) {
   const FakeTask two("mrcr_2", "mrcr");
   Scores scores;

@@ -64,6 +64,7 @@ TEST_F(UserFilesCli, OwnFilesAndModeMakeTheSamplesAndAreStored) {
   EXPECT_NE(result.out.find("nolima_user"), std::string::npos) << result.out;
   EXPECT_NE(result.out.find("Samples in mode upstream.\nMade from the user's files: needles (sha256 "), std::string::npos)
       << result.out;
+  EXPECT_NE(result.out.find("add --len 500,1000."), std::string::npos) << result.out;
   const auto plan = nlohmann::json::parse(read_bytes(folder_.file("own") + "/summary.json"))["sala"]["plan"];
   EXPECT_EQ(plan["mode"], "upstream");
   EXPECT_EQ(plan["files"].size(), 2u);
