@@ -5,6 +5,7 @@
 
 #include "eval/cli/commands.h"
 #include "eval/cli/model_flags.h"
+#include "eval/cli/user_flags.h"
 #include "eval/run/files.h"
 #include "eval/run/models.h"
 #include "eval/run/provenance.h"
@@ -18,7 +19,8 @@ namespace {
 
 struct ScoreFlags {
   std::vector<std::string> paths;
-  std::string tasks, length, format, model, tokenizer, bins, out, output = "table";
+  std::string tasks, length, format, model, tokenizer, out, output = "table";
+  UserFlags user;
   int64_t samples = 0;
   int threads = 0;
   bool partial = false, quiet = false;
@@ -48,9 +50,7 @@ void add_flags(CLI::App& command, ScoreFlags& flags) {
   command.add_option("--tokenizer", flags.tokenizer, "Makes samples again from their ids [the family's]")
       ->type_name("NAME|FILE")
       ->group(what);
-  command.add_option("--bins", flags.bins, "Tokenizer that counts MRCR rows for their bins [what the rows say]")
-      ->type_name("NAME|FILE")
-      ->group(what);
+  add_user_flags(command, flags.user, false);
   command.add_option("--model", flags.model, "Name of the model that answered, for the report")
       ->type_name("NAME")
       ->group(results);
@@ -60,10 +60,10 @@ void add_flags(CLI::App& command, ScoreFlags& flags) {
   command.add_flag("--quiet", flags.quiet, "Nothing on stderr but errors")->group(results);
 }
 
-ScoreRequest request_of(const ScoreFlags& flags, const Tokenizer* bins) {
+ScoreRequest request_of(const ScoreFlags& flags, const Tokenizer* bins, const tasks::UserFiles& user) {
   ScoreRequest request;
   request.paths = flags.paths;
-  if (!flags.tasks.empty()) request.tasks = tasks::resolve_tasks(flags.tasks);
+  if (!flags.tasks.empty()) request.tasks = tasks::resolve_tasks(flags.tasks, user.tasks());
   if (!flags.format.empty()) request.format = format_of_name(flags.format);
   if (!flags.length.empty()) {
     const std::vector<int64_t> lengths = tasks::parse_lengths(flags.length);
@@ -72,6 +72,7 @@ ScoreRequest request_of(const ScoreFlags& flags, const Tokenizer* bins) {
   }
   request.samples = flags.samples;
   request.partial = flags.partial;
+  request.user = &user;
   request.bins = bins;
   request.open_tokenizer = [&flags] {
     return open_tokenizer(flags.tokenizer.empty() ? models_folder() + "/tokenizer.model" : flags.tokenizer);
@@ -117,8 +118,13 @@ void say(const std::vector<std::string>& sentences, const char* kind) {
 void score(const ScoreFlags& flags, const CommandState& state) {
   set_num_threads(flags.threads);
   if (!flags.out.empty()) check_free(flags.out);
-  const std::unique_ptr<Tokenizer> bins = flags.bins.empty() ? nullptr : open_tokenizer(flags.bins);
-  const ScoreRequest request = request_of(flags, bins.get());
+  // --bins counts the rows of predictions too, whether or not the user's rows are given.
+  const std::string& counter = flags.user.paths.bins;
+  const std::unique_ptr<Tokenizer> bins = counter.empty() ? nullptr : open_tokenizer(counter);
+  UserFlags files = flags.user;
+  if (files.paths.mrcr.empty()) files.paths.bins.clear();
+  const auto user = open_user_files(files, "score", flags.quiet);
+  const ScoreRequest request = request_of(flags, bins.get(), *user);
   if (!flags.tokenizer.empty()) request.open_tokenizer();  // a wrong name is one error, not one a line
   const Scored scored = score_predictions(request);
   const RunResults results = summarize(scored.cells, scored.records);

@@ -12,14 +12,15 @@ constexpr std::size_t kMostProblems = 20;  // said one by one
 
 }  // namespace
 
-void add_user_flags(CLI::App& command, UserFlags& flags) {
+void add_user_flags(CLI::App& command, UserFlags& flags, bool with_mode) {
   const char* group = "What samples are made of";
-  command
-      .add_option("--mode", flags.mode_word,
-                  "fixed: without upstream's defects; upstream: its random streams and sizing (docs/tasks.md)")
-      ->check(CLI::IsMember({"fixed", "upstream"}))
-      ->capture_default_str()
-      ->group(group);
+  if (with_mode)
+    command
+        .add_option("--mode", flags.mode_word,
+                    "fixed: without upstream's defects; upstream: its random streams and sizing (docs/tasks.md)")
+        ->check(CLI::IsMember({"fixed", "upstream"}))
+        ->capture_default_str()
+        ->group(group);
   const auto add = [&](const char* flag, std::string& path, const char* type, const char* help) {
     command.add_option(flag, path, help)->type_name(type)->group(group);
   };

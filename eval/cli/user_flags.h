@@ -1,4 +1,4 @@
-// The flags that say what samples are made of: the mode, and the user's own files; shared by run and generate.
+// The flags that say what samples are made of: the mode, and the user's own files; shared by run, generate and score.
 #pragma once
 
 #include <CLI/CLI.hpp>
@@ -14,7 +14,8 @@ struct UserFlags {
   std::string mode_word = "fixed";
   tasks::Mode mode() const { return mode_word == "upstream" ? tasks::Mode::kUpstream : tasks::Mode::kFixed; }
 };
-void add_user_flags(CLI::App& command, UserFlags& flags);
+// with_mode: false where the ids of samples say it.
+void add_user_flags(CLI::App& command, UserFlags& flags, bool with_mode = true);
 
 // Opens the files; their SHA-256s (unless `quiet`), and what is wrong with single rows, go to stderr behind `command`. Throws
 // as tasks::open_user_files().

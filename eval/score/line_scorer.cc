@@ -72,9 +72,10 @@ void set_diagnostic(SampleRecord& record, const std::string& name, double value)
 
 }  // namespace
 
-const tasks::Task& LineScorer::find_task(const std::string& name) {
-  for (const tasks::TaskInfo& info : tasks::all_tasks())
-    if (info.name == name) return *info.task;
+const tasks::Task& LineScorer::find_task(const std::string& name, const std::string& id) {
+  if (const tasks::Task* task = tasks::find_task(name)) return *task;
+  if (!id.empty() && tasks::parse_sample_id(id).corpora == files_hash())
+    if (const tasks::Task* task = tasks::find_task(name, user_tasks())) return *task;
   const std::lock_guard lock(mutex_);
   const auto known = own_tasks_.find(name);
   if (known != own_tasks_.end()) return *known->second;
@@ -82,6 +83,14 @@ const tasks::Task& LineScorer::find_task(const std::string& name) {
   if (made == nullptr) throw unknown_task(name);
   own_tasks_.emplace(name, made);
   return *made;
+}
+
+const tasks::Corpora* LineScorer::corpora() const { return request_.user == nullptr ? nullptr : request_.user->corpora(); }
+
+std::string LineScorer::files_hash() const { return corpora() == nullptr ? "" : corpora()->hash; }
+
+std::vector<tasks::TaskInfo> LineScorer::user_tasks() const {
+  return request_.user == nullptr ? std::vector<tasks::TaskInfo>{} : request_.user->tasks();
 }
 
 bool LineScorer::wanted(const tasks::Task& task) const {
@@ -106,7 +115,7 @@ tasks::Sample LineScorer::sample_of(const tasks::Task& task, Prediction& predict
   if (!complete && prediction.id.empty())
     throw Error(ErrorCode::kFormat, "no reference answers ('outputs') and no 'id' to make the sample again from");
   if (!complete) {
-    tasks::Sample sample = tasks::regenerate(prediction.id, tokenizer());
+    tasks::Sample sample = tasks::regenerate(prediction.id, tokenizer(), corpora(), user_tasks());
     if (!prediction.references.empty() && prediction.references != sample.outputs)
       throw Error(ErrorCode::kFormat,
                   "the reference answers are not those of sample '{}' made with this tokenizer; name the right one by "

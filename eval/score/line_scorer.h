@@ -15,11 +15,11 @@ class LineScorer {
  public:
   explicit LineScorer(const ScoreRequest& request) : request_(request) {}
 
-  // The task of that name: the registry's, or one that exists in files only: mrcr_official_N (rows of openai/mrcr),
-  // nolima_user (records without an id), nolima_direct (their questions that ask for the needle itself, which NoLiMa's
-  // figures leave out). Throws Error{kFormat} with
-  // near names for an unknown one.
-  const tasks::Task& find_task(const std::string& name);
+  // The task of that name: the registry's, one of the user's files when the id names the same files, or one that exists in
+  // files only: mrcr_official_N (rows of openai/mrcr), nolima_user (records without an id), nolima_direct (their questions
+  // that ask for the needle itself, which NoLiMa's figures leave out). Throws Error{kFormat} with near names for an unknown
+  // one.
+  const tasks::Task& find_task(const std::string& name, const std::string& id = "");
   // Whether --task asks for it.
   bool wanted(const tasks::Task& task) const;
   // Length 0 where it is not known. Throws Error for a prediction that cannot be scored.
@@ -30,6 +30,9 @@ class LineScorer {
  private:
   tasks::Sample sample_of(const tasks::Task& task, Prediction& prediction);
   const Tokenizer& tokenizer();
+  const tasks::Corpora* corpora() const;
+  std::string files_hash() const;  // of the user's files; empty without
+  std::vector<tasks::TaskInfo> user_tasks() const;
 
   const ScoreRequest& request_;
   std::mutex mutex_;

@@ -173,7 +173,7 @@ void SamplesCheck::finish(std::vector<SampleRecord>& records, std::vector<std::s
 }
 
 std::vector<Cell> SamplesCheck::cells(const std::vector<SampleRecord>& records,
-                                      const std::function<const tasks::Task*(const std::string&)>& find_task) const {
+                                      const std::map<std::string, const tasks::Task*>& tasks) const {
   std::map<std::string_view, int64_t> places;
   for (const tasks::TaskInfo& info : tasks::all_tasks()) places.emplace(info.name, static_cast<int64_t>(places.size()));
   std::map<std::tuple<int64_t, int64_t, std::string>, std::vector<int64_t>> samples;
@@ -185,7 +185,7 @@ std::vector<Cell> SamplesCheck::cells(const std::vector<SampleRecord>& records,
   std::vector<Cell> cells;
   for (auto& [cell, indexes] : samples) {
     std::sort(indexes.begin(), indexes.end());
-    cells.push_back({find_task(std::get<2>(cell)), std::get<0>(cell), std::move(indexes)});
+    cells.push_back({tasks.at(std::get<2>(cell)), std::get<0>(cell), std::move(indexes)});
   }
   return cells;
 }

@@ -1,7 +1,6 @@
 // Whether the predictions are those of the samples: each once, none missing; and which length they belong to.
 #pragma once
 
-#include <functional>
 #include <map>
 #include <set>
 #include <string>
@@ -25,9 +24,9 @@ class SamplesCheck {
   // Infers lengths that nothing says, then looks for what is missing.
   void finish(std::vector<SampleRecord>& records, std::vector<std::string>& problems, std::vector<std::string>& warnings);
 
-  // By length, tasks in the order of the registry. `find_task`: by name.
+  // By length, tasks in the order of the registry. `tasks`: by name.
   std::vector<Cell> cells(const std::vector<SampleRecord>& records,
-                          const std::function<const tasks::Task*(const std::string&)>& find_task) const;
+                          const std::map<std::string, const tasks::Task*>& tasks) const;
   std::vector<std::string> sources() const { return {sources_.begin(), sources_.end()}; }
 
  private:

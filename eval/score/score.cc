@@ -52,6 +52,7 @@ struct Line {
 };
 
 struct Outcome {
+  const tasks::Task* task = nullptr;
   PredictionFormat format = PredictionFormat::kRuler;
   std::optional<SampleRecord> record;
   std::optional<int64_t> index;
@@ -96,7 +97,7 @@ class Scoring {
       throw Error(ErrorCode::kFormat, "no prediction could be scored{}",
                   made_.problems.empty() ? "; nothing there is of the tasks asked for" : ": " + made_.problems[0]);
     made_.own_tasks = scorer_.own_tasks();
-    made_.cells = check_.cells(made_.records, [this](const std::string& name) { return &scorer_.find_task(name); });
+    made_.cells = check_.cells(made_.records, tasks_);
     made_.sources = check_.sources();
     return std::move(made_);
   }
@@ -163,7 +164,8 @@ class Scoring {
       outcome.format = context.format;
       if (prediction.task.empty())
         throw Error(ErrorCode::kFormat, "nothing says which task this is; name the file TASK.jsonl or give one --task");
-      const tasks::Task& task = scorer_.find_task(prediction.task);
+      const tasks::Task& task = scorer_.find_task(prediction.task, prediction.id);
+      outcome.task = &task;
       outcome.skipped = !scorer_.wanted(task);
       if (outcome.skipped) return outcome;
       outcome.key = prediction.key;
@@ -199,6 +201,7 @@ class Scoring {
       return problem(fmt::format("{}: the sample of {} again; the first one counts", place, twin));
     for (const std::string& warning : outcome.warnings) made_.warnings.push_back(fmt::format("{}: {}", place, warning));
     ++file.scored;
+    tasks_.emplace(outcome.record->task, outcome.task);
     made_.records.push_back(std::move(*outcome.record));
   }
 
@@ -206,6 +209,7 @@ class Scoring {
   LineScorer scorer_;
   SamplesCheck check_{request_};
   Scored made_;
+  std::map<std::string, const tasks::Task*> tasks_;  // of the records, by name
   LineContext context_;
   bool file_known_ = false;
   std::optional<std::string> file_filter_;

@@ -75,6 +75,16 @@ TEST_F(UserFilesCli, OwnFilesAndModeMakeTheSamplesAndAreStored) {
   EXPECT_EQ(sample["id"], "nolima_user/nolima_user@250#0!42~upstream~files." + plan["files_hash"].get<std::string>());
   EXPECT_GT(sample["prompt_tokens"].get<int64_t>(), 250) << "upstream's length is the window alone";
 
+  // `score` reads the run again, with the files or without them.
+  const auto before = nlohmann::json::parse(read_bytes(folder_.file("own") + "/summary.json"));
+  const Finished scored =
+      program_.run({"score", "own", "--needles", "needles.json", "--books", "books", "--quiet", "-o", "json"});
+  EXPECT_EQ(scored.code, 0) << scored.err;
+  const auto after = nlohmann::json::parse(scored.out);
+  EXPECT_EQ(after["results"], before["results"]);
+  EXPECT_EQ(after["sala"]["aggregates"]["nolima_user"], before["sala"]["aggregates"]["nolima_user"]);
+  EXPECT_EQ(program_.run({"score", "own", "--task", "nolima"}).code, 0);
+
   // --resume: the same files may lie elsewhere; another mode or another file is refused.
   fs::rename(folder_.file("needles.json"), folder_.file("moved.json"));
   Words moved = words;
