@@ -22,15 +22,13 @@ MrcrQuestion question_of(const Sample& sample) {
 }
 
 // Fills what both kinds of sample share, once the prompt is encoded. `offsets`: byte offset of each prompt token.
-void finish(Sample& sample, const MrcrRow& row, const std::vector<int64_t>& offsets) {
+void finish(Sample& sample, MrcrRow row, const TokenOffsets& offsets) {
   const auto desired = static_cast<size_t>(row.desired_msg_index);
   size_t at = 0;
   for (size_t i = 0; i <= desired; ++i) at += render_message(row.messages[i].role, row.messages[i].content).size();
   const std::string& reply = row.messages[desired + 1].content;
   at += render_message(row.messages[desired + 1].role, "").size() - 2;  // behind the role line
-  const auto token_of = [&](size_t byte) {
-    return std::upper_bound(offsets.begin(), offsets.end(), static_cast<int64_t>(byte)) - offsets.begin() - 1;
-  };
+  const auto token_of = [&](size_t byte) { return offsets.before(static_cast<int64_t>(byte) + 1) - 1; };
   Evidence evidence;
   evidence.token_begin = std::max<int64_t>(0, token_of(at));
   evidence.token_end = token_of(at + std::max<size_t>(1, reply.size()) - 1) + 1;
@@ -40,7 +38,7 @@ void finish(Sample& sample, const MrcrRow& row, const std::vector<int64_t>& offs
   evidence.value = reply;
   sample.evidence.push_back(std::move(evidence));
   sample.outputs = {row.answer};
-  sample.messages = row.messages;
+  sample.messages = std::move(row.messages);
   sample.answer_prefix = kMrcrAnswerPrefix;
 }
 
@@ -89,7 +87,7 @@ class SynthTask final : public MrcrTask {
     sample.input = std::move(made.input);
     sample.prompt_ids = std::move(made.prompt_ids);
     sample.tokens_to_generate = made.tokens_to_generate;
-    finish(sample, made.row, made.offsets);
+    finish(sample, std::move(made.row), made.offsets);
     return sample;
   }
 };
@@ -115,8 +113,8 @@ class RowsTask final : public MrcrTask {
     const MrcrRow& row = *bin[static_cast<size_t>(request.index)];
     Sample sample = make_header(request);
     sample.input = render_plain(row.messages);
-    std::vector<int64_t> offsets;
-    sample.prompt_ids = tokenizer.encode_with_offsets(sample.input + std::string(kMrcrAnswerPrefix), offsets);
+    TokenOffsets offsets;
+    tokenizer.encode_into(sample.input + std::string(kMrcrAnswerPrefix), sample.prompt_ids, offsets);
     for (int64_t at : equal_requests(row.messages, row.desired_msg_index))
       sample.tokens_to_generate =
           std::max(sample.tokens_to_generate,

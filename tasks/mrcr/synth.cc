@@ -378,7 +378,9 @@ MrcrConversation Builder::assemble() const {
   made.question = question_;
   made.tokens_to_generate = budget_;
   made.input = render_plain(row.messages);
-  made.prompt_ids = tokenizer_.encode_with_offsets(made.input + std::string(kMrcrAnswerPrefix), made.offsets);
+  made.input += kMrcrAnswerPrefix;  // for a moment, to encode the prompt where it stands
+  tokenizer_.encode_into(made.input, made.prompt_ids, made.offsets);
+  made.input.resize(made.input.size() - kMrcrAnswerPrefix.size());
   return made;
 }
 

@@ -30,7 +30,7 @@ struct MrcrConversation {
   int64_t tokens_to_generate =
       0;  // tokens of the longest instance with the hash + kMrcrBudgetMargin: says nothing about which is asked for
   std::vector<int32_t> prompt_ids;  // encode(render_plain(messages) + kMrcrAnswerPrefix)
-  std::vector<int64_t> offsets;     // byte offset of each of them in the rendering
+  TokenOffsets offsets;             // byte offset of each of them in the rendering
   std::string input;                // render_plain(messages)
 };
 

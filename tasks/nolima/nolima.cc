@@ -82,7 +82,7 @@ struct NolimaTask::Draft {
   std::vector<std::string> gold;
   int64_t context_length = 0;
   double depth = 0;
-  std::string haystack, prompt;
+  std::string prompt;
   size_t needle_at = 0;  // byte of the prompt
 };
 
@@ -154,26 +154,30 @@ void NolimaTask::place(const SampleRequest& request, const Tokenizer& tokenizer,
                        Draft& draft) const {
   const Side& from = side(request.split);
   const std::string& book = from.material.books->name(draft.cell.book);
-  const Placement placed = place_needle(*draft.book, book, tokenizer, request.mode, context_length, draft.depth);
   draft.context_length = context_length;
-  draft.haystack = placed.with(draft.needle);
-  size_t needle_at = placed.needle_at();
+  draft.prompt = {};  // of an earlier attempt; no more copies of the text at a time than needed
+  std::string haystack;
+  size_t needle_at = 0;
+  {
+    const Placement placed = place_needle(*draft.book, book, tokenizer, request.mode, context_length, draft.depth);
+    haystack = placed.with(draft.needle);
+    needle_at = placed.needle_at();
+  }
   if (!draft.pair->distractor.empty()) {
     Rng rng(request.seed, fmt::format("nolima/distractor/{}/{}", draft.pair->id, book),
             static_cast<uint64_t>(request.index));
     const double depth = distractor_depth(context_length, draft.depth, rng.uniform());
-    insert_distractor(draft.haystack, place_needle(*draft.book, book, tokenizer, request.mode, context_length, depth),
+    insert_distractor(haystack, place_needle(*draft.book, book, tokenizer, request.mode, context_length, depth),
                       draft.pair->distractor, context_length);
-    needle_at = draft.haystack.find(draft.needle, needle_at);
+    needle_at = haystack.find(draft.needle, needle_at);
   }
-  draft.prompt = fill_template(*draft.from, draft.haystack, draft.pair->question);
-  draft.needle_at = draft.prompt.find(draft.haystack) + needle_at;
+  draft.prompt = fill_template(*draft.from, haystack, draft.pair->question);
+  draft.needle_at = draft.prompt.find(haystack) + needle_at;
 }
 
-// fixed mode: the longest window whose prompt and answer budget fit the length. Returns the byte offsets of the prompt's
-// tokens.
-std::vector<int64_t> NolimaTask::fit(const SampleRequest& request, const Tokenizer& tokenizer, Draft& draft,
-                                     std::vector<int32_t>& ids) const {
+// fixed mode: the longest window whose prompt and answer budget fit the length.
+void NolimaTask::fit(const SampleRequest& request, const Tokenizer& tokenizer, Draft& draft, std::vector<int32_t>& ids,
+                     TokenOffsets& offsets) const {
   const int64_t target = request.length - options_.tokens_to_generate;
   const int64_t frame = tokenizer.count(
       fill_template(*draft.from, fmt::format(" {}\n {}", draft.needle, draft.pair->distractor), draft.pair->question));
@@ -183,13 +187,12 @@ std::vector<int64_t> NolimaTask::fit(const SampleRequest& request, const Tokeniz
                 "to generate)",
                 name_, request.length, frame + kLeastWindow + 8 + options_.tokens_to_generate, frame, kLeastWindow,
                 options_.tokens_to_generate);
-  std::vector<int64_t> offsets;
   int64_t window = target - frame, fits = 0;
   for (int attempt = 0; attempt < 8; ++attempt) {
     place(request, tokenizer, window, draft);
-    ids = tokenizer.encode_with_offsets(draft.prompt, offsets);
+    tokenizer.encode_into(draft.prompt, ids, offsets);
     const int64_t over = static_cast<int64_t>(ids.size()) - target;
-    if (over <= 0 && (over >= -kCloseEnough || attempt >= 3)) return offsets;
+    if (over <= 0 && (over >= -kCloseEnough || attempt >= 3)) return;
     if (over <= 0) fits = std::max(fits, window);
     window -= over;
     if (window < 1 || attempt == 6) window = std::max<int64_t>(1, fits);
@@ -200,12 +203,13 @@ std::vector<int64_t> NolimaTask::fit(const SampleRequest& request, const Tokeniz
 Sample NolimaTask::make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const {
   Draft made = draft(request, tokenizer);
   Sample sample;
-  std::vector<int64_t> offsets;
+  TokenOffsets offsets;
+  sample.prompt_ids.reserve(static_cast<size_t>(request.length + kLineSlack));
   if (request.mode == Mode::kUpstream) {
     place(request, tokenizer, request.length, made);
-    sample.prompt_ids = tokenizer.encode_with_offsets(made.prompt, offsets);
+    tokenizer.encode_into(made.prompt, sample.prompt_ids, offsets);
   } else {
-    offsets = fit(request, tokenizer, made, sample.prompt_ids);
+    fit(request, tokenizer, made, sample.prompt_ids, offsets);
   }
   sample.task = name_;
   sample.request = request;
@@ -214,8 +218,7 @@ Sample NolimaTask::make_sample(const SampleRequest& request, const Tokenizer& to
   sample.tokens_to_generate = options_.tokens_to_generate;
   sample.window_tokens = made.context_length;
   const auto token_of = [&](size_t byte) {
-    return std::max<int64_t>(
-        0, std::upper_bound(offsets.begin(), offsets.end(), static_cast<int64_t>(byte)) - offsets.begin() - 1);
+    return std::max<int64_t>(0, offsets.before(static_cast<int64_t>(byte) + 1) - 1);
   };
   Evidence evidence;
   evidence.token_begin = token_of(made.needle_at);

@@ -1,10 +1,7 @@
 #include "tasks/nolima/placement.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <cmath>
-#include <limits>
 #include <unordered_map>
 
 #include "sala/core/error.h"
@@ -20,8 +17,7 @@ bool continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x8
 std::vector<int64_t> newline_tokens_by_bytes(const BookTokens& book) {
   std::vector<int64_t> tokens = {0};
   for (size_t at = book.text.find('\n'); at != std::string::npos; at = book.text.find('\n', at + 1)) {
-    const auto holds =
-        std::upper_bound(book.offsets.begin(), book.offsets.end(), static_cast<uint32_t>(at)) - book.offsets.begin() - 1;
+    const auto holds = book.offsets.before(static_cast<int64_t>(at) + 1) - 1;
     if (holds != tokens.back()) tokens.push_back(holds);
   }
   return tokens;
@@ -41,11 +37,11 @@ std::vector<int64_t> newline_tokens_by_decoding(const BookTokens& book, const To
 
 void slice_bytes(const BookTokens& book, Placement& placed) {
   const std::string& text = book.text;
-  size_t begin = book.offsets[static_cast<size_t>(placed.start)], end = book.offsets[static_cast<size_t>(placed.end)];
+  auto begin = static_cast<size_t>(book.offsets[placed.start]), end = static_cast<size_t>(book.offsets[placed.end]);
   while (begin < text.size() && continuation(text[begin])) ++begin;
   while (end > begin && end < text.size() && continuation(text[end])) --end;
-  const size_t token_begin = book.offsets[static_cast<size_t>(placed.newline)],
-               token_end = book.offsets[static_cast<size_t>(placed.newline) + 1];
+  const auto token_begin = static_cast<size_t>(book.offsets[placed.newline]),
+             token_end = static_cast<size_t>(book.offsets[placed.newline + 1]);
   const size_t newline = text.substr(token_begin, token_end - token_begin).rfind('\n');
   if (newline == std::string::npos) {  // the start of the book stands in for a newline
     placed.post = text.substr(begin, end - begin);
@@ -75,14 +71,10 @@ int64_t needle_token_depth(int64_t context_length, double depth) {
 double nolima_depth(int index) { return 100.0 * index / (kNolimaDepths - 1) / 100.0; }
 
 BookTokens tokenize_book(std::string text, const Tokenizer& tokenizer, Mode mode) {
-  if (text.size() >= std::numeric_limits<uint32_t>::max())
-    throw Error(ErrorCode::kMemory, "a book of {} bytes is too long; 4 GiB is the most", text.size());
   BookTokens book;
   book.text = std::move(text);
-  std::vector<int64_t> offsets;
-  book.ids = tokenizer.encode_with_offsets(book.text, offsets);
-  book.offsets.assign(offsets.begin(), offsets.end());
-  book.offsets.push_back(static_cast<uint32_t>(book.text.size()));
+  tokenizer.encode_into(book.text, book.ids, book.offsets);
+  book.offsets.push_back(static_cast<int64_t>(book.text.size()));
   if (mode == Mode::kUpstream) {
     book.newlines = newline_tokens_by_decoding(book, tokenizer);
   } else {
@@ -92,7 +84,12 @@ BookTokens tokenize_book(std::string text, const Tokenizer& tokenizer, Mode mode
   return book;
 }
 
-std::string Placement::with(std::string_view needle) const { return fmt::format("{} {}\n{}", pre, needle, post); }
+std::string Placement::with(std::string_view needle) const {
+  std::string text;
+  text.reserve(pre.size() + needle.size() + post.size() + 2);
+  text.append(pre).append(" ").append(needle).append("\n").append(post);
+  return text;
+}
 
 Placement place_needle(const BookTokens& book, const std::string& name, const Tokenizer& tokenizer, Mode mode,
                        int64_t context_length, double depth, int64_t shift) {

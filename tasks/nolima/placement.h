@@ -17,14 +17,14 @@ double nolima_depth(int index);
 // A book, tokenized once.
 struct BookTokens {
   std::string text;
-  std::vector<uint32_t> offsets;  // [tokens + 1] byte where each token begins; the last is the size of the text
+  TokenOffsets offsets;           // of tokens + 1: the last one is the size of the text
   std::vector<int32_t> ids;       // [tokens] in upstream mode; else empty
   std::vector<int64_t> newlines;  // P: 0, then the index of every token that holds a newline, ascending
-  int64_t size() const { return static_cast<int64_t>(offsets.size()) - 1; }
+  int64_t size() const { return offsets.size() - 1; }
 };
 
 // In upstream mode a token holds a newline when its own decoding does; in fixed mode when its bytes in the text do (tokens
-// that merge ".\n\n" then cannot move P). Throws Error{kMemory} for a text of 4 GiB and more.
+// that merge ".\n\n" then cannot move P).
 BookTokens tokenize_book(std::string text, const Tokenizer& tokenizer, Mode mode);
 
 // The window of C tokens around the newline at which the needle goes: text = pre + " " + needle + "\n" + post.
