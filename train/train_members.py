@@ -27,6 +27,7 @@ def main() -> None:
     parser.add_argument("--data", required=True, type=Path)
     parser.add_argument("--out", required=True, type=Path)
     parser.add_argument("--minutes", type=float, default=1e9)
+    parser.add_argument("--init", type=Path, help="start each member from INIT/NAME/model.safetensors in place of the seed")
     parser.add_argument("--gpus", type=int, default=1)
     parser.add_argument("--family", type=Path, default=HERE / "family.toml")
     parser.add_argument("options", nargs="*", help="after --: passed on to train.py")
@@ -41,7 +42,8 @@ def main() -> None:
         config = out / "member.json"
         config.write_text(json.dumps(family[name], indent=1) + "\n")
         command = [sys.executable, str(HERE / "train.py"), "--config", str(config), "--recipe", str(args.recipe), "--data", str(args.data),
-                   "--out", str(out), "--minutes", str(args.minutes), *(["--seed", seed] if seed else []), *args.options]
+                   "--out", str(out), "--minutes", str(args.minutes), *(["--seed", seed] if seed else []),
+                   *(["--init", str(args.init / out.name / "model.safetensors")] if args.init else []), *args.options]
         caches = args.out / "compiled"  # one for all: runs of one shape compile once
         environment = {**os.environ, "CUDA_VISIBLE_DEVICES": str(index % args.gpus), "TORCHINDUCTOR_CACHE_DIR": str(caches / "inductor"),
                        "TRITON_CACHE_DIR": str(caches / "triton")}

@@ -60,6 +60,9 @@ class NolimaTask final : public Task {
   std::vector<std::pair<std::string, double>> diagnostics(const Sample& sample, std::string_view answer) const override;
 
   bool length_is_limit(Mode mode) const override { return mode == Mode::kFixed; }
+  // Samples of the training split, and rows that state what the questions ask to know.
+  TrainingRow training_row(const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const override;
+
   // The fields of spec tasks 2.9 up to haystack_sha256, then `system_prompt`.
   Record record(const Sample& sample, const Tokenizer& tokenizer) const override;
   int64_t pairs(Split split) const { return static_cast<int64_t>(side(split).pairs.size()); }

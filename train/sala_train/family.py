@@ -10,7 +10,7 @@ from .config import FULL, LIGHTNING, SPARSE, alibi_slopes
 
 KINDS = {"S": SPARSE, "F": FULL, "L": LIGHTNING}
 ENCODINGS = {"hype": (False, True), "rope": (True, True), "nope": (False, False), "reverse": (True, False)}  # on softmax, on Lightning
-FIELDS = {"family", "base", "size", "layers", "pe", "slopes", "attn_qk_norm", "gates"}
+FIELDS = {"family", "base", "layers", "pe", "slopes", "attn_qk_norm", "gates"}
 TRAIN_LENGTH = 8192
 FFN_MULTIPLE = 8
 
@@ -75,7 +75,7 @@ def make_config(member: dict, size: dict, name: str) -> dict:
 def load_family(path: str | Path) -> dict[str, dict]:
     """Member names to config.json contents. Raises ValueError with the member and field that are wrong."""
     family = tomllib.loads(Path(path).read_text())
-    defaults, members = {"slopes": "released", "attn_qk_norm": True, "gates": True, "size": "tiny"}, {}
+    defaults, members = {"slopes": "released", "attn_qk_norm": True, "gates": True}, {}
 
     def changes(name: str, seen: tuple = ()) -> dict:
         if name not in family["members"] or name in seen:
@@ -87,12 +87,11 @@ def load_family(path: str | Path) -> dict[str, dict]:
 
     for name in family["members"]:
         member = changes(name)
-        for field, known in (("size", family["sizes"]), ("pe", ENCODINGS)):
-            if member[field] not in known:
-                raise ValueError(f"{path}: {name}: {field} {member[field]!r}; known: {', '.join(known)}")
+        if member["pe"] not in ENCODINGS:
+            raise ValueError(f"{path}: {name}: pe {member['pe']!r}; known: {', '.join(ENCODINGS)}")
         if not member["layers"] or set(member["layers"]) - set(KINDS):
             raise ValueError(f"{path}: {name}: layers {member['layers']!r}; S is {SPARSE}, F {FULL}, L {LIGHTNING}")
-        members[name] = make_config(member, family["sizes"][member["size"]], name)
+        members[name] = make_config(member, family["size"], name)
     return members
 
 

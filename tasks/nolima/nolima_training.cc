@@ -1,0 +1,23 @@
+// Training rows of NoLiMa. What connects needle and question stands nowhere in a sample, so that some rows state it.
+#include "tasks/nolima/needle_set.h"
+#include "tasks/nolima/nolima.h"
+#include "tasks/training_row.h"
+
+namespace sala::tasks {
+namespace {
+
+constexpr double kFactRows = 0.12;  // a row of facts is nearly all answer
+
+}  // namespace
+
+TrainingRow NolimaTask::training_row(const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const {
+  if (request.as_evaluated || rng.uniform() >= kFactRows) return sample_row(*this, request, rng, tokenizer);
+  std::vector<std::string> facts = own_facts();
+  rng.shuffle(facts);
+  RowWriter row(request, tokenizer);
+  for (const std::string& fact : facts)
+    if (!row.append("", fact)) break;
+  return row.finish();
+}
+
+}  // namespace sala::tasks
