@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Draws score against length, one line a model, from the folders that `sala_eval run` wrote. Needs matplotlib (python3-matplotlib).
 
-  analysis/plot_curves.py results/needles/* --out results/needles/curves
+  analysis/plot_curves.py results/family/* --task niah,vt --out results/family/curves
 
 Several runs of one model are pooled by sample. Shaded: 95 % Wilson interval over all samples at a length. Dotted: the training length.
 """
@@ -25,7 +25,7 @@ def wilson(successes: float, count: int, z: float = 1.96) -> tuple[float, float]
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
-def load(folders: list[Path]) -> tuple[dict, dict]:
+def load(folders: list[Path], tasks: list[str]) -> tuple[dict, dict]:
     """scores[model][length][sample id], and the training length of each model."""
     scores: dict = collections.defaultdict(lambda: collections.defaultdict(dict))
     trained: dict = {}
@@ -34,6 +34,8 @@ def load(folders: list[Path]) -> tuple[dict, dict]:
         trained[plan["model"]] = plan["model_config"].get("sala_lab", {}).get("train_length", 0)
         for line in (folder / "samples.jsonl").read_text().splitlines():
             sample = json.loads(line)
+            if tasks and not any(sample["task"] == task or sample["task"].startswith(task + "_") for task in tasks):
+                continue
             scores[plan["model"]][sample["length"]][sample["id"]] = sample["score"]
     return scores, trained
 
@@ -48,6 +50,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path, help="folders of runs; others are ignored")
     parser.add_argument("--out", required=True, type=Path, help="name without ending; writes .png and .svg")
+    parser.add_argument("--task", default="", help="only these tasks (niah = all of its eight), so that every length has the same")
+    parser.add_argument("--title", default="Small models of this project's family")
     args = parser.parse_args()
     folders = [run for run in args.runs if (run / "samples.jsonl").is_file() and (run / "run.json").is_file()]
     if not folders:
@@ -57,7 +61,7 @@ def main() -> None:
     matplotlib.rcParams["svg.hashsalt"] = "sala"  # the same file every time
     import matplotlib.pyplot as plt
 
-    scores, trained = load(folders)
+    scores, trained = load(folders, [task for task in args.task.split(",") if task])
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
     for index, model in enumerate(sorted(scores)):
         lengths = sorted(scores[model])
@@ -74,7 +78,7 @@ def main() -> None:
     axes.set_xticks(ticks, [label(t) for t in ticks])
     axes.minorticks_off()
     axes.set(xlabel="tokens of prompt and answer", ylabel="score in percent, mean of tasks' samples", ylim=(-3, 103))
-    axes.set_title("Needle tasks of RULER, small models of this project's family", fontsize=10)
+    axes.set_title(args.title, fontsize=10)
     axes.grid(alpha=0.3)
     axes.legend(loc="center left", frameon=False)
     for ending in ("png", "svg"):

@@ -60,8 +60,22 @@ struct Length {
   std::vector<const CellResult*> cells;
   std::vector<double> task_scores;
   double mean = 0;
-  tasks::Interval interval;
+  std::optional<tasks::Interval> interval;
 };
+
+// None where every task has one sample: there is nothing to draw again.
+std::optional<tasks::Interval> bootstrap_of(const std::vector<std::vector<double>>& samples) {
+  if (std::all_of(samples.begin(), samples.end(), [](const auto& task) { return task.size() < 2; })) return std::nullopt;
+  return tasks::bootstrap_interval(samples);
+}
+
+std::string bootstrap_text(const std::optional<tasks::Interval>& interval) {
+  return interval ? interval_text(interval->low, interval->high) : "-";
+}
+
+Json bootstrap_json(const std::optional<tasks::Interval>& interval) {
+  return interval ? Json{interval->low, interval->high} : Json(nullptr);
+}
 
 std::map<int64_t, Length> means_by_length(const GroupCells& cells) {
   std::map<int64_t, Length> lengths;
@@ -73,7 +87,7 @@ std::map<int64_t, Length> means_by_length(const GroupCells& cells) {
       at.task_scores.push_back(tasks::ruler_task_score(samples.back()));
     }
     at.mean = tasks::ruler_mean(at.task_scores);
-    at.interval = tasks::bootstrap_interval(samples);
+    at.interval = bootstrap_of(samples);
   }
   return lengths;
 }
@@ -113,15 +127,15 @@ void add_tasks(const GroupCells& cells, Aggregate& made) {
   Json list = Json::array();
   for (const CellResult* cell : cells) {
     const std::vector<double> scores = scores_of(*cell);
-    const tasks::Interval interval = tasks::bootstrap_interval({scores});
+    const std::optional<tasks::Interval> interval = bootstrap_of({scores});
     const std::string name(cell->cell.task->name()), nulls = cell->nulls_text();
     const double score = tasks::ruler_task_score(scores);
-    table.rows.push_back({name, length_text(cell->cell.length), fmt::format("{:.2f}", score),
-                          interval_text(interval.low, interval.high), nulls});
+    table.rows.push_back(
+        {name, length_text(cell->cell.length), fmt::format("{:.2f}", score), bootstrap_text(interval), nulls});
     list.push_back({{"task", name},
                     {"length", cell->cell.length},
                     {"score", score},
-                    {"bootstrap", {interval.low, interval.high}},
+                    {"bootstrap", bootstrap_json(interval)},
                     {"nulls", nulls}});
     // What a port's metric gives for the same answers, where it differs (eval/score).
     if (const double port = mean_diagnostic(*cell, "lm_eval_score"); port == port)
@@ -171,13 +185,12 @@ Aggregate aggregate_ruler(const GroupCells& cells) {
   Json means = Json::array();
   for (const auto& [length, at] : lengths) {
     const std::string label = mean_label(at.cells.size(), total);
-    made.overview.rows.push_back(
-        {label, length_text(length), fmt::format("{:.2f}", at.mean), interval_text(at.interval.low, at.interval.high)});
+    made.overview.rows.push_back({label, length_text(length), fmt::format("{:.2f}", at.mean), bootstrap_text(at.interval)});
     means.push_back({{"length", length},
                      {"tasks", at.cells.size()},
                      {"label", label},
                      {"score", at.mean},
-                     {"bootstrap", {at.interval.low, at.interval.high}}});
+                     {"bootstrap", bootstrap_json(at.interval)}});
   }
   made.json["means"] = means;
   if (tasks.size() == 1) made.overview.rows.clear();  // the mean of one task is that task
