@@ -80,7 +80,7 @@ def main() -> None:
     axes.set(xlabel="tokens of prompt and answer", ylabel="score in percent, mean of tasks' samples", ylim=(-3, 103))
     axes.set_title(args.title, fontsize=10)
     axes.grid(alpha=0.3)
-    axes.legend(loc="center left", frameon=False)
+    axes.legend(loc="upper left", bbox_to_anchor=(1, 1), frameon=False)
     for ending in ("png", "svg"):
         figure.savefig(args.out.with_suffix(f".{ending}"), dpi=150, metadata={"Date": None} if ending == "svg" else None)
 
