@@ -68,6 +68,9 @@ SampleId parse_sample_id(const std::string& id) {
   parsed.group = until('/');
   parsed.task = until('@');
   number(until('#'), parsed.request.length);
+  if (parsed.request.length > kLongestSample)
+    throw Error(ErrorCode::kUsage, "'{}': length {} is beyond the {} tokens that a sample can have", id,
+                parsed.request.length, kLongestSample);
   number(until('!'), parsed.request.index);
   if (const size_t files = rest.find(kFilesMark); files != std::string_view::npos) {
     parsed.corpora = rest.substr(files + kFilesMark.size());

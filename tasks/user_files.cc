@@ -13,6 +13,7 @@
 #include "sala/core/sha256.h"
 #include "tasks/mrcr/mrcr.h"
 #include "tasks/mrcr/rows.h"
+#include "tasks/nolima/checks.h"
 #include "tasks/nolima/nolima.h"
 
 namespace sala::tasks {
@@ -51,7 +52,7 @@ class Opened final : public UserFiles {
     needles_ = own_needle_set(Split::kEval);
     if (!paths.needles.empty()) {
       const std::string text = read_file(paths.needles);
-      needles_ = parse_needle_set(text, paths.needles);
+      needles_ = parse_needle_set(text, paths.needles, &problems_);
       add_file("needles", paths.needles, text);
     }
     if (!paths.books.empty()) {
@@ -61,13 +62,17 @@ class Opened final : public UserFiles {
         add_file("book " + books_->name(book), path, read_file(path));
       }
     }
+    const BookShelf& books = books_ ? *books_ : own_books(Split::kEval);
+    HaystackWords haystack;
+    for (int64_t book = 0; book < books.count(); ++book) haystack.add(books.text(book));
+    for (const std::string& sentence : check_needle_set(needles_, haystack)) problems_.push_back("needles: " + sentence);
     add(make_nolima_task("nolima_user", needles_, books_.get()));
   }
   void open_mrcr(const std::string& path, const std::string& tokenizer) {
     const auto bins = tokenizer.empty() ? nullptr : open_tokenizer(tokenizer);
     add_file(bins == nullptr ? "mrcr" : "mrcr in bins of " + bins->hash(), path, read_file(path));
     MrcrRows read = load_mrcr_rows(path, bins.get());
-    problems_ = std::move(read.problems);
+    problems_.insert(problems_.end(), read.problems.begin(), read.problems.end());
     const auto rows = std::make_shared<const std::vector<MrcrRow>>(std::move(read.rows));
     if (std::none_of(rows->begin(), rows->end(), [](const MrcrRow& row) { return row.tokens >= 0; }))
       throw Error(ErrorCode::kUsage,

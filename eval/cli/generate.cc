@@ -182,27 +182,35 @@ class Output {
 class OrderedWriter {
  public:
   explicit OrderedWriter(Output& output) : output_(output) {}
-  // Drops the line when another thread has failed.
+  // Drops the line when an earlier turn has failed: what is written does not depend on the threads.
   void write(int64_t turn, const std::string& line) {
     std::unique_lock lock(mutex_);
-    changed_.wait(lock, [&] { return failed_ || next_ == turn; });
-    if (failed_) return;
+    changed_.wait(lock, [&] { return failed_ < turn || next_ == turn; });
+    if (failed_ < turn) return;
     output_.line(line);
     ++next_;
     changed_.notify_all();
   }
-  void fail() {
+  bool ended_before(int64_t turn) {
     const std::lock_guard lock(mutex_);
-    failed_ = true;
+    return failed_ < turn;
+  }
+  void fail(int64_t turn, std::exception_ptr why) {
+    const std::lock_guard lock(mutex_);
+    if (turn < failed_) failed_ = turn, why_ = std::move(why);
     changed_.notify_all();
+  }
+  // Of the earliest turn that failed.
+  void rethrow() const {
+    if (why_) std::rethrow_exception(why_);
   }
 
  private:
   Output& output_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  int64_t next_ = 0;
-  bool failed_ = false;
+  int64_t next_ = 0, failed_ = INT64_MAX;
+  std::exception_ptr why_;
 };
 
 // The samples of one task and length. Upstream mode draws them from one stream, one after the other.
@@ -215,15 +223,16 @@ void generate_cell(const tasks::Task& task, const tasks::SampleRequest& first, i
   }
   OrderedWriter writer(output);
   parallel_for(count, [&](int64_t i, int) {
+    if (writer.ended_before(i)) return;
     try {
       tasks::SampleRequest request = first;
       request.index += i;
       writer.write(i, to_line(task, task.make_sample(request, tokenizer), tokenizer));
     } catch (...) {
-      writer.fail();
-      throw;
+      writer.fail(i, std::current_exception());
     }
   });
+  writer.rethrow();
 }
 
 // One failed cell does not stop the others; the last failure is thrown at the end, the earlier ones are said.

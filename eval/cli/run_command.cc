@@ -153,6 +153,12 @@ std::string default_folder(const RunFlags& flags, const RunPlan& plan) {
   return flags.resume ? last : folder;  // resuming without --out goes on with the newest
 }
 
+// The command for the results: without the place of the program, which says nothing on another machine.
+std::string recorded_command(std::vector<std::string> words) {
+  words[0] = std::filesystem::path(words[0]).filename().string();
+  return shell_quoted(words);
+}
+
 std::string resume_command(const CommandState& state, const RunFlags& flags, const std::string& folder) {
   std::vector<std::string> words = state.words;
   if (flags.out.empty()) words.insert(words.end(), {"--out", folder});
@@ -179,7 +185,7 @@ class RunCommand {
     const Model model = load_model(entry, plan_.model);
     plan_.weights_hash = weights_hash(entry);
     const std::string folder = flags_.out.empty() ? default_folder(flags_, plan_) : flags_.out;
-    provenance_ = make_provenance(ops::find_kernels(options.kernels).name, shell_quoted(state_.words));
+    provenance_ = make_provenance(ops::find_kernels(options.kernels).name, recorded_command(state_.words));
     RunDirectory directory =
         flags_.resume ? RunDirectory::resume(folder, plan_, utc_now()) : RunDirectory::begin(folder, plan_, utc_now());
     Progress progress(stderr, flags_.quiet, isatty(fileno(stderr)) != 0, plan_,

@@ -68,13 +68,14 @@ TitledTable split_table(const GroupCells& cells, Json& json) {
 void add_base(const tasks::NolimaSummary& summary, const std::vector<int64_t>& base, Aggregate& made) {
   made.json["base"] = 100 * summary.base;
   made.json["threshold"] = 100 * summary.threshold;
-  made.json["effective_length"] = summary.effective_length;
+  made.json["effective_length"] = summary.effective_length ? Json(*summary.effective_length) : Json(nullptr);
+  const std::string effective =
+      summary.effective_length ? length_text(*summary.effective_length) : "below " + length_text(base.back());
   made.remarks.push_back(
       fmt::format("Base score: {:.2f} (mean over pairs of the best of {}). Effective length: {} (the longest of {} with "
                   "more than 0.85 of "
                   "it, {:.2f}).",
-                  100 * summary.base, joined(base, ", "), length_text(summary.effective_length), summary.lengths.size(),
-                  100 * summary.threshold));
+                  100 * summary.base, joined(base, ", "), effective, summary.lengths.size(), 100 * summary.threshold));
   const auto most = std::max_element(summary.lengths.begin(), summary.lengths.end(),
                                      [](const auto& a, const auto& b) { return a.pairs < b.pairs; });
   for (const tasks::NolimaLength& row : summary.lengths)

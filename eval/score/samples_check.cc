@@ -47,7 +47,7 @@ std::string without_index(const std::string& id) {
   return id.substr(0, hash) + id.substr(seed);
 }
 
-std::vector<int64_t> missing_of(const std::vector<int64_t>& wanted, const std::set<int64_t>& there) {
+std::vector<int64_t> missing_of(const std::vector<int64_t>& wanted, const std::map<int64_t, std::string>& there) {
   std::vector<int64_t> missing;
   std::copy_if(wanted.begin(), wanted.end(), std::back_inserter(missing),
                [&](int64_t index) { return there.count(index) == 0; });
@@ -105,7 +105,12 @@ std::string SamplesCheck::add(PredictionFormat format, SampleRecord& record, con
   if (has_plan_) series = path_ + "#" + cell, name = fmt::format("{}: {}", path_, cell);
   Series& counted = series_[series];
   counted.name = name;
-  counted.indexes.insert(*index);
+  const auto [first, new_index] = counted.indexes.emplace(*index, place);
+  // Upstream's index of a needle task is a character offset, which samples may share.
+  if (!new_index && format == PredictionFormat::kRuler && !record.task.starts_with("niah_") &&
+      first->second.starts_with(path_ + ":"))
+    repeated_.push_back(
+        fmt::format("{}: index {} with another prompt than at {}; both count", place, *index, first->second));
   return "";
 }
 
@@ -139,7 +144,7 @@ void SamplesCheck::find_missing(std::vector<std::string>& problems) const {
   constexpr int64_t kMostIndexes = 10'000'000;
   for (const auto& [key, series] : series_) {
     std::vector<int64_t> wanted = series.planned.value_or(std::vector<int64_t>{});
-    const int64_t last = series.indexes.empty() ? -1 : *series.indexes.rbegin();
+    const int64_t last = series.indexes.empty() ? -1 : series.indexes.rbegin()->first;
     if (!series.planned && last >= kMostIndexes) {
       problems.push_back(fmt::format("{}: index {} is no index of a sample", series.name, last));
       continue;
@@ -156,6 +161,7 @@ void SamplesCheck::finish(std::vector<SampleRecord>& records, std::vector<std::s
                           std::vector<std::string>& warnings) {
   infer_lengths(records, warnings);
   find_missing(problems);
+  problems.insert(problems.end(), repeated_.begin(), repeated_.end());
   std::map<std::pair<int64_t, std::string>, int64_t> counts;
   for (const SampleRecord& record : records) ++counts[{record.length, record.task}];
   std::map<int64_t, std::set<int64_t>> sizes;

@@ -32,7 +32,7 @@ class SamplesCheck {
  private:
   struct Series {  // samples that are counted together
     std::string name;
-    std::set<int64_t> indexes;
+    std::map<int64_t, std::string> indexes;       // with the place of the first
     std::optional<std::vector<int64_t>> planned;  // of a run; else 0 to the last index
   };
   void infer_lengths(std::vector<SampleRecord>& records, std::vector<std::string>& warnings) const;
@@ -47,6 +47,7 @@ class SamplesCheck {
   std::map<std::string, int64_t> ordinals_;  // samples so far of a task and length
   std::vector<std::string> record_folders_;  // of each record
   std::set<std::string> sources_;
+  std::vector<std::string> repeated_;  // sentences
 };
 
 }  // namespace sala::eval

@@ -177,8 +177,10 @@ class Scoring {
       if (stored && *stored != outcome.record->score)
         outcome.warnings.push_back(fmt::format("scores {}, the line says {}", outcome.record->score, *stored));
     } catch (const Error& error) {
-      if (error.code() == ErrorCode::kInternal || error.code() == ErrorCode::kIo) throw;
+      if (error.code() == ErrorCode::kIo) throw;
       outcome.problem = error.what();
+    } catch (const std::bad_alloc&) {
+      outcome.problem = "the sample does not fit into memory";
     }
     return outcome;
   }

@@ -9,13 +9,12 @@
 
 #include "sala/core/error.h"
 #include "tasks/mrcr/sequence_matcher.h"
+#include "tasks/text/shallow_json.h"
 
 namespace sala::tasks {
 namespace {
 
 using nlohmann::json;
-
-constexpr int kMostNesting = 8;  // a list of objects of texts needs 2; a million would overflow the stack
 
 // Reads one field; a sentence about it when it is missing or of another type.
 const json& field(const json& object, const char* name) {
@@ -35,15 +34,10 @@ int64_t integer_field(const json& object, const char* name) {
 }
 
 std::vector<Message> read_messages(const json& object) {
-  json messages = field(object, "prompt");
-  if (messages.is_string()) {
-    const auto flat = [](int depth, json::parse_event_t, json&) {
-      if (depth > kMostNesting) throw Error(ErrorCode::kFormat, "the string in 'prompt' nests too deep");
-      return true;
-    };
-    messages = json::parse(messages.get_ref<const std::string&>(), flat, false);
-    if (messages.is_discarded()) throw Error(ErrorCode::kFormat, "the string in 'prompt' is no JSON");
-  }
+  const json& prompt = field(object, "prompt");
+  const json parsed = prompt.is_string() ? parse_shallow<json>(prompt.get_ref<const std::string&>()) : json();
+  if (parsed.is_discarded()) throw Error(ErrorCode::kFormat, "the string in 'prompt' is no JSON");
+  const json& messages = prompt.is_string() ? parsed : prompt;
   if (!messages.is_array() || messages.size() < 4)
     throw Error(ErrorCode::kFormat, "'prompt' is no list of at least four messages");
   std::vector<Message> list;
@@ -57,7 +51,7 @@ std::vector<Message> read_messages(const json& object) {
 }  // namespace
 
 MrcrRow parse_mrcr_row(const std::string& line, const Tokenizer* bins) {
-  const json object = json::parse(line, nullptr, false);
+  const json object = parse_shallow<json>(line);
   if (object.is_discarded()) throw Error(ErrorCode::kFormat, "this is no JSON");
   if (!object.is_object()) throw Error(ErrorCode::kFormat, "this is no JSON object");
   MrcrRow row;

@@ -71,6 +71,7 @@ class Directory final : public BookShelf {
   explicit Directory(const std::string& path);
   int64_t count() const override { return static_cast<int64_t>(names_.size()); }
   const std::string& name(int64_t book) const override { return names_[static_cast<size_t>(book)]; }
+  std::string text(int64_t book) const override { return texts_[static_cast<size_t>(book)]; }
   std::shared_ptr<const BookTokens> tokens(int64_t book, int64_t, const Tokenizer& tokenizer, Mode mode) const override {
     return memo_.get(memo_key(book, 0, tokenizer, mode),
                      [&] { return tokenize_book(texts_[static_cast<size_t>(book)], tokenizer, mode); });
@@ -104,6 +105,8 @@ Directory::Directory(const std::string& path) {
   }
 }
 
+constexpr int64_t kCheckedChars = 300000;  // of an endless book: its vocabulary has long been seen
+
 class OwnBooks final : public BookShelf {
  public:
   explicit OwnBooks(Split split) : split_(split) {
@@ -111,6 +114,7 @@ class OwnBooks final : public BookShelf {
   }
   int64_t count() const override { return kNarrativeBooks; }
   const std::string& name(int64_t book) const override { return names_[static_cast<size_t>(book)]; }
+  std::string text(int64_t book) const override { return narrative_book(split_, static_cast<int>(book), kCheckedChars); }
   std::shared_ptr<const BookTokens> tokens(int64_t book, int64_t tokens, const Tokenizer& tokenizer,
                                            Mode mode) const override {
     return memo_.get(memo_key(book, tokens, tokenizer, mode),

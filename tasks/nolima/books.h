@@ -16,6 +16,8 @@ class BookShelf {
   virtual ~BookShelf() = default;
   virtual int64_t count() const = 0;
   virtual const std::string& name(int64_t book) const = 0;  // file name, or `narrative_1`
+  // What it reads like, for the checks of a needle set: the whole book, of an endless one the beginning.
+  virtual std::string text(int64_t book) const = 0;
   // The book as tokens, at least `tokens` of them where it is long enough; a pure function of the arguments.
   virtual std::shared_ptr<const BookTokens> tokens(int64_t book, int64_t tokens, const Tokenizer& tokenizer,
                                                    Mode mode) const = 0;

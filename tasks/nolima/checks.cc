@@ -124,6 +124,13 @@ std::vector<std::string> check_needle_set(const NeedleSet& set, const HaystackWo
     check_names(from, haystack, wrong);
     if (words_before(from.needle) < 2)
       wrong.push_back(fmt::format("{}: no phrase separates the needle from what stands before it", from.id));
+  }
+  return wrong;
+}
+
+std::vector<std::string> check_orders(const NeedleSet& set) {
+  std::vector<std::string> wrong;
+  for (const NeedleTemplate& from : set) {
     const std::string number = from.id.substr(0, 4);
     const auto twin = [&](const NeedleTemplate& other) {
       return other.id.substr(0, 4) == number && other.inverted() != from.inverted();

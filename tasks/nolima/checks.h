@@ -24,8 +24,9 @@ struct HaystackWords {
 // One sentence for each broken rule, empty when all hold:
 //   needle and question of a pair share no stem; no argument (needle keyword or query keyword) has a stem that the haystack
 //   has too; no name of a character set is a word of the haystack, or part of another name; a needle begins with a phrase of
-//   its own before {CHAR} or {1}; a template has a character set or gold answers, and both orders exist (an id without
-//   suffix and one with).
+//   its own before {CHAR} or {1}.
 std::vector<std::string> check_needle_set(const NeedleSet& set, const HaystackWords& haystack);
+// Our own set has each template in both orders: an id without suffix and one with.
+std::vector<std::string> check_orders(const NeedleSet& set);
 
 }  // namespace sala::tasks

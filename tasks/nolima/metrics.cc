@@ -67,6 +67,7 @@ NolimaSummary summarize_nolima(const std::vector<NolimaTest>& tests, const std::
   NolimaSummary summary;
   summary.base = base.value();
   summary.threshold = kThresholdOfBase * summary.base;
+  const int64_t last_base = *std::max_element(base_lengths.begin(), base_lengths.end());
   for (const auto& [length, pairs] : by_length) {
     Mean score;
     NolimaLength row;
@@ -79,7 +80,7 @@ NolimaSummary summarize_nolima(const std::vector<NolimaTest>& tests, const std::
     row.score = score.value();
     row.normalised = summary.base > 0 ? row.score / summary.base : 0;
     row.below_half = row.score < kHalf * summary.base;
-    if (row.score > summary.threshold) summary.effective_length = length;
+    if (length >= last_base && row.score > summary.threshold) summary.effective_length = length;
     summary.lengths.push_back(row);
   }
   return summary;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,9 +31,10 @@ struct NolimaLength {
 };
 
 struct NolimaSummary {
-  double base = 0;                    // mean over pairs of the best score at a base length: max per pair, then mean
-  double threshold = 0;               // 0.85 base
-  int64_t effective_length = 0;       // the largest tested length whose score exceeds the threshold; 0 = none ("<1K")
+  double base = 0;       // mean over pairs of the best score at a base length: max per pair, then mean
+  double threshold = 0;  // 0.85 base
+  // The largest tested length, from the last base length on, whose score exceeds the threshold; none = below that ("<1K").
+  std::optional<int64_t> effective_length;
   std::vector<NolimaLength> lengths;  // ascending
 };
 

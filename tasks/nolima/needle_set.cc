@@ -13,6 +13,7 @@
 
 #include "nolima_facts.h"  // generated from tasks/data/nolima/facts.json
 #include "sala/core/error.h"
+#include "tasks/text/shallow_json.h"
 #include "tasks/text/values.h"
 
 namespace sala::tasks {
@@ -208,17 +209,23 @@ std::vector<NeedlePair> expand_needle_set(const NeedleSet& set) {
   return pairs;
 }
 
-NeedleSet parse_needle_set(std::string_view text, const std::string& origin) {
-  const json list = json::parse(text, nullptr, false);
+NeedleSet parse_needle_set(std::string_view text, const std::string& origin, std::vector<std::string>* problems) {
+  const json list = parse_shallow<json>(text);
   if (list.is_discarded()) throw Error(ErrorCode::kFormat, "{}: this is no JSON", origin);
   if (!list.is_array() || list.empty())
     throw Error(ErrorCode::kFormat, "{}: a needle set is a JSON list of templates", origin);
   NeedleSet set;
   std::set<std::string> seen;
   for (size_t i = 0; i < list.size(); ++i) {
-    set.push_back(TemplateReader(list[i], fmt::format("{}: template {}", origin, i + 1)).read());
-    if (!seen.insert(set.back().id).second)
-      throw Error(ErrorCode::kFormat, "{}: template {}: the id '{}' is there twice", origin, i + 1, set.back().id);
+    try {
+      NeedleTemplate made = TemplateReader(list[i], fmt::format("{}: template {}", origin, i + 1)).read();
+      if (!seen.insert(made.id).second)
+        throw Error(ErrorCode::kFormat, "{}: template {}: the id '{}' is there twice", origin, i + 1, made.id);
+      set.push_back(std::move(made));
+    } catch (const Error& error) {
+      if (problems == nullptr || (set.empty() && i + 1 == list.size())) throw;
+      problems->push_back(error.what());
+    }
   }
   return set;
 }

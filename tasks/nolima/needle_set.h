@@ -53,7 +53,8 @@ struct NeedlePair {
 std::vector<NeedlePair> expand_needle_set(const NeedleSet& set);
 
 // Throws Error{kFormat} with `origin`, the template and the field that is missing or wrong; Error{kIo} for the file.
-NeedleSet parse_needle_set(std::string_view json, const std::string& origin);
+// With `problems`, a template that is wrong is left out and said there, unless no other remains.
+NeedleSet parse_needle_set(std::string_view json, const std::string& origin, std::vector<std::string>* problems = nullptr);
 NeedleSet load_needle_set(const std::string& path);
 // The same schema back, for other programs and for a look.
 std::string format_needle_set(const NeedleSet& set);

@@ -114,7 +114,12 @@ const NeedlePair& NolimaTask::pair_of(const SampleRequest& request) const {
 std::string NolimaTask::choose_name(const SampleRequest& request, const Draft& draft, const std::string& text) const {
   const std::vector<std::string>& names = draft.from->character_set;
   if (request.mode == Mode::kUpstream) {
-    NumpyRandom random(static_cast<uint32_t>(static_cast<int64_t>(request.seed) + draft.from->number() + draft.cell.book));
+    const uint64_t offset = static_cast<uint64_t>(draft.from->number() + draft.cell.book);
+    if (request.seed > UINT32_MAX - offset)
+      throw Error(ErrorCode::kUsage,
+                  "{}: seed {} is too large for NumPy's stream, which takes 32 bits of seed + template + book", name_,
+                  request.seed);
+    NumpyRandom random(static_cast<uint32_t>(request.seed + offset));
     int64_t choice = 0;
     for (int64_t depth = 0; depth <= draft.cell.depth; ++depth)
       choice = random.randint(0, static_cast<int64_t>(names.size()));

@@ -14,6 +14,7 @@
 #include "sim/tokenizer/utf8.h"
 #include "tasks/text/corpora_files.h"
 #include "tasks/text/sentences.h"
+#include "tasks/text/shallow_json.h"
 #include "tasks/text/unicode.h"
 
 namespace sala::tasks {
@@ -39,6 +40,20 @@ void check_utf8(const TextFile& file) {
 bool looks_like_json(std::string_view text) {
   const std::string_view body = strip_whitespace(text);
   return body.starts_with('{') || body.starts_with('[');
+}
+
+template <class Json>
+Json parse_as(const TextFile& file) {
+  const std::string_view text = file.text();
+  try {
+    return parse_shallow<Json>(text, true);
+  } catch (const Error& error) {
+    throw Error(ErrorCode::kFormat, "{} file {}: {}", file.role, file.path, error.what());
+  } catch (const nlohmann::json::parse_error& error) {
+    const size_t byte = error.byte > 0 ? error.byte - 1 : 0;
+    throw Error(ErrorCode::kFormat, "{} file {}: no valid JSON at line {} (byte {} of {})", file.role, file.path,
+                line_of(text, byte), byte, text.size());
+  }
 }
 
 std::string text_of(const nlohmann::json& value, const TextFile& file, const std::string& where) {
@@ -70,16 +85,7 @@ TextFile read_text_file(const std::string& role, const std::string& path) {
   return file;
 }
 
-nlohmann::json parse_json(const TextFile& file) {
-  const std::string_view text = file.text();
-  try {
-    return nlohmann::json::parse(text.begin(), text.end());
-  } catch (const nlohmann::json::parse_error& error) {
-    const size_t byte = error.byte > 0 ? error.byte - 1 : 0;
-    throw Error(ErrorCode::kFormat, "{} file {}: no valid JSON at line {} (byte {} of {})", file.role, file.path,
-                line_of(text, byte), byte, text.size());
-  }
-}
+nlohmann::json parse_json(const TextFile& file) { return parse_as<nlohmann::json>(file); }
 
 std::vector<std::string> parse_word_lines(const TextFile& file) {
   std::vector<std::string> words;
@@ -99,8 +105,7 @@ std::vector<std::string> parse_word_lines(const TextFile& file) {
 
 std::vector<std::string> parse_english_words(const TextFile& file) {
   if (!looks_like_json(file.text())) return parse_word_lines(file);
-  const auto json = nlohmann::ordered_json::parse(file.text(), nullptr, false);  // the file's order is the list's order
-  if (json.is_discarded()) parse_json(file);                                     // throws with the place
+  const auto json = parse_as<nlohmann::ordered_json>(file);  // the file's order is the list's order
   if (!json.is_object())
     throw Error(ErrorCode::kFormat, "english file {} is JSON, but no object whose values are the words", file.path);
   std::vector<std::string> words;
@@ -127,7 +132,7 @@ std::string parse_essay(const TextFile& file) {
   std::string joined;
   for (size_t i = 0; i < lines.size(); ++i) {
     const auto line = static_cast<size_t>(lines[i].data() - text.data());
-    const auto json = nlohmann::json::parse(lines[i], nullptr, false);
+    const auto json = parse_shallow<nlohmann::json>(lines[i]);
     if (json.is_discarded())
       throw Error(ErrorCode::kFormat, "essay file {}: line {} is no valid JSON", file.path, line_of(text, line));
     joined += (i ? " " : "") + text_of(json, file, fmt::format("line {}", line_of(text, line)));

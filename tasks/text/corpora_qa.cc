@@ -122,8 +122,8 @@ QaCollection parse_hotpotqa(const TextFile& file) {
     QaQuestion question;
     question.question = reader.string(json[q], "question", where);
     question.answers = {reader.string(json[q], "answer", where)};
-    const Json& facts =
-        json[q].contains("supporting_facts") ? reader.array(json[q], "supporting_facts", where) : Json::array();
+    static const Json kNone = Json::array();
+    const Json& facts = json[q].contains("supporting_facts") ? reader.array(json[q], "supporting_facts", where) : kNone;
     for (const std::string& document : documents[q]) {
       const int64_t id = index.at(document);
       question.gold.push_back(id);

@@ -16,8 +16,6 @@ namespace sala::eval {
 namespace {
 
 namespace fs = std::filesystem;
-using Words = std::vector<std::string>;
-
 class Cli : public testing::Test {
  protected:
   static void SetUpTestSuite() {
@@ -29,10 +27,6 @@ class Cli : public testing::Test {
     program_.environment["SALA_MODELS"] = models_->path();
     program_.environment["OMP_WAIT_POLICY"] = "passive";
   }
-  static Words joined(Words words, const Words& more) {
-    words.insert(words.end(), more.begin(), more.end());
-    return words;
-  }
   // A run of two tasks with three samples each, with selections.
   Words small_run(const std::string& out, const Words& more = {}) const {
     return joined({"run", "--task", "niah_single_1,niah_multikey_2", "--len", "512", "--samples", "3", "--probe", "answer",
@@ -41,15 +35,7 @@ class Cli : public testing::Test {
   }
   std::string h5(const std::string& out) const { return folder_.file(out) + "/run.h5"; }
   void expect_failure(const Words& words, ErrorCode code, const std::vector<std::string>& parts) {
-    const Finished result = program_.run(words);
-    EXPECT_EQ(result.code, static_cast<int>(code)) << result.err;
-    EXPECT_EQ(result.out, "") << result.out;
-    const std::string head = std::string("sala_eval: error [") + error_code_name(code) + "] ";
-    const size_t at = result.err.find(head);
-    ASSERT_NE(at, std::string::npos) << result.err;
-    EXPECT_EQ(result.err.find('\n', at), result.err.size() - 1) << "one sentence on one line, the last: " << result.err;
-    for (const std::string& part : parts)
-      EXPECT_NE(result.err.find(part), std::string::npos) << part << " not in: " << result.err;
+    expect_refused(program_, words, code, parts);
   }
 
   static const TemporaryFolder* models_;
@@ -70,6 +56,7 @@ TEST_F(Cli, ABareCallIsARunAndPrintsTheTable) {
     EXPECT_TRUE(fs::exists(folder_.path() + "/a/" + name)) << name;
   const auto summary = nlohmann::json::parse(read_bytes(folder_.file("a") + "/summary.json"));
   EXPECT_TRUE(summary["results"]["niah_single_1"].contains("512,none"));
+  EXPECT_TRUE(summary["sala"]["provenance"]["command"].get<std::string>().starts_with("sala_eval --task")) << "no path";
 }
 
 // The three lines of docs/file_formats.md, as they stand there.

@@ -181,8 +181,32 @@ TEST_F(Score, DeepNestingIsNoTrouble) {
       scored_text("vt.jsonl", R"({"index": 0, "pred": )" + deep + R"(, "outputs": ["one"]})" + "\n" + line(1, "one"));
   EXPECT_EQ(problems(made)[0], "vt.jsonl:1: the line: JSON is nested deeper than 32 levels");
   const fields::Json row = {{"prompt", deep}, {"answer", ""}, {"random_string_to_prepend", ""}, {"response", ""}};
-  expect_error(ErrorCode::kFormat, {"rows.jsonl:1", "'prompt' nests too deep"},
+  expect_error(ErrorCode::kFormat, {"rows.jsonl:1", "nested deeper than 32"},
                [&] { scored_text("rows.jsonl", row.dump()); });
+}
+
+TEST_F(Score, AnIndexOfTwoPromptsIsNamedAndBothCount) {
+  const auto row = [](const char* input, const char* pred) {
+    return fields::Json{{"index", 0}, {"pred", pred}, {"input", input}, {"outputs", {"one"}}, {"length", 4096}}.dump() +
+           "\n";
+  };
+  const std::string text = row("a", "one") + row("b", "two");
+  const Scored made = scored_text("vt.jsonl", text);
+  ASSERT_EQ(made.problems.size(), 1u);
+  EXPECT_NE(made.problems[0].find("vt.jsonl:2: index 0 with another prompt"), std::string::npos) << made.problems[0];
+  EXPECT_EQ(made.records.size(), 2u);
+  EXPECT_TRUE(scored_text("niah_single_1.jsonl", text).problems.empty()) << "there it is a character offset";
+}
+
+TEST_F(Score, AnIdThatNoSampleCanHaveIsOneBrokenLine) {
+  request_.open_tokenizer = [] { return open_tokenizer("whitespace"); };
+  const auto row = [](const char* id) { return fields::Json{{"id", id}, {"pred", "x"}}.dump() + "\n"; };
+  const Scored made = scored_text("ids.jsonl", row("nolima/nolima@9223372036854775807#0!42") +
+                                                   row("ruler/fwe@4611686018427387904#0!42") + row("ruler/vt@1024#0!42"));
+  EXPECT_EQ(made.records.size(), 1u);
+  ASSERT_EQ(made.problems.size(), 2u);
+  for (const std::string& problem : made.problems)
+    EXPECT_NE(problem.find("is beyond the 4294967296 tokens"), std::string::npos) << problem;
 }
 
 TEST_F(Score, DuplicatesCountOnceAndGapsAreNamed) {

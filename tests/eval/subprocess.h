@@ -17,6 +17,13 @@
 
 namespace sala::eval {
 
+using Words = std::vector<std::string>;
+
+inline Words joined(Words words, const Words& more) {
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
 struct Finished {
   int code = -1;  // exit code; 128 + signal when one ended it
   std::string out, err;
@@ -82,5 +89,18 @@ class Program {
   pid_t child_ = -1;
   std::optional<int> status_;
 };
+
+// The program ends with the code, prints nothing but one sentence that holds all `parts`, and that last.
+inline void expect_refused(Program& program, const Words& words, ErrorCode code, const std::vector<std::string>& parts) {
+  const Finished result = program.run(words);
+  EXPECT_EQ(result.code, static_cast<int>(code)) << result.err;
+  EXPECT_EQ(result.out, "") << result.out;
+  const std::string head = std::string("sala_eval: error [") + error_code_name(code) + "] ";
+  const size_t at = result.err.find(head);
+  ASSERT_NE(at, std::string::npos) << result.err;
+  EXPECT_EQ(result.err.find('\n', at), result.err.size() - 1) << "one sentence on one line, the last: " << result.err;
+  for (const std::string& part : parts)
+    EXPECT_NE(result.err.find(part), std::string::npos) << part << " not in: " << result.err;
+}
 
 }  // namespace sala::eval

@@ -16,28 +16,14 @@ namespace sala::eval {
 namespace {
 
 namespace fs = std::filesystem;
-using Words = std::vector<std::string>;
-
 class UserFilesCli : public testing::Test {
  protected:
   void SetUp() override {
     write_random_family(models_.path());
     program_.environment["SALA_MODELS"] = models_.path();
   }
-  static Words joined(Words words, const Words& more) {
-    words.insert(words.end(), more.begin(), more.end());
-    return words;
-  }
   void expect_failure(const Words& words, ErrorCode code, const std::vector<std::string>& parts) {
-    const Finished result = program_.run(words);
-    EXPECT_EQ(result.code, static_cast<int>(code)) << result.err;
-    EXPECT_EQ(result.out, "") << result.out;
-    const std::string head = std::string("sala_eval: error [") + error_code_name(code) + "] ";
-    const size_t at = result.err.find(head);
-    ASSERT_NE(at, std::string::npos) << result.err;
-    EXPECT_EQ(result.err.find('\n', at), result.err.size() - 1) << "one sentence on one line, the last: " << result.err;
-    for (const std::string& part : parts)
-      EXPECT_NE(result.err.find(part), std::string::npos) << part << " not in: " << result.err;
+    expect_refused(program_, words, code, parts);
   }
   const TemporaryFolder models_, folder_;
   Program program_{folder_.path()};
@@ -65,6 +51,7 @@ TEST_F(UserFilesCli, OwnFilesAndModeMakeTheSamplesAndAreStored) {
   EXPECT_NE(result.out.find("Samples in mode upstream.\nMade from the user's files: needles (sha256 "), std::string::npos)
       << result.out;
   EXPECT_NE(result.out.find("add --len 500,1000."), std::string::npos) << result.out;
+  EXPECT_EQ(result.err.find("run: needles: "), std::string::npos) << "nothing is given away: " << result.err;
   const auto plan = nlohmann::json::parse(read_bytes(folder_.file("own") + "/summary.json"))["sala"]["plan"];
   EXPECT_EQ(plan["mode"], "upstream");
   EXPECT_EQ(plan["files"].size(), 2u);
@@ -91,8 +78,50 @@ TEST_F(UserFilesCli, OwnFilesAndModeMakeTheSamplesAndAreStored) {
   std::replace(moved.begin(), moved.end(), std::string("needles.json"), std::string("moved.json"));
   EXPECT_EQ(program_.run(joined(moved, {"--resume"})).code, 0);
   expect_failure(joined(moved, {"--resume", "--mode", "fixed", "--len", "512"}), ErrorCode::kConfig, {"--resume", "'mode'"});
-  write_needles("runs");
+  write_needles("went to");
   expect_failure(joined(words, {"--resume"}), ErrorCode::kConfig, {"--resume", "'files_hash'"});
+}
+
+TEST_F(UserFilesCli, WhatIsWrongWithNeedlesIsSaidAndTheRestUsed) {
+  write_atomically(folder_.file("needles.json"), R"([{"id": "0001", "needle": "It is said that {CHAR} owns the {1}.",
+      "character_set": ["Ann", "Bob"], "questions": {"onehop": "Who owns a thing near {2}?"}, "tests": {"T1": {"input_args": ["mill", "sea"]}}},
+      {"id": "0002"}])");
+  const Finished result =
+      program_.run({"generate", "--task", "nolima", "--len", "1k", "--count", "1", "--needles", "needles.json"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_NE(result.err.find("needles.json: template 2 ('0002'): field 'needle' is missing"), std::string::npos)
+      << result.err;
+  EXPECT_NE(result.err.find("needles: 0001_T1_onehop: needle and question share 'own'"), std::string::npos) << result.err;
+  EXPECT_NE(result.out.find("nolima_user"), std::string::npos);
+}
+
+// Rows 0 to 4 are there, row 5 is not: what is written does not depend on who finds that out first.
+TEST_F(UserFilesCli, AFailureKeepsWhatCameBeforeForAnyThreads) {
+  const auto row = [](int number) {
+    return nlohmann::ordered_json{
+        {"prompt",
+         {{{"role", "user"}, {"content", "hello"}},
+          {{"role", "user"}, {"content", "write a poem about owls"}},
+          {{"role", "assistant"}, {"content", fmt::format("owl {}", number)}},
+          {{"role", "user"},
+           {"content",
+            "Prepend 0123456789 to the 1st (1 indexed) poem about owls. Do not include any other text in your response."}}}},
+        {"answer", fmt::format("0123456789owl {}", number)},
+        {"random_string_to_prepend", "0123456789"},
+        {"n_needles", 1},
+        {"desired_msg_index", 1},
+        {"tokens", 5000}};
+  };
+  std::string rows;
+  for (int i = 0; i < 5; ++i) rows += row(i).dump() + "\n";
+  write_atomically(folder_.file("rows.jsonl"), rows);
+  for (const char* threads : {"1", "8"})
+    for (int again = 0; again < 4; ++again) {
+      const Finished result = program_.run({"generate", "--task", "mrcr", "--len", "8k", "--count", "60", "--mrcr",
+                                            "rows.jsonl", "--quiet", "--threads", threads});
+      EXPECT_EQ(result.code, static_cast<int>(ErrorCode::kUsage)) << result.err;
+      EXPECT_EQ(std::count(result.out.begin(), result.out.end(), '\n'), 5) << threads;
+    }
 }
 
 TEST_F(UserFilesCli, OfficialRowsMayBeLongerThanTheirBin) {

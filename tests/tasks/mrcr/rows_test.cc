@@ -88,6 +88,14 @@ TEST(MrcrRows, OneBrokenLineIsNamedAndTheRestKept) {
   EXPECT_EQ(rows.unsound, 0);
 }
 
+TEST(MrcrRows, DeepNestingIsOneBrokenLine) {
+  const std::string nested = std::string(1 << 20, '[') + std::string(1 << 20, ']');
+  const MrcrRows rows = read("{\"prompt\": " + nested + "}\n" + good_row().dump() + "\n");
+  EXPECT_EQ(rows.rows.size(), 1u);
+  ASSERT_EQ(rows.problems.size(), 1u);
+  EXPECT_EQ(rows.problems[0], "rows.jsonl:1: JSON is nested deeper than 32 levels");
+}
+
 // The generation bug of 2025: too many equal requests in some rows, a wrong reference in others.
 TEST(MrcrRows, WarnsOfTooManyNeedlesAndOfAWrongReference) {
   ordered_json needles = good_row();

@@ -67,13 +67,23 @@ TEST(NolimaMetrics, BaseIsTheMeanOfEachPairsBest) {
   EXPECT_EQ(summary.lengths[3].pairs, 2);
 }
 
-TEST(NolimaMetrics, NoLengthAboveTheThresholdIsZero) {
+// "<1K": a length below the last base length is no effective length.
+TEST(NolimaMetrics, ShortLengthsAloneAreBelowTheScale) {
+  std::vector<NolimaTest> tests;
+  for (const int64_t length : {250, 500}) add(tests, "a", length, {1});
+  for (const int64_t length : {1000, 2000}) add(tests, "a", length, {0});
+  EXPECT_FALSE(summarize_nolima(tests, {250, 500, 1000}).effective_length.has_value());
+  add(tests, "a", 1000, {1, 1, 1, 1, 1, 1, 1, 1, 1, 1});
+  EXPECT_EQ(summarize_nolima(tests, {250, 500, 1000}).effective_length, 1000);
+}
+
+TEST(NolimaMetrics, NoLengthAboveTheThresholdIsNone) {
   std::vector<NolimaTest> tests;
   add(tests, "a", 250, {1});
   add(tests, "b", 500, {1});
   add(tests, "a", 500, {0});
   add(tests, "b", 250, {0});
-  EXPECT_EQ(summarize_nolima(tests, {250, 500, 1000}).effective_length, 0);  // base 1, both lengths 0.5
+  EXPECT_EQ(summarize_nolima(tests, {250, 500, 1000}).effective_length, std::nullopt);  // base 1, both lengths 0.5
 }
 
 TEST(NolimaMetrics, WithoutABaseLengthThereIsNoBase) {

@@ -105,6 +105,18 @@ TEST(NolimaNeedleSet, BadFilesAreNamedWithTemplateAndField) {
   EXPECT_EQ(complaint("task_template", R"("only {question}")"), second + "'task_template' lacks {haystack} or {question}");
 }
 
+TEST(NolimaNeedleSet, AWrongTemplateIsLeftOutAndSaid) {
+  json wrong = good_template(), good = good_template();
+  wrong["id"] = "0400";
+  wrong.erase("needle");
+  std::vector<std::string> problems;
+  const NeedleSet set = parse_needle_set(json::array({wrong, good}).dump(), "set.json", &problems);
+  ASSERT_EQ(set.size(), 1u);
+  EXPECT_EQ(set[0].id, "0401Inv");
+  EXPECT_EQ(problems, std::vector<std::string>{"set.json: template 1 ('0400'): field 'needle' is missing"});
+  EXPECT_THROW(parse_needle_set(json::array({wrong}).dump(), "set.json", &problems), Error);
+}
+
 // A set of the official shape: 5 groups in two orders whose 58 question-needle pairs make 58 * 5 * 26 tests a length.
 TEST(NolimaNeedleSet, OfficialShapeHas7540Tests) {
   const int tests_of_group[5] = {6, 6, 6, 6, 5};
@@ -193,6 +205,7 @@ TEST(NolimaOwn, PassesItsChecks) {
   EXPECT_GT(haystack.stems.size(), 500u);
   for (Split split : {Split::kEval, Split::kTrain}) {
     for (const std::string& problem : check_needle_set(own_needle_set(split), haystack)) ADD_FAILURE() << problem;
+    for (const std::string& problem : check_orders(own_needle_set(split))) ADD_FAILURE() << problem;
   }
 }
 
@@ -220,7 +233,8 @@ TEST(NolimaChecks, FindWhatTheyAreFor) {
   made["questions"] = json::parse(R"({"onehop": "Which flats are in {2}?"})");
   made["character_set"] = {"Ann", "Annabel", "Bob"};
   made["needle"] = "{CHAR} has a flat near the {1}.";
-  const auto problems = check_needle_set(parse_one(made), haystack);
+  auto problems = check_needle_set(parse_one(made), haystack);
+  for (std::string& problem : check_orders(parse_one(made))) problems.push_back(std::move(problem));
   const auto has = [&](const std::string& text) {
     return std::any_of(problems.begin(), problems.end(),
                        [&](const std::string& problem) { return problem.find(text) != std::string::npos; });

@@ -203,6 +203,7 @@ class OneBook final : public BookShelf {
   explicit OneBook(std::string text) : text_(std::move(text)) {}
   int64_t count() const override { return 1; }
   const std::string& name(int64_t) const override { return name_; }
+  std::string text(int64_t) const override { return text_; }
   std::shared_ptr<const BookTokens> tokens(int64_t, int64_t, const Tokenizer& tokenizer, Mode mode) const override {
     return std::make_shared<const BookTokens>(tokenize_book(text_, tokenizer, mode));
   }

@@ -209,7 +209,16 @@ TEST_F(UserFiles, HostileFilesAreNamedWithTheirPlace) {
   EXPECT_TRUE(holds(refusal(&P::hotpotqa, R"([{"context": [["t"]]}])"), "[0].context is no [title, [sentences]]"));
   EXPECT_TRUE(holds(refusal(&P::hotpotqa, R"([{"context": [["t", ["s"]]], "question": "q"}])"), "[0] has no \"answer\""));
   EXPECT_TRUE(holds(refusal(&P::hotpotqa, "[]"), "holds no question"));
-  EXPECT_FALSE(refusal(&P::squad, std::string(100000, '[')).empty()) << "deep nesting";
+  const auto nested = [](const std::string& before, const std::string& after) {
+    return before + std::string(1 << 20, '[') + std::string(1 << 20, ']') + after;
+  };
+  for (const auto place : {&P::squad, &P::hotpotqa, &P::essay, &P::english})
+    EXPECT_TRUE(holds(refusal(place, nested("{\"text\": ", "}")), "nested deeper than 32"))
+        << "valid, and a stack overflow once";
+  EXPECT_TRUE(holds(refusal(&P::hotpotqa, nested(R"([{"context": [["t", ["s"]]], "question": "q", "answer": "a",
+      "supporting_facts": )",
+                                                 "}]")),
+                    "nested deeper than 32"));
 
   P missing;
   missing.squad = (folder_ / "nowhere").string();

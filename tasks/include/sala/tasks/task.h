@@ -33,6 +33,9 @@ struct Corpora;  // sala/tasks/corpora.h: texts from the user's files, loaded on
 // Version of all samples: raised when the bytes of any evaluation sample change, and stored with every result.
 inline constexpr int kSamplesVersion = 2;
 
+// Most tokens of a sample that an id names: an id may come from a stranger's file, and making a longer one would not end.
+inline constexpr int64_t kLongestSample = int64_t{1} << 32;
+
 // What makes a sample. A sample is a pure function of this, the tokenizer and kSamplesVersion.
 struct SampleRequest {
   int64_t length = 0;  // target: tokens in prompt + tokens_to_generate <= length, special tokens not counted
