@@ -12,6 +12,7 @@
 #include "sala/core/parallel.h"
 #include "sala/core/rng.h"
 #include "tasks/text/values.h"
+#include "tests/sim/expect_error.h"
 
 namespace sala::tasks {
 namespace {
@@ -196,6 +197,14 @@ TEST(NolimaTask, UsersNeedlesAndBooksMakeATask) {
   EXPECT_EQ(sample.tokens_to_generate, 16);
   EXPECT_EQ(task->score(sample, sample.outputs[0] + "!"), 0);
   EXPECT_EQ(task->score(sample, sample.outputs[0] + "\n"), 1);
+}
+
+// NumPy's stream takes 32 bits: a larger seed is refused, not cut to another sample's.
+TEST(NolimaTask, UpstreamSeedsHave32Bits) {
+  SampleRequest request = make_request(500, 0, Split::kEval, Mode::kUpstream);
+  request.seed += uint64_t{1} << 32;
+  expect_error(ErrorCode::kUsage, {std::to_string(request.seed), "is too large"},
+               [&] { nolima_task().make_sample(request, family_tokenizer()); });
 }
 
 class OneBook final : public BookShelf {
