@@ -1,7 +1,9 @@
 // minicpm4: InfLLM-V2 block-sparse attention (spec section 4). Dense while the sequence is shorter than dense_len.
+#include <algorithm>
 #include <optional>
 
 #include "sala/core/error.h"
+#include "sala/core/rng.h"
 #include "sim/mixers/kinds.h"
 #include "sim/mixers/layer_math.h"
 #include "sim/mixers/softmax_layer.h"
@@ -30,27 +32,34 @@ class State final : public MixerState {
     cache.keys.clear();
     cache.values.clear();
     fine.reset();
-    coarse.reset();
+    coarse.reset();  // the leader is set anew before it is read: a sequence begins with a block
   }
   KvCache cache;
   std::optional<Compressed> fine, coarse;  // made at the first token: rounding is known then
+  Buffer<float> leader;                    // [H, D] query of the newest block's first token; selection per block only
   int64_t max_tokens = 0;
 };
 
 class InfLlmV2 final : public Mixer {
  public:
   InfLlmV2(const ModelConfig& config, int layer, const LayerTensors* tensors)
-      : layer_(config, tensors), sparse_(config.sparse_config), exact_lse_(config.sala_lab.exact_lse), index_(layer) {}
+      : layer_(config, tensors),
+        sparse_(config.sparse_config),
+        exact_lse_(config.sala_lab.exact_lse),
+        per_block_(config.sala_lab.select_per == "block"),
+        index_(layer) {}
 
   std::unique_ptr<MixerState> make_state(int64_t max_tokens) const override {
     auto state = std::make_unique<State>(layer_.make_cache(max_tokens));
     state->max_tokens = max_tokens;
+    if (leads(max_tokens)) state->leader.resize_discard(layer_.heads() * layer_.head_dim());
     return state;
   }
   StateBytes state_bytes(int64_t max_tokens) const override;
   int64_t workspace_bytes(int64_t chunk) const override {
     return layer_.workspace_bytes(chunk) +
-           Workspace::round_up(chunk * layer_.kv_heads() * sparse_.slots() * static_cast<int64_t>(sizeof(int32_t)));
+           Workspace::round_up(chunk * layer_.kv_heads() * sparse_.slots() * static_cast<int64_t>(sizeof(int32_t))) +
+           (per_block_ ? leaders_bytes(chunk / sparse_.block_size + 2) : 0);
   }
   void forward(const MixerContext& context, const MixerInput& in, MixerState& state,
                TensorView<float, 2> out) const override;
@@ -60,14 +69,27 @@ class InfLlmV2 final : public Mixer {
  private:
   // A sequence that always stays below dense_len needs no compressed keys.
   bool may_select(int64_t max_tokens) const { return max_tokens >= sparse_.dense_len; }
-  ops::SelectParams select_params(bool bf16) const;
+  // Whether the first query of every block has to be kept.
+  bool leads(int64_t max_tokens) const { return per_block_ && may_select(max_tokens); }
+  int64_t leaders_bytes(int64_t blocks) const {
+    return Workspace::round_up(blocks * layer_.heads() * layer_.head_dim() * kFloat) +
+           Workspace::round_up(blocks * layer_.kv_heads() * sparse_.slots() * static_cast<int64_t>(sizeof(int32_t)));
+  }
+  // `listed` holds the policy's blocks and must outlive the result.
+  ops::SelectParams select_params(bool bf16, const SelectionPolicy* policy, std::vector<int32_t>& listed) const;
+  // q: [H, D] of the first token of the block that starts at `position`, of this call or kept from an earlier one.
+  void leader(const MixerContext& context, const MixerInput& in, const State& state, int64_t position,
+              TensorView<float, 3> q) const;
+  void keep_leader(const MixerContext& context, const MixerInput& in, State& state) const;
+  void select(const MixerContext& context, const MixerInput& in, const State& state, TensorView<const float, 3> q,
+              TensorView<int32_t, 3> blocks) const;
   void compress(const MixerContext& context, TensorView<const float, 3> k, State& state) const;
   void report(const MixerContext& context, const MixerInput& in, const State& state) const;
   double attended(int64_t tokens) const;  // sum over the first `tokens` queries of the keys each one reads
 
   SoftmaxLayer layer_;
   SparseConfig sparse_;
-  bool exact_lse_;
+  bool exact_lse_, per_block_;
   int index_;
 };
 
@@ -78,11 +100,12 @@ StateBytes InfLlmV2::state_bytes(int64_t max_tokens) const {
   const int64_t coarse = windows_within(max_tokens, kCoarse * sparse_.kernel_size, kCoarse * sparse_.kernel_stride);
   const int64_t tails = (1 + kCoarse) * sparse_.kernel_size;
   bytes.compressed_keys =
-      ((fine + 15) / 16 * 16 + (coarse + 15) / 16 * 16 + tails) * layer_.kv_heads() * layer_.head_dim() * kFloat;
+      ((fine + 15) / 16 * 16 + (coarse + 15) / 16 * 16 + tails) * layer_.kv_heads() * layer_.head_dim() * kFloat +
+      (per_block_ ? layer_.heads() * layer_.head_dim() * kFloat : 0);
   return bytes;
 }
 
-ops::SelectParams InfLlmV2::select_params(bool bf16) const {
+ops::SelectParams InfLlmV2::select_params(bool bf16, const SelectionPolicy* policy, std::vector<int32_t>& listed) const {
   ops::SelectParams params;
   params.block_size = sparse_.block_size;
   params.kernel_size = sparse_.kernel_size;
@@ -93,7 +116,55 @@ ops::SelectParams InfLlmV2::select_params(bool bf16) const {
   params.scale = layer_.scale();
   params.exact_lse = exact_lse_;
   params.bf16 = bf16;
+  using Kind = SelectionPolicy::Kind;
+  if (policy == nullptr || policy->kind == Kind::kLearned) return params;
+  if (policy->kind == Kind::kRandom) {
+    params.rule = ops::SelectRule::kRandom;
+    params.seed = stable_hash("layer " + std::to_string(index_), policy->seed);
+    return params;
+  }
+  params.rule = policy->kind == Kind::kForceIn ? ops::SelectRule::kInclude : ops::SelectRule::kExclude;
+  listed = policy->blocks(sparse_.block_size);
+  params.listed = listed;
   return params;
+}
+
+void InfLlmV2::leader(const MixerContext& context, const MixerInput& in, const State& state, int64_t position,
+                      TensorView<float, 3> q) const {
+  const int64_t t = position - in.first_position;
+  if (t >= 0)
+    layer_.queries(context, in.x.slice(t, t + 1), position, q);
+  else
+    std::copy_n(state.leader.data(), state.leader.size(), q.data);
+}
+
+// Last of all that a call does: until then the kept query is that of the block that the call begins in.
+void InfLlmV2::keep_leader(const MixerContext& context, const MixerInput& in, State& state) const {
+  const int64_t last = in.first_position + in.x.extent[0] - 1, position = last / sparse_.block_size * sparse_.block_size;
+  if (leads(state.max_tokens) && position >= in.first_position)
+    leader(context, in, state, position, state.leader.view(1, layer_.heads(), layer_.head_dim()));
+}
+
+// q, blocks: of the rows that are needed. Per block, the choice of the block's first query, made of what that query sees, is
+// that of all its queries: causal, and the same for any split into calls.
+void InfLlmV2::select(const MixerContext& context, const MixerInput& in, const State& state, TensorView<const float, 3> q,
+                      TensorView<int32_t, 3> blocks) const {
+  std::vector<int32_t> listed;
+  ops::SelectParams params = select_params(context.bf16, in.policy, listed);
+  const int64_t first = in.first_position + in.first_needed_row, R = q.extent[0], block = sparse_.block_size;
+  if (!per_block_)
+    return ops::select_blocks(context.kernels, q, state.fine->keys, state.coarse->keys, first, params, blocks);
+  const Workspace::Scope scope(context.workspace);
+  const int64_t first_block = first / block, n = (first + R - 1) / block - first_block + 1;
+  const auto leaders = context.workspace.take<float>(n, layer_.heads(), layer_.head_dim());
+  const auto chosen = context.workspace.take<int32_t>(n, layer_.kv_heads(), sparse_.slots());
+  for (int64_t b = 0; b < n; ++b) leader(context, in, state, (first_block + b) * block, leaders.slice(b, b + 1));
+  params.query_step = block;
+  ops::select_blocks(context.kernels, leaders, state.fine->keys, state.coarse->keys, first_block * block, params, chosen);
+  for (int64_t r = 0; r < R; ++r) {
+    const auto from = chosen[(first + r) / block - first_block];
+    std::copy_n(from.data, from.size(), blocks[r].data);
+  }
 }
 
 void InfLlmV2::compress(const MixerContext& context, TensorView<const float, 3> k, State& state) const {
@@ -123,7 +194,7 @@ void InfLlmV2::forward(const MixerContext& context, const MixerInput& in, MixerS
   compress(context, k, state);
   const bool sparse = in.total_tokens >= sparse_.dense_len;
   if (sparse && in.probe != nullptr) report(context, in, state);
-  if (R == 0) return;
+  if (R == 0) return keep_leader(context, in, state);
   const TensorView<const float, 2> rows = in.x.slice(in.first_needed_row, T);
   const auto q = workspace.take<float>(R, layer_.heads(), layer_.head_dim());
   const auto o = workspace.take<float>(R, layer_.heads(), layer_.head_dim());
@@ -133,27 +204,30 @@ void InfLlmV2::forward(const MixerContext& context, const MixerInput& in, MixerS
   params.bf16 = context.bf16;
   if (sparse) {
     const auto blocks = workspace.take<int32_t>(R, layer_.kv_heads(), sparse_.slots());
-    ops::select_blocks(context.kernels, q, state.fine->keys, state.coarse->keys, first, select_params(context.bf16), blocks);
+    select(context, in, state, q, blocks);
     ops::sparse_attention(context.kernels, q, state.cache.keys, state.cache.values, first, sparse_.block_size, blocks,
                           params, o);
   } else {
     ops::dense_attention(context.kernels, q, state.cache.keys, state.cache.values, first, params, o);
   }
   layer_.output(context, rows, o, out);
+  keep_leader(context, in, state);
 }
 
 // The probed queries are made once more, one at a time: the same bytes, whatever else this call computes.
 void InfLlmV2::report(const MixerContext& context, const MixerInput& in, const State& state) const {
+  std::vector<int32_t> listed;
+  const ops::SelectParams params = select_params(context.bf16, in.policy, listed);
   for (int64_t t = 0; t < in.x.extent[0]; ++t) {
     const int64_t position = in.first_position + t, num_blocks = position / sparse_.block_size + 1;
     if (!in.probe->wants(position)) continue;
     const Workspace::Scope scope(context.workspace);
     const auto q = context.workspace.take<float>(1, layer_.heads(), layer_.head_dim());
-    layer_.queries(context, in.x.slice(t, t + 1), position, q);
+    const int64_t selecting = per_block_ ? position / sparse_.block_size * sparse_.block_size : position;
+    leader(context, in, state, selecting, q);
     const auto blocks = context.workspace.take<int32_t>(1, layer_.kv_heads(), sparse_.slots());
     const auto scores = context.workspace.take<float>(1, layer_.kv_heads(), num_blocks);
-    ops::select_blocks(context.kernels, q, state.fine->keys, state.coarse->keys, position, select_params(context.bf16),
-                       blocks, &scores);
+    ops::select_blocks(context.kernels, q, state.fine->keys, state.coarse->keys, selecting, params, blocks, &scores);
     in.probe->on_selection(index_, position, sparse_.block_size, blocks[0], scores[0]);
   }
 }
@@ -179,6 +253,7 @@ MixerCost InfLlmV2::prefill_cost(int64_t tokens) const {
   const double fine = sum_of_windows(tokens, sparse_.kernel_size, sparse_.kernel_stride);
   const double coarse = sum_of_windows(tokens, kCoarse * sparse_.kernel_size, kCoarse * sparse_.kernel_stride);
   cost.selection_flops = layer_.score_flops() * (fine + (exact_lse_ ? fine : coarse));
+  if (per_block_) cost.selection_flops /= static_cast<double>(sparse_.block_size);
   cost.mixing_flops = 2 * layer_.score_flops() * attended(tokens);
   return cost;
 }

@@ -10,6 +10,7 @@
 #include "sala/core/tensor.h"
 #include "sala/model/config.h"
 #include "sala/model/probe.h"
+#include "sala/model/selection_policy.h"
 #include "sim/mixers/workspace.h"
 #include "sim/ops/kernels.h"
 #include "sim/ops/linear/linear.h"
@@ -62,11 +63,12 @@ struct MixerCost {
 };
 
 struct MixerInput {
-  TensorView<const float, 2> x;     // [T, E] normalised hidden states
-  int64_t first_position = 0;       // absolute position of row 0
-  int64_t first_needed_row = 0;     // rows before it only update the state
-  int64_t total_tokens = 0;         // what the dense_len rule looks at (spec 4.1)
-  SelectionProbe* probe = nullptr;  // may be null
+  TensorView<const float, 2> x;             // [T, E] normalised hidden states
+  int64_t first_position = 0;               // absolute position of row 0
+  int64_t first_needed_row = 0;             // rows before it only update the state
+  int64_t total_tokens = 0;                 // what the dense_len rule looks at (spec 4.1)
+  SelectionProbe* probe = nullptr;          // may be null
+  const SelectionPolicy* policy = nullptr;  // null = learned
 };
 
 // Shared by the layers of one session.

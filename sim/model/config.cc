@@ -83,9 +83,13 @@ double ModelConfig::lightning_scale_value() const {
 
 std::vector<float> ModelConfig::slopes(int64_t layer) const {
   const std::vector<double>& given = sala_lab.lightning_slopes;
-  if (given.empty()) return alibi_slopes(lightning_nh);
-  const auto row = given.begin() + (static_cast<int64_t>(given.size()) == lightning_nh ? 0 : layer * lightning_nh);
-  return {row, row + lightning_nh};
+  std::vector<float> slopes = alibi_slopes(lightning_nh);
+  if (!given.empty()) {
+    const auto row = given.begin() + (static_cast<int64_t>(given.size()) == lightning_nh ? 0 : layer * lightning_nh);
+    slopes.assign(row, row + lightning_nh);
+  }
+  for (float& slope : slopes) slope = static_cast<float>(sala_lab.decay_scale * static_cast<double>(slope));
+  return slopes;
 }
 
 bool ModelConfig::uses(const std::string& mixer) const {

@@ -7,6 +7,7 @@
 
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
+#include "sala/core/rng.h"
 #include "sim/ops/select/select_tiles.h"
 
 namespace sala::ops {
@@ -44,6 +45,7 @@ struct Call {
   const SelectParams& params;
   TensorView<int32_t, 3> blocks;
   const TensorView<float, 3>* scores;
+  std::vector<uint8_t> barred = {};  // [blocks] listed ones; empty: none
 
   int64_t group() const { return q.extent[1] / fine.kv_heads(); }
   // Tokens whose heads fill whole micro-kernels.
@@ -57,12 +59,13 @@ struct Call {
     return (wanted + together() - 1) / together() * together();
   }
   int64_t rows_per_task() const { return tokens_per_task() * group(); }
-  int64_t own_block(int64_t r) const { return (first + r) / params.block_size; }
-  int64_t visible_fine(int64_t r) const { return windows_up_to(first + r, params.kernel_size, params.kernel_stride); }
+  int64_t position(int64_t r) const { return first + r * params.query_step; }
+  int64_t own_block(int64_t r) const { return position(r) / params.block_size; }
+  int64_t visible_fine(int64_t r) const { return windows_up_to(position(r), params.kernel_size, params.kernel_stride); }
   int64_t visible_coarse(int64_t r) const {
     if (params.exact_lse) return visible_fine(r);
     constexpr int64_t k = SelectParams::kCoarse;
-    return windows_up_to(first + r, k * params.kernel_size, k * params.kernel_stride);
+    return windows_up_to(position(r), k * params.kernel_size, k * params.kernel_stride);
   }
   int64_t first_local(int64_t r) const {
     return std::max<int64_t>(0, own_block(r) - params.window_size / params.block_size);
@@ -75,15 +78,24 @@ struct Call {
     return visible_coarse(r) > 0 && (scores != nullptr || own_block(r) + 1 > params.slots());
   }
   int64_t capacity() const { return padded(params.slots()); }  // of a row's candidates
+  std::span<const int32_t> included(int64_t r) const;
   SelectRow row(int64_t r) const;
 };
+
+// Listed blocks that row r has to choose.
+std::span<const int32_t> Call::included(int64_t r) const {
+  if (params.rule != SelectRule::kInclude) return {};
+  const auto begin = std::lower_bound(params.listed.begin(), params.listed.end(), init(r));
+  const auto end = std::lower_bound(begin, params.listed.end(), first_local(r));
+  return {begin, begin + std::min<int64_t>(free_slots(r), end - begin)};
+}
 
 SelectRow Call::row(int64_t r) const {
   const int64_t ratio = params.block_size / params.kernel_stride, extra = params.kernel_size / params.kernel_stride - 1;
   SelectRow row{};
   row.first_block = init(r);
   row.last_block = first_local(r);
-  row.free_slots = free_slots(r);
+  row.free_slots = free_slots(r) - static_cast<int64_t>(included(r).size());
   row.first_key = scores != nullptr ? 0 : std::max<int64_t>(0, ratio * row.first_block - extra);
   row.last_key = scores != nullptr ? visible_fine(r) : std::min(visible_fine(r), ratio * row.last_block);
   return row;
@@ -101,9 +113,11 @@ void write_blocks(const Call& call, int64_t r, int64_t g, const int32_t* chosen,
 
 // A row that needs no scores: all blocks that may be chosen are equal.
 void write_lowest(const Call& call, int64_t r) {
-  std::vector<int32_t> chosen;
+  const auto included = call.included(r);
+  std::vector<int32_t> chosen(included.begin(), included.end());
   for (int64_t b = call.init(r); b < call.first_local(r) && static_cast<int64_t>(chosen.size()) < call.free_slots(r); ++b)
-    chosen.push_back(static_cast<int32_t>(b));
+    if (call.barred.empty() || call.barred[static_cast<size_t>(b)] == 0) chosen.push_back(static_cast<int32_t>(b));
+  std::sort(chosen.begin(), chosen.end());
   for (int64_t g = 0; g < call.fine.kv_heads(); ++g) {
     write_blocks(call, r, g, chosen.data(), static_cast<int64_t>(chosen.size()));
     if (call.scores == nullptr) continue;
@@ -156,6 +170,7 @@ Tile::Tile(const Call& call, int64_t head, int64_t begin, int64_t end) : call_(c
   task_.num_coarse = coarse.size();
   task_.visible_coarse = visible_coarse_.data();
   task_.rows = rows_.data();
+  task_.barred = call.barred.empty() ? nullptr : call.barred.data();
   task_.ratio = call.params.block_size / call.params.kernel_stride;
   task_.extra = call.params.kernel_size / call.params.kernel_stride - 1;
   task_.last_span = (visible_coarse_.back() + kLseSpan - 1) / kLseSpan;
@@ -171,16 +186,18 @@ void Tile::write(const std::vector<const Candidates*>& ranges) const {
   std::vector<std::pair<float, int32_t>> found;
   std::vector<int32_t> chosen;
   for (int64_t t = 0; t < task_.tokens; ++t) {
-    found.clear(), chosen.clear();
+    found.clear();
     for (const Candidates* range : ranges)
       for (int64_t i = 0; i < rows_[static_cast<size_t>(t)].free_slots; ++i)
         if (range[t].score[i] >= 0) found.emplace_back(range[t].score[i], range[t].id[i]);
     const int64_t keep = std::min(rows_[static_cast<size_t>(t)].free_slots, static_cast<int64_t>(found.size()));
     if (keep < static_cast<int64_t>(found.size()))
       std::nth_element(found.begin(), found.begin() + keep, found.end(), better);
+    const auto included = call_.included(begin_ + t);
+    chosen.assign(included.begin(), included.end());
     for (int64_t i = 0; i < keep; ++i) chosen.push_back(found[static_cast<size_t>(i)].second);
     std::sort(chosen.begin(), chosen.end());
-    write_blocks(call_, begin_ + t, head_, chosen.data(), keep);
+    write_blocks(call_, begin_ + t, head_, chosen.data(), static_cast<int64_t>(chosen.size()));
     if (call_.scores != nullptr) force_scores(call_, begin_ + t, head_);
   }
 }
@@ -317,9 +334,33 @@ void run_split(const Call& call, int64_t first_row) {
   }
 }
 
+void write_random(const Call& call) {
+  constexpr int64_t kRows = 64;  // of a task
+  const int64_t R = call.q.extent[0];
+  parallel_for((R + kRows - 1) / kRows, [&](int64_t tile, int) {
+    for (int64_t r = tile * kRows; r < std::min(R, (tile + 1) * kRows); ++r)
+      for (int64_t g = 0; g < call.fine.kv_heads(); ++g) {
+        const std::vector<int32_t> chosen =
+            random_blocks(call.params.seed, call.position(r), g, call.init(r), call.first_local(r), call.free_slots(r));
+        write_blocks(call, r, g, chosen.data(), static_cast<int64_t>(chosen.size()));
+      }
+  });
+}
+
+void check_listed(const Call& call) {
+  const auto& listed = call.params.listed;
+  if (call.params.query_step < 1)
+    throw Error(ErrorCode::kConfig, "select_blocks: query_step is {}, expected at least 1", call.params.query_step);
+  for (size_t i = 0; i < listed.size(); ++i)
+    if (listed[i] < 0 || (i > 0 && listed[i] <= listed[i - 1]))
+      throw Error(ErrorCode::kConfig, "select_blocks: listed block {} at place {}, expected ids from 0 on, ascending",
+                  listed[i], i);
+}
+
 void check(const Call& call) {
   const SelectParams& params = call.params;
   const auto& q = call.q.extent;
+  check_listed(call);
   if (params.kernel_stride < 1 || params.kernel_size < 1 || params.block_size < 1 || params.init_blocks < 0 ||
       params.window_size < 0 || params.topk < 0 || params.kernel_size % params.kernel_stride != 0 ||
       params.block_size % params.kernel_stride != 0 || params.window_size % params.block_size != 0 || !(params.scale > 0))
@@ -345,9 +386,9 @@ void check(const Call& call) {
   const int64_t last = q[0] - 1;
   if (call.visible_fine(last) > call.fine.size() ||
       call.visible_coarse(last) > (params.exact_lse ? call.fine : call.coarse).size())
-    throw Error(ErrorCode::kShape,
-                "select_blocks: the query at position {} sees {} fine and {} coarse keys, there are {} and {}",
-                call.first + last, call.visible_fine(last), call.visible_coarse(last), call.fine.size(), call.coarse.size());
+    throw Error(
+        ErrorCode::kShape, "select_blocks: the query at position {} sees {} fine and {} coarse keys, there are {} and {}",
+        call.position(last), call.visible_fine(last), call.visible_coarse(last), call.fine.size(), call.coarse.size());
   if (call.scores != nullptr && (call.scores->extent[0] != q[0] || call.scores->extent[1] != call.fine.kv_heads() ||
                                  call.scores->extent[2] <= call.own_block(last)))
     throw Error(ErrorCode::kShape, "select_blocks: scores is [{}, {}, {}], expected [{}, {}, {} or more]",
@@ -357,23 +398,50 @@ void check(const Call& call) {
 
 }  // namespace
 
+std::vector<int32_t> random_blocks(uint64_t seed, int64_t position, int64_t head, int64_t begin, int64_t end,
+                                   int64_t count) {
+  const int64_t all = std::max<int64_t>(0, end - begin);
+  count = std::clamp<int64_t>(count, 0, all);
+  std::vector<int32_t> chosen;
+  Rng rng(seed, "select", static_cast<uint64_t>(position), static_cast<uint32_t>(head));
+  for (int64_t last = all - count; last < all; ++last) {
+    const auto drawn = static_cast<int32_t>(begin + rng.between(0, last));
+    const auto place = std::lower_bound(chosen.begin(), chosen.end(), drawn);
+    if (place != chosen.end() && *place == drawn)
+      chosen.push_back(static_cast<int32_t>(begin + last));  // above all that were drawn before
+    else
+      chosen.insert(place, drawn);
+  }
+  return chosen;
+}
+
 void select_blocks(const Kernels& kernels, TensorView<const float, 3> q, const PackedKeys& fine, const PackedKeys& coarse,
                    int64_t first, const SelectParams& params, TensorView<int32_t, 3> blocks,
                    const TensorView<float, 3>* scores) {
-  const Call call{kernels, q, fine, coarse, first, params, blocks, scores};
+  Call call{kernels, q, fine, coarse, first, params, blocks, scores};
   check(call);
   const int64_t R = q.extent[0];
+  if (R == 0) return;
+  const bool random = params.rule == SelectRule::kRandom;
   if (kernels.is_ref()) {
     for (int64_t r = 0; r < R; ++r)
-      select_ref(q[r], fine, coarse, first + r, params, blocks[r], scores ? (*scores)[r] : TensorView<float, 2>{});
+      select_ref(q[r], fine, coarse, call.position(r), params, blocks[r], scores ? (*scores)[r] : TensorView<float, 2>{});
     return;
+  }
+  if (random && scores == nullptr) return write_random(call);
+  if (params.rule == SelectRule::kInclude || params.rule == SelectRule::kExclude) {
+    call.barred.resize(static_cast<size_t>(call.own_block(R - 1) + 1));
+    for (const int32_t id : params.listed)
+      if (id < static_cast<int64_t>(call.barred.size())) call.barred[static_cast<size_t>(id)] = 1;
   }
   int64_t first_row = 0;
   while (first_row < R && !call.needs_scores(first_row)) write_lowest(call, first_row++);
-  if (first_row == R) return;
-  const int64_t tasks = (R - first_row + call.tokens_per_task() - 1) / call.tokens_per_task() * fine.kv_heads();
-  const bool split = tasks < kEnoughTasks && scores == nullptr;
-  split ? run_split(call, first_row) : run_whole(call, first_row);
+  if (first_row < R) {
+    const int64_t tasks = (R - first_row + call.tokens_per_task() - 1) / call.tokens_per_task() * fine.kv_heads();
+    const bool split = tasks < kEnoughTasks && scores == nullptr;
+    split ? run_split(call, first_row) : run_whole(call, first_row);
+  }
+  if (random) write_random(call);  // the scores are the model's own
 }
 
 }  // namespace sala::ops

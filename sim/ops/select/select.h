@@ -1,11 +1,24 @@
 // Block selection of InfLLM-V2 (spec 4.4 to 4.6): which blocks of keys each query reads.
 #pragma once
 
+#include <cstdint>
+#include <span>
+#include <vector>
+
 #include "sala/core/tensor.h"
 #include "sim/ops/kernels.h"
 #include "sim/ops/packed_keys/packed_keys.h"
 
 namespace sala::ops {
+
+// Who fills the slots that forced blocks leave free. Blocks to choose from: visible and not forced.
+enum class SelectRule {
+  kScores,   // the best scores: the architecture
+  kInclude,  // first the listed blocks, the lowest ids where they are more than the slots, then the best scores of the
+             // others
+  kExclude,  // the best scores of the blocks that are not listed; slots stay empty where there are no others
+  kRandom,   // blocks drawn uniformly, without repeats; all of them where they are fewer than the slots
+};
 
 // Named as in sparse_config.
 struct SelectParams {
@@ -13,21 +26,28 @@ struct SelectParams {
   float scale = 1;         // of the scores; above 0
   bool exact_lse = false;  // normalise over the fine keys instead of the coarse ones
   bool bf16 = false;       // block scores are rounded to bfloat16 before they are compared
+  int64_t query_step = 1;  // tokens between two queries
+
+  SelectRule rule = SelectRule::kScores;
+  std::span<const int32_t> listed;  // for kInclude and kExclude: ids from 0 on, ascending, no repeats
+  uint64_t seed = 0;                // for kRandom: the draw depends on it, the query's position and the KV head alone
 
   static constexpr int64_t kCoarse = 4;  // coarse windows are four times as long and as far apart (spec 4.2)
   int64_t slots() const { return topk + window_size / block_size; }
   int64_t forced_blocks() const { return init_blocks + window_size / block_size + 1; }
 };
 
-// For the query at position t = first + r, each KV head g and its query heads h, with s[h][j] = scale * q[r][h] . key[j][g]:
+// For the query at position t = first + r * query_step, each KV head g and its query heads h, with s[h][j] = scale * q[r][h]
+// . key[j][g]:
 //   L[h] = ln sum_j exp(s[h][j]) over the visible coarse keys; a window is visible when its last token is <= t
 //   P[j] = sum over h of exp(min(s[h][j] - L[h], 80)) over the visible fine keys; the 80 keeps it finite
 //   score[b] = max of P[j] over the visible fine windows that overlap block b; -inf where there is none
 //   forced: score = +inf for b < init_blocks, the block of t and the window_size / block_size blocks before it
 // blocks[r][g] = the slots() visible blocks (b <= t / block_size) with the largest scores, ascending, padded with -1.
-// Ties: the lower id wins. While no coarse key is visible every visible block has score +inf; forced ones still come first.
+// rule: says who comes between the forced ones and the best; the scores stay as they are. Ties: the lower id wins. While no
+// coarse key is visible every visible block has score +inf; forced ones still come first.
 //
-//   q: [R, H, D]; fine, coarse: compressed keys [n, Hkv, D], complete for position first + R - 1; blocks: [R, Hkv, slots()];
+//   q: [R, H, D]; fine, coarse: compressed keys [n, Hkv, D], complete for the last position; blocks: [R, Hkv, slots()];
 //   scores, when wanted: [R, Hkv, Nb] pooled scores as above, -inf for blocks after the query.
 //
 // Arithmetic: q is multiplied by scale first; a score is one FMA chain over D. For L the keys are taken in tiles of 64: 16
@@ -43,5 +63,9 @@ struct SelectParams {
 void select_blocks(const Kernels& kernels, TensorView<const float, 3> q, const PackedKeys& fine, const PackedKeys& coarse,
                    int64_t first, const SelectParams& params, TensorView<int32_t, 3> blocks,
                    const TensorView<float, 3>* scores = nullptr);
+
+// `count` different blocks of [begin, end), ascending; all of them when they are no more. Floyd's algorithm on
+// Rng(seed, "select", position, head).
+std::vector<int32_t> random_blocks(uint64_t seed, int64_t position, int64_t head, int64_t begin, int64_t end, int64_t count);
 
 }  // namespace sala::ops

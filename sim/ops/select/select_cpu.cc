@@ -200,7 +200,8 @@ SALA_INLINE void pool(const SelectTask& task, int64_t key, F16 p, uint32_t lanes
     if (mine == 0) continue;
     const float score = largest_lane(keep_lanes(p, mine, set1(-1.0f)));
     if (pooled != nullptr && score > pooled[id]) pooled[id] = score;
-    if (score > c->worst && id >= may_choose.begin && id < may_choose.end) offer(c, static_cast<int32_t>(id), score);
+    if (score > c->worst && id >= may_choose.begin && id < may_choose.end && (task.barred == nullptr || !task.barred[id]))
+      offer(c, static_cast<int32_t>(id), score);
   }
 }
 

@@ -1,7 +1,6 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
-#include <numeric>
 #include <vector>
 
 #include "sim/ops/select/select_tiles.h"
@@ -48,6 +47,40 @@ std::vector<double> group_scores(TensorView<const float, 2> q, const PackedKeys&
   return p;
 }
 
+// The blocks of one KV head that are read, ascending.
+std::vector<int32_t> ranked(const std::vector<double>& score, const std::vector<bool>& forced, int64_t position, int64_t g,
+                            const SelectParams& params) {
+  const auto listed = [&](int32_t b) { return std::count(params.listed.begin(), params.listed.end(), b) > 0; };
+  std::vector<int32_t> order;
+  int64_t num_forced = 0;
+  for (int32_t b = 0; b < static_cast<int32_t>(score.size()); ++b) {
+    const bool is_forced = forced[static_cast<size_t>(b)];
+    num_forced += is_forced;
+    if (is_forced || params.rule != SelectRule::kExclude || !listed(b)) order.push_back(b);
+  }
+  std::vector<int32_t> drawn;
+  if (params.rule == SelectRule::kRandom) {
+    const auto begin = std::find(forced.begin(), forced.end(), false);  // what is not forced lies together
+    const auto end = std::find(begin, forced.end(), true);
+    drawn =
+        random_blocks(params.seed, position, g, begin - forced.begin(), end - forced.begin(), params.slots() - num_forced);
+  }
+  const auto place = [&](int32_t b) {  // lower comes first
+    if (forced[static_cast<size_t>(b)]) return 0;
+    if (params.rule == SelectRule::kInclude) return listed(b) ? 1 : 2;
+    if (params.rule == SelectRule::kRandom) return std::count(drawn.begin(), drawn.end(), b) > 0 ? 1 : 2;
+    return 2;
+  };
+  std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
+    const int first = place(a), second = place(b);
+    if (first != second) return first < second;
+    return first == 2 && score[static_cast<size_t>(a)] > score[static_cast<size_t>(b)];
+  });
+  order.resize(static_cast<size_t>(std::min(static_cast<int64_t>(order.size()), params.slots())));
+  std::sort(order.begin(), order.end());
+  return order;
+}
+
 }  // namespace
 
 void select_ref(TensorView<const float, 2> q, const PackedKeys& fine, const PackedKeys& coarse, int64_t position,
@@ -70,14 +103,7 @@ void select_ref(TensorView<const float, 2> q, const PackedKeys& fine, const Pack
       forced[at] = b < params.init_blocks || b >= own - params.window_size / params.block_size;
       if (forced[at]) score[at] = kInfinity;
     }
-    std::vector<int32_t> order(static_cast<size_t>(own + 1));
-    std::iota(order.begin(), order.end(), 0);
-    std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
-      const auto i = static_cast<size_t>(a), j = static_cast<size_t>(b);
-      return forced[i] != forced[j] ? forced[i] : score[i] > score[j];
-    });
-    order.resize(static_cast<size_t>(std::min(own + 1, params.slots())));
-    std::sort(order.begin(), order.end());
+    const std::vector<int32_t> order = ranked(score, forced, position, g, params);
     for (int64_t s = 0; s < params.slots(); ++s)
       blocks[g][s] = s < static_cast<int64_t>(order.size()) ? order[static_cast<size_t>(s)] : -1;
     for (int64_t b = 0; scores.data != nullptr && b < scores.extent[1]; ++b)

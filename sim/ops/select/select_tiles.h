@@ -13,7 +13,7 @@ inline constexpr int64_t kLseSpan = 2048;  // keys
 struct SelectRow {
   int64_t first_key, last_key;      // fine keys [first, last) that a block to choose from overlaps
   int64_t first_block, last_block;  // blocks [first, last) to choose from: neither forced nor after the query
-  int64_t free_slots;               // how many of them
+  int64_t free_slots;               // how many of them by score
 };
 
 struct SelectTask {
@@ -29,6 +29,7 @@ struct SelectTask {
   int64_t num_fine = 0, num_coarse = 0;
   const int64_t* visible_coarse = nullptr;  // [tokens]
   const SelectRow* rows = nullptr;          // [tokens]
+  const uint8_t* barred = nullptr;          // [blocks] 1 = never offered; null = none is
   int64_t ratio = 4, extra = 1;             // block b overlaps the fine windows ratio * b - extra .. ratio * b + ratio - 1
   int64_t first_span = 0, last_span = 0;    // of coarse keys, for select_lse
   int64_t first_block = 0, last_block = 0;  // of each token's blocks only these, for select_score

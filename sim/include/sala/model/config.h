@@ -61,7 +61,9 @@ struct LabConfig {
   std::optional<double> attn_rope_theta;  // null = rope_theta
   LogitScaling attn_logits_scaling;
   bool exact_lse = false;
-  int64_t train_length = 0;  // 0 = unknown
+  std::string select_per = "token";  // or "block": the first query of a block selects for all of it
+  double decay_scale = 1;            // times every slope
+  int64_t train_length = 0;          // 0 = unknown
   std::string family;
 
   template <class Self, class Visitor>
@@ -107,10 +109,10 @@ struct ModelConfig {
   void validate() const;
   bool operator==(const ModelConfig& other) const;
 
-  double residual_scale() const;         // r of spec 2
-  double logit_divisor() const;          // hidden_size / dim_model_base
-  double lightning_scale_value() const;  // spec 3.1
-  std::vector<float> slopes(int64_t layer) const;  // [lightning_nh], spec 3.3
+  double residual_scale() const;                   // r of spec 2
+  double logit_divisor() const;                    // hidden_size / dim_model_base
+  double lightning_scale_value() const;            // spec 3.1
+  std::vector<float> slopes(int64_t layer) const;  // [lightning_nh], spec 3.3, times decay_scale
   double softmax_rope_theta() const { return sala_lab.attn_rope_theta.value_or(rope_theta); }
   bool uses(const std::string& mixer) const;  // some layer has this mixer
 
@@ -178,10 +180,15 @@ template <class Self, class Visitor>
 void LabConfig::visit_fields(Self& self, Visitor&& visit) {
   visit("attn_qk_norm", self.attn_qk_norm, FieldSpec{"per-head RMSNorm of q and k on softmax layers"});
   visit("lightning_slopes", self.lightning_slopes,
-        FieldSpec{"decay slope of each lightning head, for all layers or layer by layer; null = released rule", false, 0, 1e9});
+        FieldSpec{"decay slope of each lightning head, for all layers or layer by layer; null = released rule", false, 0,
+                  1e9});
   visit("attn_rope_theta", self.attn_rope_theta, FieldSpec{"theta of softmax layers; null = rope_theta", false, 1, 1e18});
   visit("attn_logits_scaling", self.attn_logits_scaling, FieldSpec{"null, a factor, or \"hype <a>\": ln(t + a) / ln(a)"});
   visit("exact_lse", self.exact_lse, FieldSpec{"normalise block scores over fine keys instead of coarse ones"});
+  visit("select_per", self.select_per,
+        FieldSpec{.help = "token: every query selects; block: the first query of a block selects for all of it",
+                  .allowed = {"token", "block"}});
+  visit("decay_scale", self.decay_scale, FieldSpec{"factor on every decay slope; 0 = no decay", false, 0, 1e9});
   visit("train_length", self.train_length, FieldSpec{"longest training length in tokens; 0 = unknown", false, 0, 9e15});
   visit("family", self.family, FieldSpec{"free text"});
 }

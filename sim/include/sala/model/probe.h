@@ -7,8 +7,9 @@
 
 namespace sala {
 
-// Observes block selection; never influences it. Called from one thread, positions ascending within a layer. A layer that
-// runs dense (full-attn, or below dense_len) selects nothing and reports nothing.
+// Observes block selection; never influences it. With one selection per block, what is reported for a query is the choice of
+// its block's first query. Called from one thread, positions ascending within a layer. A layer that runs dense (full-attn,
+// or below dense_len) selects nothing and reports nothing.
 class SelectionProbe {
  public:
   virtual ~SelectionProbe() = default;

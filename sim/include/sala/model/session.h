@@ -11,6 +11,7 @@
 #include "sala/core/tensor.h"
 #include "sala/model/model.h"
 #include "sala/model/probe.h"
+#include "sala/model/selection_policy.h"
 
 namespace sala {
 
@@ -66,6 +67,9 @@ class Session {
   std::span<const float> logits() const;
   int64_t position() const;  // tokens fed so far
 
+  // Who chooses blocks from the next token on; a new session's policy is kLearned, and reset() keeps it. The engine knows no
+  // tasks: it is told spans and seeds. Throws Error{kConfig} when the model has no layer that selects.
+  void set_selection(const SelectionPolicy& policy);
   // Null = off. Not owned.
   void set_probe(SelectionProbe* probe);
   // When set, receives the hidden states h after every layer of every chunk (layer -1 = embedding): [T, E].

@@ -1,0 +1,291 @@
+// Switches at evaluation, in whole sessions: who selects, how often, and what scales logits, positions and decay.
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <map>
+#include <set>
+
+#include "sala/core/parallel.h"
+#include "sala/model/cost.h"
+#include "sala/model/session.h"
+#include "sim/model/random_model.h"
+#include "sim/ops/kernels.h"
+#include "tests/sim/model/small_model.h"
+
+namespace sala {
+namespace {
+
+using Kind = SelectionPolicy::Kind;
+constexpr int64_t kTokens = 331;      // of blocks of 16; 5 are read: 1 first, own, 2 before it, and 1 free
+constexpr double kAgainstRef = 1e-5;  // as session_test.cc
+constexpr int64_t kBlock = 16, kSlots = 5;
+const TokenSpan kEvidence{95, 130};  // blocks 5 to 8
+
+class KeepAll final : public SelectionProbe {
+ public:
+  bool wants(int64_t) const override { return true; }
+  void on_selection(int layer, int64_t position, int64_t, TensorView<const int32_t, 2> blocks,
+                    TensorView<const float, 2> scores) override {
+    for (int64_t g = 0; g < blocks.extent[0]; ++g) {
+      auto& row = seen[{layer, g, position}];
+      for (int64_t s = 0; s < blocks.extent[1]; ++s)
+        if (blocks[g][s] >= 0) row.insert(blocks[g][s]);
+      EXPECT_EQ(scores.extent[1], position / 16 + 1);
+    }
+  }
+  std::map<std::tuple<int, int64_t, int64_t>, std::set<int32_t>> seen;  // layer, KV head, position
+};
+
+struct Call {
+  SelectionPolicy policy;
+  int64_t step = kTokens, chunk = 0;
+  std::string kernels = "best";
+  Numerics numerics = Numerics::kFp32;
+  bool prune = true;
+};
+
+std::vector<float> logits_of(const Model& model, const Call& run, SelectionProbe* probe = nullptr) {
+  SessionOptions options;
+  options.max_tokens = kTokens;
+  options.chunk_tokens = run.chunk;
+  options.kernels = run.kernels;
+  options.numerics = run.numerics;
+  options.prune = run.prune;
+  Session session(model, options);
+  if (model.config().uses("minicpm4")) session.set_selection(run.policy);
+  session.set_probe(probe);
+  const std::vector<int32_t> ids = random_ids(model.config(), kTokens);
+  session.set_prompt_tokens(kTokens);
+  for (int64_t at = 0; at < kTokens; at += run.step)
+    session.prefill(std::span(ids).subspan(static_cast<size_t>(at), static_cast<size_t>(std::min(run.step, kTokens - at))));
+  return {session.logits().begin(), session.logits().end()};
+}
+
+void expect_close(const std::vector<float>& got, const std::vector<float>& want) {
+  ASSERT_EQ(got.size(), want.size());
+  double largest = 0, worst = 0;
+  size_t where = 0;
+  for (size_t i = 0; i < got.size(); ++i) {
+    largest = std::max(largest, std::fabs(static_cast<double>(want[i])));
+    const double difference = std::fabs(static_cast<double>(got[i]) - want[i]);
+    if (!(difference <= worst)) worst = difference, where = i;
+  }
+  EXPECT_LE(worst, kAgainstRef * largest) << "element " << where << ": " << got[where] << " and " << want[where];
+}
+
+Model small_model(const std::string& letters, const std::function<void(ModelConfig&)>& change = {}) {
+  ModelConfig config = small_config(letters);
+  if (change) change(config);
+  config.validate();
+  return random_model(config, 7);
+}
+
+const std::vector<SelectionPolicy>& policies() {
+  static const std::vector<SelectionPolicy> all = {
+      {Kind::kLearned, {}, 0}, {Kind::kForceIn, {kEvidence}, 0}, {Kind::kForceOut, {kEvidence}, 0}, {Kind::kRandom, {}, 5}};
+  return all;
+}
+
+class EveryPolicy : public testing::TestWithParam<std::tuple<size_t, std::string>> {
+ protected:
+  EveryPolicy()
+      : policy_(policies()[std::get<0>(GetParam())]),
+        model_(small_model("SLSS", [](ModelConfig& config) { config.sala_lab.select_per = std::get<1>(GetParam()); })) {}
+  Call base() const { return {.policy = policy_}; }
+  SelectionPolicy policy_;
+  Model model_;
+};
+
+TEST_P(EveryPolicy, SplitThreadsKernelsPruningAndProbesChangeNoByte) {
+  for (const Numerics numerics : {Numerics::kFp32, Numerics::kBf16}) {
+    Call run = base();
+    run.numerics = numerics;
+    const std::vector<float> whole = logits_of(model_, run);
+    for (const int64_t step : {1, 15, 64, 127}) {
+      Call pieces = run;
+      pieces.step = step;
+      EXPECT_EQ(logits_of(model_, pieces), whole) << "calls of " << step;
+      pieces.prune = false;
+      pieces.chunk = 50;
+      EXPECT_EQ(logits_of(model_, pieces), whole) << "chunks of 50";
+    }
+    for (const ops::Kernels& kernels : ops::available_kernels())
+      if (!kernels.is_ref()) {
+        Call other = run;
+        other.kernels = kernels.name;
+        EXPECT_EQ(logits_of(model_, other), whole) << kernels.name;
+      }
+    const int before = num_threads();
+    set_num_threads(3);
+    EXPECT_EQ(logits_of(model_, run), whole);
+    set_num_threads(before);
+    KeepAll probe;
+    EXPECT_EQ(logits_of(model_, run, &probe), whole);
+  }
+}
+
+TEST_P(EveryPolicy, AgreesWithTheDoublePrecisionKernels) {
+  Call ref = base();
+  ref.kernels = "ref";
+  expect_close(logits_of(model_, base()), logits_of(model_, ref));
+}
+
+// The probe sees what attention reads, whatever the split, decode included.
+TEST_P(EveryPolicy, EveryQueryKeepsToThePolicy) {
+  KeepAll whole, pieces;
+  logits_of(model_, base(), &whole);
+  Call run = base();
+  run.step = 13;
+  logits_of(model_, run, &pieces);
+  EXPECT_EQ(whole.seen, pieces.seen);
+  EXPECT_EQ(whole.seen.size(), 3u * 2 * kTokens);
+  int64_t free_evidence = 0, evidence_read = 0;
+  for (const auto& [key, blocks] : whole.seen) {
+    const int64_t position = std::get<2>(key), own = position / kBlock;
+    const size_t most = static_cast<size_t>(std::min<int64_t>(kSlots, own + 1));
+    std::set<int32_t> forced = {0};
+    for (int64_t b = std::max<int64_t>(0, own - 2); b <= own; ++b) forced.insert(static_cast<int32_t>(b));
+    EXPECT_TRUE(std::includes(blocks.begin(), blocks.end(), forced.begin(), forced.end()));
+    EXPECT_LE(blocks.size(), most);
+    if (policy_.kind != Kind::kForceOut) {
+      EXPECT_EQ(blocks.size(), most) << position;
+    }
+    for (int32_t b = 5; b <= 8; ++b) {
+      if (b > own || forced.contains(b)) continue;
+      free_evidence += 1;
+      evidence_read += blocks.contains(b);
+      if (policy_.kind == Kind::kForceOut) {
+        EXPECT_FALSE(blocks.contains(b)) << position << " " << b;
+      }
+    }
+    if (policy_.kind == Kind::kForceIn && own >= 8) {
+      EXPECT_TRUE(blocks.contains(5)) << position;  // one slot is free: the earliest
+    }
+    if (std::get<1>(GetParam()) == "block") {
+      auto first = key;
+      std::get<2>(first) = own * kBlock;
+      EXPECT_EQ(blocks, whole.seen[first]) << position;
+    }
+  }
+  EXPECT_GT(free_evidence, 1000);
+  if (policy_.kind != Kind::kForceOut) {
+    EXPECT_GT(evidence_read, 0);
+  }
+}
+
+std::string policy_name(const testing::TestParamInfo<std::tuple<size_t, std::string>>& test) {
+  const char* names[] = {"learned", "force_in", "force_out", "random"};
+  return std::string(names[std::get<0>(test.param)]) + "_per_" + std::get<1>(test.param);
+}
+INSTANTIATE_TEST_SUITE_P(Small, EveryPolicy,
+                         testing::Combine(testing::Range<size_t>(0, 4), testing::Values("token", "block")), policy_name);
+
+TEST(Selection, RandomDrawsDifferBetweenSeedsLayersHeadsAndQueries) {
+  const Model model = small_model("SLSS");
+  KeepAll one, two;
+  logits_of(model, {.policy = {Kind::kRandom, {}, 5}}, &one);
+  logits_of(model, {.policy = {Kind::kRandom, {}, 6}}, &two);
+  EXPECT_NE(one.seen, two.seen);
+  int64_t layers = 0, heads = 0, queries = 0;
+  for (int64_t t = 200; t < 331; ++t) {
+    layers += one.seen[{0, 0, t}] != one.seen[{2, 0, t}];
+    heads += one.seen[{0, 0, t}] != one.seen[{0, 1, t}];
+    queries += t % kBlock > 0 && one.seen[{0, 0, t}] != one.seen[{0, 0, t - 1}];
+  }
+  for (const int64_t differing : {layers, heads, queries}) EXPECT_GT(differing, 80);
+}
+
+TEST(Selection, APolicyHoldsUntilItIsChangedAndIsRefusedWhereNothingSelects) {
+  const Model model = small_model("SS"), dense = small_model("FL");
+  SessionOptions options;
+  options.max_tokens = kTokens;
+  const std::vector<int32_t> ids = random_ids(model.config(), kTokens);
+  Session session(model, options);
+  const auto run = [&] {
+    session.reset();
+    session.prefill(ids);
+    return std::vector<float>(session.logits().begin(), session.logits().end());
+  };
+  const std::vector<float> learned = run();
+  session.set_selection({Kind::kForceOut, {kEvidence}, 0});
+  const std::vector<float> out = run();
+  EXPECT_NE(out, learned);
+  EXPECT_EQ(run(), out);
+  session.set_selection({});
+  EXPECT_EQ(run(), learned);
+  session.set_selection({Kind::kForceIn, {}, 0});
+  EXPECT_EQ(run(), learned) << "nothing to force";
+  Session other(dense, options);
+  other.set_selection({});
+  expect_error(ErrorCode::kConfig, {"no layer of this model selects"}, [&] { other.set_selection({Kind::kRandom, {}, 1}); });
+}
+
+TEST(Selection, SpansAreTheBlocksThatTheyTouch) {
+  const SelectionPolicy policy{Kind::kForceIn, {{60, 64}, {0, 1}, {15, 17}, {63, 65}, {90, 90}}, 0};
+  EXPECT_EQ(policy.blocks(16), (std::vector<int32_t>{0, 1, 3, 4}));
+  EXPECT_EQ(policy.blocks(64), (std::vector<int32_t>{0, 1}));
+}
+
+// Dense until position 149; the block that the change falls into was led by a query that ran dense.
+TEST(SelectionPerBlock, DecodingAcrossDenseLenEqualsTokenByToken) {
+  const Model model = small_model("SLS", [](ModelConfig& config) {
+    config.sala_lab.select_per = "block";
+    config.sparse_config.dense_len = 150;
+  });
+  const std::vector<int32_t> ids = random_ids(model.config(), 203);
+  SessionOptions options;
+  options.max_tokens = 203;
+  Session once(model, options), each(model, options);
+  once.prefill(std::span(ids).first(149));
+  for (size_t i = 149; i < 203; ++i) once.decode(ids[i]);
+  for (const int32_t id : ids) each.decode(id);
+  EXPECT_EQ(std::vector<float>(once.logits().begin(), once.logits().end()),
+            std::vector<float>(each.logits().begin(), each.logits().end()));
+}
+
+TEST(SelectionPerBlock, ChoosesLessOftenAndStaysWithinThePlan) {
+  const auto block = [](ModelConfig& config) { config.sala_lab.select_per = "block"; };
+  const Model shared = small_model("SS", block), each = small_model("SS");
+  KeepAll shares, selects;
+  EXPECT_NE(logits_of(shared, {}, &shares), logits_of(each, {}, &selects));
+  for (int64_t t = 0; t < kTokens; t += kBlock) {  // layer 0 reads the same in both
+    EXPECT_EQ((shares.seen[{0, 1, t}]), (selects.seen[{0, 1, t}])) << t;
+  }
+  EXPECT_DOUBLE_EQ(prefill_cost(shared.config(), 5000).selection_flops * 16,
+                   prefill_cost(each.config(), 5000).selection_flops);
+  SessionOptions options;
+  options.max_tokens = kTokens;
+  options.chunk_tokens = 64;
+  Session session(shared, options);
+  session.prefill(random_ids(shared.config(), kTokens));
+  EXPECT_EQ(session.peak_bytes(), Session::plan(shared.config(), options).total_bytes());
+}
+
+TEST(DecayScale, MultipliesEverySlope) {
+  const auto scaled = [](double factor) {
+    return small_model("LL", [&](ModelConfig& config) { config.sala_lab.decay_scale = factor; });
+  };
+  const auto given = [](const std::vector<double>& slopes) {
+    return small_model("LL", [&](ModelConfig& config) { config.sala_lab.lightning_slopes = slopes; });
+  };
+  const std::vector<float> released = alibi_slopes(3);
+  std::vector<double> halved, none(3, 0.0);
+  for (const float slope : released) halved.push_back(0.5 * slope);
+  EXPECT_EQ(logits_of(scaled(0.5), {}), logits_of(given(halved), {}));
+  EXPECT_EQ(logits_of(scaled(0), {}), logits_of(given(none), {}));
+  EXPECT_NE(logits_of(scaled(0.5), {}), logits_of(scaled(1), {}));
+  for (const double factor : {0.0, 0.25, 3.0}) {
+    Call ref;
+    ref.kernels = "ref";
+    expect_close(logits_of(scaled(factor), {}), logits_of(scaled(factor), ref));
+  }
+  ModelConfig config = small_config("LL");
+  config.sala_lab.lightning_slopes = {1, 2, 4, 8, 16, 32};
+  config.sala_lab.decay_scale = 0.5;
+  EXPECT_EQ(config.slopes(1), (std::vector<float>{4, 8, 16}));
+  expect_error(ErrorCode::kConfig, {"decay_scale", "-1"}, [&] { config.set("sala_lab.decay_scale", "-1"); });
+  expect_error(ErrorCode::kConfig, {"select_per", "row"}, [&] { config.set("sala_lab.select_per", "row"); });
+}
+
+}  // namespace
+}  // namespace sala
