@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <chrono>
 #include <map>
@@ -8,6 +9,7 @@
 #include "eval/cli/model_flags.h"
 #include "eval/run/columns.h"
 #include "eval/run/memory.h"
+#include "eval/run/plan.h"
 #include "eval/run/progress.h"
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
@@ -125,6 +127,8 @@ void explain(const ExplainFlags& flags) {
   if (!config.sala_lab.family.empty())
     fmt::print("{}, trained to {} tokens\n", config.sala_lab.family,
                config.sala_lab.train_length > 0 ? with_commas(config.sala_lab.train_length) : "an unknown number of");
+  const std::vector<std::string> switches = config_switches(entry.config, config);
+  if (!switches.empty()) fmt::print("switched after training: {}\n", fmt::join(switches, "; "));
   for (const std::string& key : config.unknown_keys) fmt::print("config.json: '{}' means nothing here\n", key);
   print_layers(config);
   print_costs(entry, config, options, flags);

@@ -4,9 +4,11 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 #include <optional>
 
 #include "eval/run/memory.h"
+#include "eval/run/select_by.h"
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
 #include "sim/ops/kernels.h"
@@ -31,6 +33,54 @@ void apply(ModelConfig& config, std::vector<std::pair<std::string, std::string>>
     });
     if (wanted.size() == before) throw *problem;
   }
+}
+
+// A switch of layers that the model has not would change nothing, and the result would carry its name.
+void refuse_idle_switches(const ModelEntry& entry, const ModelFlags& flags) {
+  const ModelConfig& config = entry.config;
+  const bool softmax = config.uses("minicpm4") || config.uses("full-attn");
+  const auto refuse = [&](bool given, const char* flag, const char* what) {
+    if (given)
+      throw Error(ErrorCode::kUsage, "{}: {} has {} (layers {}); leave it out", flag, entry.name, what,
+                  layer_map_string(config.mixer_types));
+  };
+  if (!config.uses("minicpm4")) {
+    const std::pair<const char*, bool> of_selection[] = {{"--topk", !flags.topk.empty()},
+                                                         {"--block", !flags.block.empty()},
+                                                         {"--window", !flags.window.empty()},
+                                                         {"--init-blocks", !flags.init_blocks.empty()},
+                                                         {"--dense-len", !flags.dense_len.empty()},
+                                                         {"--exact-lse", flags.exact_lse},
+                                                         {"--select-per", !flags.select_per.empty()}};
+    for (const auto& [flag, given] : of_selection) refuse(given, flag, "no layer that selects blocks");
+  }
+  refuse(!softmax && !flags.logit_scaling.empty(), "--logit-scaling", "no softmax layer");
+  refuse(!softmax && !flags.yarn.empty(), "--yarn", "no softmax layer");
+  refuse(!config.attn_use_rope && !flags.yarn.empty(), "--yarn", "no RoPE on its softmax layers");
+  refuse(!config.uses("lightning-attn") && !flags.decay_scale.empty(), "--decay-scale", "no Lightning layer");
+  if (config.attn_use_rope && !flags.logit_scaling.empty())
+    throw Error(ErrorCode::kUsage,
+                "--logit-scaling: {} has RoPE on its softmax layers, and the rule is for layers without positions; --set "
+                "sala_lab.attn_logits_scaling=... scales all the same",
+                entry.name);
+}
+
+// rope_scaling for --yarn FACTOR.
+std::string yarn_text(const ModelEntry& entry, const std::string& factor) {
+  const ModelConfig& config = entry.config;
+  const int64_t original =
+      config.rope_scaling ? config.rope_scaling->original_max_position_embeddings : config.sala_lab.train_length;
+  char* end = nullptr;
+  const double value = std::strtod(factor.c_str(), &end);
+  if (*end != 0 || !(value >= 1 && value <= 1e9))
+    throw Error(ErrorCode::kUsage, "--yarn is '{}', expected a factor from 1 up", factor);
+  if (original < 1)
+    throw Error(ErrorCode::kUsage,
+                "--yarn: {} does not say how long it was trained; give --set "
+                "rope_scaling='{{\"rope_type\": \"yarn\", \"factor\": {}, \"original_max_position_embeddings\": N}}'",
+                entry.name, factor);
+  return fmt::format("{{\"rope_type\": \"yarn\", \"factor\": {}, \"original_max_position_embeddings\": {}}}", value,
+                     original);
 }
 
 }  // namespace
@@ -78,20 +128,53 @@ void add_model_flags(CLI::App& command, ModelFlags& flags) {
   command.add_option("--pe", flags.choice.pe, "... position policy: hype, rope, nope, reverse")
       ->type_name("POLICY")
       ->group(model);
-  command.add_option("--topk", flags.topk, "Blocks selected besides the window's")->type_name("N")->group(model);
-  command.add_option("--block", flags.block, "Tokens of a block")->type_name("N")->group(model);
-  command.add_option("--window", flags.window, "Tokens of the local window")->type_name("N")->group(model);
+  const char* switches = "Switches after training";
+  command.add_option("--topk", flags.topk, "Blocks selected besides the window's")->type_name("N")->group(switches);
+  command.add_option("--block", flags.block, "Tokens of a block")->type_name("N")->group(switches);
+  command.add_option("--window", flags.window, "Tokens of the local window")->type_name("N")->group(switches);
   command.add_option("--init-blocks", flags.init_blocks, "Blocks at the start that are always read")
       ->type_name("N")
-      ->group(model);
-  command.add_option("--dense-len", flags.dense_len, "Prompts shorter than this run dense")->type_name("N")->group(model);
-  command.add_flag("--exact-lse", flags.exact_lse, "Normalise block scores over the fine keys")->group(model);
+      ->group(switches);
+  command.add_option("--dense-len", flags.dense_len, "Prompts shorter than this run dense")->type_name("N")->group(switches);
+  command
+      .add_flag("--exact-lse", flags.exact_lse,
+                "Normalise block scores over the fine keys; the released model approximates that over coarse ones")
+      ->group(switches);
+  command
+      .add_option("--select-per", flags.select_per,
+                  "token: every query selects; block: the first query of a block selects for the whole block")
+      ->type_name("token|block")
+      ->group(switches);
+  command
+      .add_option("--logit-scaling", flags.logit_scaling,
+                  "Multiply the queries of softmax layers without positions by X, or by ln(t + A) / ln(A) at position t")
+      ->type_name("X|\"hype A\"|none")
+      ->group(switches);
+  command
+      .add_option("--yarn", flags.yarn,
+                  "Stretch the RoPE of softmax layers from the training length to FACTOR times it (YaRN)")
+      ->type_name("FACTOR")
+      ->group(switches);
+  command
+      .add_option("--decay-scale", flags.decay_scale, "Multiply every decay slope of Lightning layers by X; 0 = no decay")
+      ->type_name("X")
+      ->group(switches);
   command.add_option("--set", flags.set, "Any field of config.json: sparse_config.topk=8 (repeatable)")
       ->type_name("NAME=VALUE")
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
       ->expected(1)
       ->allow_extra_args(false)
       ->group(model);
+}
+
+void add_select_flag(CLI::App& command, std::string& select, const char* group) {
+  command
+      .add_option(
+          "--select", select,
+          "Who fills the free slots: the model (learned), an oracle or an adversary that knows the evidence, or chance")
+      ->check(CLI::IsMember(select_names()))
+      ->capture_default_str()
+      ->group(group);
 }
 
 ModelConfig configured(const ModelEntry& entry, const ModelFlags& flags) {
@@ -113,6 +196,11 @@ ModelConfig configured(const ModelEntry& entry, const ModelFlags& flags) {
   add("sparse_config.init_blocks", flags.init_blocks);
   add("sparse_config.dense_len", flags.dense_len);
   if (flags.exact_lse) add("sala_lab.exact_lse", "true");
+  add("sala_lab.select_per", flags.select_per);
+  add("sala_lab.attn_logits_scaling", flags.logit_scaling == "none" ? "null" : flags.logit_scaling);
+  add("sala_lab.decay_scale", flags.decay_scale);
+  refuse_idle_switches(entry, flags);
+  if (!flags.yarn.empty()) add("rope_scaling", yarn_text(entry, flags.yarn));
   ModelConfig config = entry.config;
   apply(config, std::move(wanted));
   return config;

@@ -20,15 +20,21 @@ std::function<std::string(const std::string&)> whole_number(int64_t low, int64_t
 void add_output_flag(CLI::App& command, std::string& output, const char* group);  // -o table|md|csv|json
 void add_threads_flag(CLI::App& command, int& threads, const char* group);
 
+// --select learned|oracle|adversary|random (select_by.h).
+void add_select_flag(CLI::App& command, std::string& select, const char* group);
+
 struct ModelFlags {
   ModelChoice choice;
-  std::string topk, block, window, init_blocks, dense_len;  // sparse_config
+  std::string topk, block, window, init_blocks, dense_len, select_per;  // of layers that select
+  std::string logit_scaling, yarn;                                      // of softmax layers
+  std::string decay_scale;                                              // of Lightning layers
   bool exact_lse = false;
   std::vector<std::string> set;  // NAME=VALUE
 };
 void add_model_flags(CLI::App& command, ModelFlags& flags);
 
-// The entry's config with every switch applied. Throws Error{kUsage} for a malformed --set, Error{kConfig} from the config.
+// The entry's config with every switch applied. Throws Error{kUsage} for a malformed --set and for a switch of layers that
+// the model has not, Error{kConfig} from the config.
 ModelConfig configured(const ModelEntry& entry, const ModelFlags& flags);
 
 struct EngineFlags {

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
+#include <set>
 
 #include "eval/cli/commands.h"
 #include "eval/cli/model_flags.h"
@@ -27,7 +28,8 @@ namespace {
 constexpr int kGateMissed = 1, kInterruptedExit = 130;
 
 struct RunFlags {
-  std::string tasks, lengths, sample, probe = "answer", out, output = "table", min_score, tokenizer, config;
+  std::string tasks, lengths, sample, probe = "answer", select = "learned", out, output = "table", min_score, tokenizer,
+                                      config;
   int64_t samples = 0;
   uint64_t seed = 42;
   bool resume = false, quiet = false;
@@ -64,6 +66,7 @@ void add_flags(CLI::App& command, RunFlags& flags) {
       ->check(CLI::IsMember({"none", "answer"}))
       ->capture_default_str()
       ->group(what);
+  add_select_flag(command, flags.select, what);
   command.add_option("--tokenizer", flags.tokenizer, "Tokenizer instead of the model's own")
       ->type_name("NAME|FILE")
       ->group(what);
@@ -96,6 +99,8 @@ RunPlan make_plan(const RunFlags& flags, const ModelEntry& entry, const Tokenize
   RunPlan plan;
   plan.model_name = entry.name;
   plan.model = configured(entry, flags.model);
+  plan.switches = config_switches(entry.config, plan.model);
+  plan.select = select_of_name(flags.select);
   plan.tokenizer_kind = tokenizer.kind();
   plan.tokenizer_hash = tokenizer.hash();
   plan.seed = flags.seed;
@@ -127,6 +132,17 @@ void check_lengths(const RunPlan& plan, const Tokenizer& tokenizer) {
   }
 }
 
+// A selection policy that would change nothing, or knows nothing, is refused as early.
+void check_policy(const RunPlan& plan, const Tokenizer& tokenizer) {
+  const auto shift = static_cast<int64_t>(plan.prefix.size());
+  for (const Cell& cell : plan.cells) check_select(plan.select, plan.model_name, plan.model, cell.length + shift);
+  if (plan.select != SelectBy::kOracle && plan.select != SelectBy::kAdversary) return;
+  std::set<const tasks::Task*> asked;
+  for (const Cell& cell : plan.cells)
+    if (asked.insert(cell.task).second)
+      policy_for(plan.select, cell.task->make_sample(plan.request(cell, cell.samples[0]), tokenizer), shift, plan.seed);
+}
+
 // Where a length does not limit the samples, they are made once to know what a session must hold.
 void measure_samples(RunPlan& plan, const Tokenizer& tokenizer) {
   for (Cell& cell : plan.cells) {
@@ -141,6 +157,7 @@ void measure_samples(RunPlan& plan, const Tokenizer& tokenizer) {
 
 std::string default_folder(const RunFlags& flags, const RunPlan& plan) {
   std::string name = fmt::format("{}-{}-{}", flags.tasks, flags.lengths, plan.model_name);
+  if (plan.select != SelectBy::kLearned) name += "-" + select_name(plan.select);
   for (char& c : name)
     if (c == '/' || c == ' ' || c == '*' || c == ',') c = c == ',' ? '+' : '_';
   constexpr std::size_t kLongestName = 120;
@@ -182,6 +199,7 @@ class RunCommand {
     options.max_tokens = plan_.longest();
     const MemoryPlan memory = check_fits(plan_.model, options, flags_.engine);
     check_lengths(plan_, *tokenizer);
+    check_policy(plan_, *tokenizer);
     const Model model = load_model(entry, plan_.model);
     plan_.weights_hash = weights_hash(entry);
     const std::string folder = flags_.out.empty() ? default_folder(flags_, plan_) : flags_.out;
@@ -208,6 +226,8 @@ class RunCommand {
                              layer_map_string(plan_.model.mixer_types), position_policy(plan_.model),
                              static_cast<double>(parameter_count(plan_.model)) / 1e6,
                              entry.random() ? ", random weights: its answers mean nothing" : ""));
+    if (plan_.select != SelectBy::kLearned) progress.say(select_sentence(plan_.select));
+    if (!plan_.switches.empty()) progress.say(fmt::format("switched after training: {}", fmt::join(plan_.switches, "; ")));
     for (const std::string& key : plan_.model.unknown_keys)
       progress.say(fmt::format("config.json: '{}' means nothing here", key));
     std::vector<std::string> lengths;

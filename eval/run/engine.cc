@@ -20,6 +20,7 @@ EngineAnswer SessionEngine::answer(const EngineRequest& request) {
   auto began = std::chrono::steady_clock::now();
   session_.reset();
   session_.set_prompt_tokens(static_cast<int64_t>(request.prompt.size()));
+  session_.set_selection(request.selection);
   session_.set_probe(request.probe);
   session_.prefill(request.prompt, request.on_prompt);
   answer.prefill_seconds = seconds_since(began);

@@ -10,10 +10,12 @@
 
 namespace sala::eval {
 
-// Everything an engine is told. No task, no reference answer, no evidence.
+// Everything an engine is told. No task and no reference answer; spans of evidence only in the policy of a user who asked
+// for one (--select).
 struct EngineRequest {
   std::span<const int32_t> prompt;  // BOS included
   int64_t max_new_tokens = 0;
+  SelectionPolicy selection;                             // who chooses blocks
   SelectionProbe* probe = nullptr;                       // observes; may be null
   std::function<void(int64_t prompt_tokens)> on_prompt;  // tokens of the prompt read so far; may throw to stop
   std::function<void(int64_t new_tokens)> on_token;      // tokens generated so far; may throw to stop

@@ -32,6 +32,18 @@ std::string first_difference(const Json& a, const Json& b, const std::string& pa
   return path;
 }
 
+// Every field of b that differs from a's; a list is one field.
+void add_switches(const Json& a, const Json& b, const std::string& prefix, std::vector<std::string>& out) {
+  for (const auto& [name, value] : b.items()) {
+    const Json before = a.is_object() && a.contains(name) ? a[name] : Json(nullptr);
+    if (before == value) continue;
+    if (value.is_object() && before.is_object())
+      add_switches(before, value, prefix + name + ".", out);
+    else
+      out.push_back(fmt::format("{}{}={} (was {})", prefix, name, shortened(value.dump()), shortened(before.dump())));
+  }
+}
+
 const Json* at_path(const Json& root, const std::string& path) {
   const Json* node = &root;
   for (std::size_t begin = 0; begin <= path.size();) {
@@ -70,6 +82,16 @@ int64_t RunPlan::sample_count() const {
   return count;
 }
 
+std::string RunPlan::label() const {
+  return select == SelectBy::kLearned ? model_name : fmt::format("{}[select={}]", model_name, select_name(select));
+}
+
+std::vector<std::string> config_switches(const ModelConfig& trained, const ModelConfig& used) {
+  std::vector<std::string> switches;
+  add_switches(Json::parse(trained.to_json()), Json::parse(used.to_json()), "", switches);
+  return switches;
+}
+
 Json RunPlan::to_json() const {
   Json json;
   json["schema"] = "sala.run/1";
@@ -88,6 +110,8 @@ Json RunPlan::to_json() const {
   json["numerics_version"] = kNumericsVersion;
   json["kernels"] = kernels;
   json["probe"] = probe_answers ? "answer" : "none";
+  json["select"] = select_name(select);
+  json["switches"] = switches;
   json["decoding"] = "greedy";
   json["prefix_ids"] = prefix;
   Json& cell_list = json["cells"] = Json::object();

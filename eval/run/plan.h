@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "eval/run/select_by.h"
 #include "sala/model/config.h"
 #include "sala/model/session.h"
 #include "sala/tasks/task.h"
@@ -33,11 +34,15 @@ struct RunPlan {
   Numerics numerics = Numerics::kFp32;
   std::string kernels = "best";
   bool probe_answers = false;
-  std::vector<int32_t> prefix;  // ids before every prompt: BOS, or nothing
+  SelectBy select = SelectBy::kLearned;
+  std::vector<std::string> switches;  // fields of the config that differ from the model's own (config_switches)
+  std::vector<int32_t> prefix;        // ids before every prompt: BOS, or nothing
 
   tasks::SampleRequest request(const Cell& cell, int64_t index) const;
   int64_t longest() const;  // tokens that a session must hold: the longest cell and the prefix
   int64_t sample_count() const;
+  // The model's name, and who selects when it is not the model: "sala-tiny[select=oracle]".
+  std::string label() const;
   // Two runs with the same JSON have the same results.
   nlohmann::ordered_json to_json() const;
 };
@@ -48,6 +53,9 @@ int64_t default_samples(int64_t length);
 // "0-3,7" -> 0 1 2 3 7, ascending and without repeats; and back. Throws Error{kUsage}.
 std::vector<int64_t> parse_indexes(const std::string& list);
 std::string format_indexes(const std::vector<int64_t>& indexes);
+
+// What was switched after training, one text a field, in the order of config.json: "sparse_config.topk=8 (was 12)".
+std::vector<std::string> config_switches(const ModelConfig& trained, const ModelConfig& used);
 
 // Throws Error{kConfig} naming the first field in which the plan of a saved run differs.
 void check_same_plan(const nlohmann::ordered_json& wanted, const nlohmann::ordered_json& saved,

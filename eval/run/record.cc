@@ -85,6 +85,7 @@ std::string to_line(const SampleRecord& record) {
                {"diagnostics", diagnostics},
                {"answer_ids", record.answer_ids},
                {"evidence", evidence}};
+  if (!record.select.empty()) line["select"] = record.select;
   if (record.selection) {
     const SelectionRef& ref = *record.selection;
     line["selection"] = {{"offset", ref.offset},
@@ -132,6 +133,7 @@ SampleRecord parse_line(const std::string& line) {
     if (end < begin) throw Error(ErrorCode::kFormat, "field 'evidence' has a span from {} to {}", begin, end);
     record.evidence.push_back({begin, end, number(span, "depth"), text(span, "key"), text(span, "value")});
   }
+  if (json.contains("select")) record.select = text(json, "select");
   if (json.contains("selection")) record.selection = parse_selection_ref(json["selection"]);
   const Json& timing = field(json, "timing");
   record.timing = {number(timing, "make_seconds"), number(timing, "prefill_seconds"), number(timing, "decode_seconds")};

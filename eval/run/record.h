@@ -27,8 +27,9 @@ struct SampleTiming {
 struct SampleRecord {
   std::string task;
   int64_t length = 0, index = 0;
-  std::string id;    // `ruler/niah_single_1@131072#37!42`
-  double score = 0;  // 0..1
+  std::string id;      // `ruler/niah_single_1@131072#37!42`
+  std::string select;  // by whom blocks were chosen, when not by the model: "oracle"
+  double score = 0;    // 0..1
   std::vector<std::pair<std::string, double>> diagnostics;
   std::string answer;  // decoded answer_ids; what is no UTF-8 is replaced by U+FFFD
   std::vector<int32_t> answer_ids;

@@ -1,6 +1,7 @@
 #include "eval/run/report.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <vector>
@@ -78,15 +79,16 @@ std::vector<Row> people_rows(const ReportSubject& subject, const RunResults& res
 std::string csv(const ReportSubject& subject, const RunResults& results) {
   std::string text =
       "model,task,group,length,samples,score,interval_low,interval_high,standard_error,empty_answers,recall,reached,fill,"
-      "tokens_per_second,seconds\n";
+      "tokens_per_second,seconds,switches\n";
   const auto number = [](const std::optional<double>& value) { return value ? fmt::format("{:.6f}", *value) : ""; };
   for (const CellResult& cell : results.cells) {
     const std::optional<double> error =
         cell.standard_error ? std::optional<double>(100 * *cell.standard_error) : std::nullopt;
-    text += fmt::format("{},{},{},{},{},{:.4f},{:.4f},{:.4f},{},{},{},{},{:.6f},{:.3f},{:.3f}\n", subject.model,
-                        cell.cell.task->name(), cell.cell.task->group(), cell.cell.length, cell.records.size(),
-                        100 * cell.score, 100 * cell.interval.low, 100 * cell.interval.high, number(error), cell.nulls,
-                        number(cell.recall), number(cell.reached), cell.mean_fill, cell.tokens_per_second, cell.seconds);
+    text +=
+        fmt::format("{},{},{},{},{},{:.4f},{:.4f},{:.4f},{},{},{},{},{:.6f},{:.3f},{:.3f},{}\n", subject.model,
+                    cell.cell.task->name(), cell.cell.task->group(), cell.cell.length, cell.records.size(), 100 * cell.score,
+                    100 * cell.interval.low, 100 * cell.interval.high, number(error), cell.nulls, number(cell.recall),
+                    number(cell.reached), cell.mean_fill, cell.tokens_per_second, cell.seconds, subject.switches);
   }
   return text;
 }
@@ -103,25 +105,45 @@ std::string aggregate_text(const Aggregate& aggregate, bool markdown) {
   return text;
 }
 
+std::string heading_of(const RunPlan& run) {
+  std::string text = select_sentence(run.select);
+  if (run.switches.empty()) return text;
+  return fmt::format("{}{}Switched after training: {}.", text, text.empty() ? "" : " ", fmt::join(run.switches, "; "));
+}
+
+// Quoted as RFC 4180 says.
+std::string switches_of(const RunPlan& run) {
+  std::vector<std::string> all = run.switches;
+  if (run.select != SelectBy::kLearned) all.insert(all.begin(), "select=" + select_name(run.select));
+  if (all.empty()) return "";
+  std::string text;
+  for (const char c : fmt::format("{}", fmt::join(all, "; "))) text += c == '"' ? "\"\"" : std::string(1, c);
+  return "\"" + text + "\"";
+}
+
 Json error_json(const std::optional<double>& value) { return value ? Json(*value) : Json("N/A"); }
 Json optional_json(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
 
 }  // namespace
 
 ReportSubject::ReportSubject(const RunPlan& run)
-    : model(run.model_name),
+    : model(run.label()),
+      heading(heading_of(run)),
+      mark(run.select == SelectBy::kLearned ? "" : fmt::format(" [select={}]", select_name(run.select))),
+      switches(switches_of(run)),
       legend(fmt::format("Scores in percent, 95% Wilson intervals. They belong to {} ({} layers {}, {}), a small model of "
                          "this project's family, not to MiniCPM-SALA 9B.",
-                         run.model_name, run.model.num_hidden_layers, layer_map_string(run.model.mixer_types),
+                         run.label(), run.model.num_hidden_layers, layer_map_string(run.model.mixer_types),
                          position_policy(run.model))),
       plan(run.to_json()),
-      config({{"model", "sala"}, {"model_args", run.model_name}, {"seed", run.seed}}) {}
+      config({{"model", "sala"}, {"model_args", run.label()}, {"seed", run.seed}}) {}
 
 std::string format_results(const ReportSubject& subject, const RunResults& results, const std::string& format) {
   if (format == "csv") return csv(subject, results);
   const bool markdown = format == "md";
   const std::vector<Row> rows = people_rows(subject, results);
-  std::string text = markdown ? markdown_table(rows) + "\n" : plain_table(rows);
+  std::string text = subject.heading.empty() ? "" : subject.heading + (markdown ? "\n\n" : "\n");
+  text += markdown ? markdown_table(rows) + "\n" : plain_table(rows);
   for (const Aggregate& aggregate : results.aggregates) text += aggregate_text(aggregate, markdown);
   for (const std::string& remark : results.remarks) text += remark + "\n";
   if (probed(results))
@@ -139,7 +161,7 @@ Json summary_json(const ReportSubject& subject, const RunResults& results, const
   for (const CellResult& cell : results.cells) {
     const std::string task(cell.cell.task->name()), metric = std::to_string(cell.cell.length);
     Json& entry = json["results"][task];
-    entry["alias"] = task;
+    entry["alias"] = task + subject.mark;
     entry[metric + ",none"] = cell.score;
     entry[metric + "_stderr,none"] = error_json(cell.standard_error);
     json["versions"][task] = tasks::kSamplesVersion;
@@ -163,7 +185,7 @@ Json summary_json(const ReportSubject& subject, const RunResults& results, const
   Json groups = Json::array();
   for (const GroupResult& group : results.groups) {
     Json& entry = json["groups"][group.group];
-    entry["alias"] = group.group;
+    entry["alias"] = group.group + subject.mark;
     entry[std::to_string(group.length) + ",none"] = group.score;
     entry[std::to_string(group.length) + "_stderr,none"] = "N/A";
     json["versions"][group.group] = 1;
@@ -184,7 +206,8 @@ Json summary_json(const ReportSubject& subject, const RunResults& results, const
   Json aggregates = Json::object();
   for (const Aggregate& aggregate : results.aggregates) aggregates[aggregate.group] = aggregate.json;
   json["sala"] = {{"plan", subject.plan},     {"cells", details},           {"groups", groups},
-                  {"aggregates", aggregates}, {"remarks", results.remarks}, {"legend", subject.legend}};
+                  {"aggregates", aggregates}, {"remarks", results.remarks}, {"heading", subject.heading},
+                  {"legend", subject.legend}};
   for (const auto& [name, text] : provenance) json["sala"]["provenance"][name] = text;
   return json;
 }

@@ -67,8 +67,13 @@ h5::Dataset counting_scale(h5::Group& group, const std::string& name, int64_t ex
 
 class CellWriter {
  public:
-  CellWriter(h5::Group group, const CellResult& cell, const RunDirectory& directory, int64_t shift)
-      : group_(std::move(group)), cell_(cell), directory_(directory), widths_(widths_of(cell)), shift_(shift) {}
+  CellWriter(h5::Group group, const CellResult& cell, const RunDirectory& directory, const RunPlan& plan)
+      : group_(std::move(group)),
+        cell_(cell),
+        directory_(directory),
+        widths_(widths_of(cell)),
+        shift_(static_cast<int64_t>(plan.prefix.size())),
+        select_(select_name(plan.select)) {}
 
   void write() {
     attributes();
@@ -95,6 +100,7 @@ class CellWriter {
     group_.attribute("samples_planned", static_cast<int64_t>(cell_.cell.samples.size()));
     group_.attribute("empty_answers", cell_.nulls);
     group_.attribute("prefix_tokens", shift_);
+    group_.attribute("select", select_);
   }
 
   void scores(const h5::Dataset& samples) {
@@ -265,6 +271,7 @@ class CellWriter {
   const RunDirectory& directory_;
   const Widths widths_;
   const int64_t shift_;
+  const std::string select_;
 };
 
 void write_timing(h5::Group& parent, const std::string& name, const CellResult& cell) {
@@ -295,7 +302,7 @@ void write_run_file(const RunDirectory& directory, const RunPlan& plan, const Ru
         const std::string task(cell.cell.task->name()), length = std::to_string(cell.cell.length);
         if (tasks.count(task) == 0) tasks.emplace(task, std::make_pair(cells.create(task), timing.create(task)));
         auto& [results_group, timing_group] = tasks.at(task);
-        CellWriter(results_group.create(length), cell, directory, static_cast<int64_t>(plan.prefix.size())).write();
+        CellWriter(results_group.create(length), cell, directory, plan).write();
         write_timing(timing_group, length, cell);
       }
     }

@@ -27,6 +27,7 @@ void run_sample(const RunPlan& plan, const Cell& cell, int64_t index, const Runn
   EngineRequest request;
   request.prompt = prompt;
   request.max_new_tokens = sample.tokens_to_generate;
+  request.selection = policy_for(plan.select, sample, static_cast<int64_t>(plan.prefix.size()), plan.seed);
   request.probe = plan.probe_answers ? &probe : nullptr;
   request.on_prompt = [&](int64_t done) {
     parts.progress.prompt(done, prompt_tokens);
@@ -42,6 +43,7 @@ void run_sample(const RunPlan& plan, const Cell& cell, int64_t index, const Runn
   record.length = cell.length;
   record.index = index;
   record.id = sample.id;
+  if (plan.select != SelectBy::kLearned) record.select = select_name(plan.select);
   record.answer = decode_known(parts.tokenizer, answer.ids);
   record.score = cell.task->score(sample, record.answer);
   if (!(record.score >= 0 && record.score <= 1))

@@ -152,6 +152,8 @@ Prediction parse_sala(const std::string& line) {
   made.references = std::move(record.expected);
   made.evidence = std::move(record.evidence);
   made.stored_score = record.score;
+  if (!record.select.empty())
+    made.warnings.push_back(fmt::format("answered with --select {}: no score of the model alone", record.select));
   return made;
 }
 

@@ -55,6 +55,7 @@ class FakeEngine final : public Engine {
     if (before_answer) before_answer(calls);
     prompts.emplace_back(request.prompt.begin(), request.prompt.end());
     budgets.push_back(request.max_new_tokens);
+    selections.push_back(request.selection);
     EngineAnswer answer;
     if (request.on_prompt) request.on_prompt(static_cast<int64_t>(request.prompt.size()));
     const auto skip = static_cast<size_t>(prefix_);
@@ -88,6 +89,7 @@ class FakeEngine final : public Engine {
   int calls = 0;
   std::vector<std::vector<int32_t>> prompts;
   std::vector<int64_t> budgets;
+  std::vector<SelectionPolicy> selections;
   std::function<void(int call)> before_answer;  // may throw
 
  private:

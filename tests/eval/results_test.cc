@@ -110,7 +110,7 @@ TEST(Report, TheTableHasResolvedLengthsAndSaysWhoseScoresTheseAre) {
   EXPECT_EQ(markdown.substr(0, 9), "| task | ");
   EXPECT_NE(markdown.find("\n| --- | ---: |"), std::string::npos);
   const std::string csv = format_results(plan, summarize(plan, records), "csv");
-  EXPECT_NE(csv.find("fake,a,fakes,131072,2,100.0000,34.2380,100.0000,0.000000,0,,,0.999985,65532.000,4.000\n"),
+  EXPECT_NE(csv.find("fake,a,fakes,131072,2,100.0000,34.2380,100.0000,0.000000,0,,,0.999985,65532.000,4.000,\n"),
             std::string::npos)
       << csv;
 }

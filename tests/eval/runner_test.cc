@@ -7,6 +7,7 @@
 #include <cmath>
 #include <csignal>
 #include <nlohmann/json.hpp>
+#include <set>
 
 #include "eval/run/run_file.h"
 #include "sala/core/rng.h"
@@ -55,6 +56,41 @@ TEST_F(Runner, TheEngineGetsThePrefixThePromptAndTheBudgetAndNothingElse) {
   EXPECT_EQ(prompt[1], '3');
   EXPECT_EQ(prompt[3], '.');
   EXPECT_EQ(engine.budgets[3], 8);
+  EXPECT_EQ(engine.selections[3].kind, SelectionPolicy::Kind::kLearned);
+  EXPECT_TRUE(engine.selections[3].spans.empty()) << "no evidence unless the user asks for a policy";
+}
+
+TEST_F(Runner, APolicyIsMadeOfTheEvidenceBehindThePrefix) {
+  const auto selections = [&](SelectBy by, uint64_t seed) {
+    RunPlan plan = plan_;
+    plan.select = by;
+    plan.seed = seed;
+    const std::string name = select_name(by) + std::to_string(seed);
+    RunDirectory directory = RunDirectory::begin(folder_.file(name), plan, "now");
+    FakeEngine engine(1);
+    run(directory, plan, engine);
+    EXPECT_EQ(directory.records()[0].select, select_name(by));
+    EXPECT_EQ(parse_line(to_line(directory.records()[0])).select, directory.records()[0].select);
+    return engine.selections;
+  };
+  for (const auto& [by, kind] : {std::pair(SelectBy::kOracle, SelectionPolicy::Kind::kForceIn),
+                                 std::pair(SelectBy::kAdversary, SelectionPolicy::Kind::kForceOut)}) {
+    const SelectionPolicy policy = selections(by, 42)[0];
+    EXPECT_EQ(policy.kind, kind);
+    ASSERT_EQ(policy.spans.size(), 2u);
+    EXPECT_EQ(policy.spans[0].begin, 1);
+    EXPECT_EQ(policy.spans[1].begin, 21);
+    EXPECT_EQ(policy.spans[1].end, 51);
+  }
+  const auto random = selections(SelectBy::kRandom, 42), other = selections(SelectBy::kRandom, 43);
+  std::set<uint64_t> seeds;
+  for (const auto& policy : random) seeds.insert(policy.seed);
+  EXPECT_TRUE(random[0].spans.empty());
+  for (const auto& policy : other) seeds.insert(policy.seed);
+  EXPECT_EQ(seeds.size(), random.size() + other.size()) << "one for each sample and seed";
+  tasks::Sample bare;
+  bare.id = "bare";
+  expect_error(ErrorCode::kUnsupported, {"--select oracle", "'bare'"}, [&] { policy_for(SelectBy::kOracle, bare, 1, 42); });
 }
 
 TEST_F(Runner, ScoresAreThoseOfTheAnswers) {
