@@ -11,6 +11,7 @@
 #include "eval/run/memory.h"
 #include "eval/run/plan.h"
 #include "eval/run/progress.h"
+#include "eval/run/training_record.h"
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
 #include "sala/core/rng.h"
@@ -21,7 +22,7 @@ namespace sala::eval {
 namespace {
 
 struct ExplainFlags {
-  std::string lengths = "4k,128k,1000k", config;
+  std::string lengths = "4k,128k,1000k", select = "learned", config;
   bool no_estimate = false;
   ModelFlags model;
   EngineFlags engine;
@@ -34,9 +35,12 @@ std::string flops_text(double flops) {
   return fmt::format("{:.3g} {}FLOP", flops, units[unit]);
 }
 
-void print_layers(const ModelConfig& config) {
+// Costs are those of `tokens` tokens.
+void print_layers(const ModelConfig& config, int64_t tokens) {
+  const std::vector<LayerCost> costs = layer_costs(config, tokens);
   const std::string softmax = !config.attn_use_rope ? "none" : config.rope_scaling ? "YaRN" : "RoPE";
-  std::vector<Row> rows = {{"layer", "mixer", "position", "query heads", "KV heads", "head dim", "norms and gates"}};
+  std::vector<Row> rows = {{"layer", "mixer", "position", "query heads", "KV heads", "head dim", "prefill", "a new token",
+                            "cache", "norms and gates"}};
   for (std::size_t i = 0; i < config.mixer_types.size(); ++i) {
     const bool is_softmax = find_mixer(config.mixer_types[i]).softmax;
     std::string extras;
@@ -53,15 +57,34 @@ void print_layers(const ModelConfig& config) {
                     std::to_string(is_softmax ? config.num_attention_heads : config.lightning_nh),
                     std::to_string(is_softmax ? config.num_key_value_heads : config.lightning_nkv),
                     std::to_string(is_softmax ? config.head_dim : config.lightning_head_dim),
-                    extras.empty() ? "-" : extras});
+                    flops_text(costs[i].prefill_flops), flops_text(costs[i].decode_flops),
+                    format_bytes(costs[i].state_bytes), extras.empty() ? "-" : extras});
   }
-  fmt::print("{}", plain_table(rows, 3));
+  fmt::print("{}prefill, a new token and cache: of one layer with its FFN, at {} tokens\n", plain_table(rows, 3),
+             with_commas(tokens));
+  if (config.attn_use_rope && config.rope_scaling)
+    fmt::print("YaRN: from {} tokens to {:g} times that\n",
+               with_commas(config.rope_scaling->original_max_position_embeddings), config.rope_scaling->factor);
   if (!config.uses("minicpm4")) return;
   const SparseConfig& sparse = config.sparse_config;
   fmt::print(
       "selection: {} blocks of {} tokens a query ({} always read: {} first, own and {} window), dense below {} tokens\n",
       sparse.slots(), sparse.block_size, sparse.forced_blocks(), sparse.init_blocks, sparse.window_size / sparse.block_size,
       sparse.dense_len);
+  fmt::print(
+      "selection: scores normalised over the {} compressed keys, {}\n",
+      config.sala_lab.exact_lse ? "fine" : "coarse (approximate)",
+      config.sala_lab.select_per == "block" ? "the first query of a block selects for all of it" : "every query selects");
+}
+
+void print_training(const ModelEntry& entry) {
+  const std::optional<TrainingRecord> training = read_training(entry.directory);
+  if (!training) return;
+  if (!training->problem.empty()) return fmt::print("training.json cannot be read: {}\n", training->problem);
+  std::vector<std::string> scores;
+  for (const auto& [name, score] : training->scores) scores.push_back(fmt::format("{} {:.0f}", name, 100 * score));
+  fmt::print("trained on {:.0f} M tokens; held-out rows of {} tokens, percent: {}\n",
+             static_cast<double>(training->tokens) / 1e6, with_commas(training->length), fmt::join(scores, ", "));
 }
 
 // Floating-point operations a second of this model on this machine now, from one short prefill.
@@ -121,6 +144,8 @@ void explain(const ExplainFlags& flags) {
   SessionOptions options = session_options(flags.engine);
   const ModelEntry entry = choose_model(flags.model.choice);
   const ModelConfig config = configured(entry, flags.model);
+  const SelectBy select = select_of_name(flags.select);
+  check_select(select, entry.name, config, tasks::parse_lengths(flags.lengths).front());
   fmt::print("{}: {}, {} layers {}, {} softmax to linear, position policy {}, {} parameters, vocabulary {}\n", entry.name,
              entry.architecture(), config.num_hidden_layers, layer_map_string(config.mixer_types), entry.ratio(),
              position_policy(config), with_commas(parameter_count(config)), config.vocab_size);
@@ -130,7 +155,9 @@ void explain(const ExplainFlags& flags) {
   const std::vector<std::string> switches = config_switches(entry.config, config);
   if (!switches.empty()) fmt::print("switched after training: {}\n", fmt::join(switches, "; "));
   for (const std::string& key : config.unknown_keys) fmt::print("config.json: '{}' means nothing here\n", key);
-  print_layers(config);
+  print_training(entry);
+  print_layers(config, tasks::parse_lengths(flags.lengths).back());
+  if (select != SelectBy::kLearned) fmt::print("{}\n", select_sentence(select));
   print_costs(entry, config, options, flags);
   options.max_tokens = tasks::parse_lengths(flags.lengths).back() + 1;
   fmt::print("Memory at {} tokens: {}\n", options.max_tokens - 1, describe_plan(Session::plan(config, options)));
@@ -145,6 +172,7 @@ void add_explain_command(CLI::App& app) {
   command->add_option("--len", flags->lengths, "Lengths to plan for")->type_name("LIST")->capture_default_str();
   command->add_flag("--no-estimate", flags->no_estimate, "Do not measure the speed of this machine");
   command->add_option("--config", flags->config, "TOML file with any of these flags")->type_name("FILE");
+  add_select_flag(*command, flags->select, "Switches after training");
   add_model_flags(*command, flags->model);
   add_engine_flags(*command, flags->engine);
   command->footer("Example:\n  sala_eval explain --model sala-tiny --len 4k,128k,1000k");

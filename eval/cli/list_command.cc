@@ -1,10 +1,15 @@
 #include <fmt/format.h>
 
+#include <map>
 #include <memory>
+#include <optional>
+#include <set>
 
 #include "eval/cli/commands.h"
 #include "eval/run/columns.h"
+#include "eval/run/family.h"
 #include "eval/run/models.h"
+#include "eval/run/training_record.h"
 #include "sala/tasks/task.h"
 #include "sim/mixers/mixer.h"
 #include "sim/ops/kernels.h"
@@ -22,23 +27,57 @@ std::vector<Row> task_rows() {
 }
 
 std::vector<Row> model_rows() {
-  std::vector<Row> rows = {{"model", "arch", "ratio", "layers", "pe", "parameters", "trained to", "weights"}};
+  std::vector<Row> rows = {{"model", "arch", "ratio", "layers", "pe", "parameters", "trained to", "tokens"}};
+  for (const char* score : kTrainingScores) rows[0].push_back(score);
+  rows[0].push_back("weights");
+  // What `training` lacks is shown as "-".
+  const auto add = [&](const ModelEntry& entry, const std::string& trained, const std::optional<TrainingRecord>& training,
+                       const std::string& weights) {
+    Row row = {entry.name,
+               entry.architecture(),
+               entry.ratio(),
+               layer_map_string(entry.config.mixer_types),
+               position_policy(entry.config),
+               entry.planned ? "-" : with_commas(parameter_count(entry.config)),
+               trained};
+    row.push_back(training ? fmt::format("{:.0f} M", static_cast<double>(training->tokens) / 1e6) : "-");
+    const std::map<std::string, double> scores =
+        training ? std::map<std::string, double>(training->scores.begin(), training->scores.end())
+                 : std::map<std::string, double>{};
+    for (const char* name : kTrainingScores)
+      row.push_back(scores.count(name) ? fmt::format("{:.0f}", 100 * scores.at(name)) : "-");
+    row.push_back(weights);
+    rows.push_back(row);
+  };
+  std::set<std::string> here;
   for (const ModelEntry& entry : family_members()) {
+    here.insert(entry.name);
     if (!entry.problem.empty()) {
-      rows.push_back({entry.name, "broken", "", "", "", "", "", entry.problem});
+      Row row = {entry.name, "broken"};
+      row.resize(rows[0].size());
+      row.back() = entry.problem;
+      rows.push_back(row);
       continue;
     }
     const int64_t trained = entry.config.sala_lab.train_length;
-    rows.push_back({entry.name, entry.architecture(), entry.ratio(), layer_map_string(entry.config.mixer_types),
-                    position_policy(entry.config), with_commas(parameter_count(entry.config)),
-                    trained > 0 ? tasks::format_length(trained) : "?", entry.has_weights ? "yes" : "not here"});
+    const std::optional<TrainingRecord> training = read_training(entry.directory);
+    const bool broken = training && !training->problem.empty();
+    add(entry, trained > 0 ? tasks::format_length(trained) : "?", broken ? std::nullopt : training,
+        (entry.has_weights ? "yes" : "not here") + (broken ? "; " + training->problem : ""));
   }
-  for (const char* name : {"9b-shape", "qwen3-8b-shape"}) {
-    const ModelEntry entry = choose_model({name, "", "", "", ""});
-    rows.push_back({name, entry.architecture(), entry.ratio(), layer_map_string(entry.config.mixer_types),
-                    position_policy(entry.config), with_commas(parameter_count(entry.config)), "-", "random"});
-  }
+  for (const ModelEntry& entry : planned_members())
+    if (here.count(entry.name) == 0) add(entry, "-", std::nullopt, "to be trained");
+  for (const char* name : {"9b-shape", "qwen3-8b-shape"})
+    add(choose_model({name, "", "", "", ""}), "-", std::nullopt, "random");
   return rows;
+}
+
+std::string model_notes() {
+  return "tokens: seen in training. Scores: held-out training rows of the longest kind, percent; needle and fwe: values of "
+         "the answer "
+         "that are right, vt, cwe and mrcr: its tokens, qa and nolima: whole answers.\n"
+         "to be trained: described in train/family.toml; `" +
+         training_command({"NAME"}) + "` (docs/training.md).\n";
 }
 
 std::vector<Row> mixer_rows() {
@@ -85,6 +124,7 @@ void add_list_command(CLI::App& app) {
                                   : *what == "posencs" ? position_rows()
                                                        : kernel_rows();
     fmt::print("{}", plain_table(rows, rows[0].size()));
+    if (*what == "models") fmt::print("{}", model_notes());
   });
 }
 

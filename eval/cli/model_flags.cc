@@ -73,7 +73,7 @@ std::string yarn_text(const ModelEntry& entry, const std::string& factor) {
   char* end = nullptr;
   const double value = std::strtod(factor.c_str(), &end);
   if (*end != 0 || !(value >= 1 && value <= 1e9))
-    throw Error(ErrorCode::kUsage, "--yarn is '{}', expected a factor from 1 up", factor);
+    throw Error(ErrorCode::kUsage, "--yarn is '{}', expected a factor from 1 to 1e9", factor);
   if (original < 1)
     throw Error(ErrorCode::kUsage,
                 "--yarn: {} does not say how long it was trained; give --set "
@@ -115,7 +115,7 @@ void add_model_flags(CLI::App& command, ModelFlags& flags) {
   command.add_option("--model", flags.choice.model, "Member of the family or a directory [sala-tiny]")
       ->type_name("NAME|DIR")
       ->group(model);
-  command.add_option("--arch", flags.choice.arch, "Choose the member trained with: sala, full, linear, full-linear")
+  command.add_option("--arch", flags.choice.arch, "Choose the member trained with: sala, sparse, full, linear, full-linear")
       ->type_name("ARCH")
       ->check(CLI::IsMember({"sala", "sparse", "full", "linear", "full-linear", "mixed"}))
       ->group(model);

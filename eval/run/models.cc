@@ -9,6 +9,7 @@
 #include <fstream>
 #include <numeric>
 
+#include "eval/run/family.h"
 #include "eval/run/near.h"
 #include "eval/run/record.h"
 #include "sala/core/error.h"
@@ -79,6 +80,10 @@ ModelEntry by_name(const std::string& name) {
     return read_entry(last.empty() || last == "." ? name : last, name);
   }
   if (path) throw Error(ErrorCode::kIo, "--model: {} is no directory", name);
+  for (const ModelEntry& planned : planned_members())
+    if (planned.name == name)
+      throw Error(ErrorCode::kUsage, "the weights of {} are not here; `{}` trains it (docs/training.md)", name,
+                  training_command({name}));
   std::vector<std::string> names = {"9b-shape", "qwen3-8b-shape"};
   for (const ModelEntry& entry : family_members()) names.push_back(entry.name);
   throw Error(ErrorCode::kUsage, "no model '{}'; near it: {}; `sala_eval list models` shows all", name,
@@ -102,6 +107,63 @@ bool layers_match(const ModelEntry& entry, const std::string& layers) {
   if (layers == "uniform") return evenly_spread(entry);
   if (layers == "halo") return entry.name.find("halo") != std::string::npos;
   return entry.config.mixer_types == layer_map_from_string(layers);
+}
+
+bool fits(const ModelEntry& entry, const ModelChoice& choice) {
+  return entry.problem.empty() && (choice.arch.empty() || choice.arch == entry.architecture()) &&
+         (choice.ratio.empty() || choice.ratio == entry.ratio()) &&
+         (choice.layers.empty() || layers_match(entry, choice.layers)) &&
+         (choice.pe.empty() || choice.pe == position_policy(entry.config));
+}
+
+// A member that would be what was asked for, made from the default one; empty when the wishes contradict each other, or the
+// layers are those of a search (halo).
+std::optional<ModelEntry> possible_member(const ModelChoice& choice, const std::vector<ModelEntry>& members) {
+  const auto base = std::find_if(members.begin(), members.end(), [](const auto& m) { return m.name == kDefaultModel; });
+  if (base == members.end() || !base->problem.empty()) return std::nullopt;
+  ModelEntry made = *base;
+  std::vector<std::string>& map = made.config.mixer_types;
+  const bool full = choice.arch == "full" || choice.arch == "full-linear";
+  const std::string softmax = full ? "full-attn" : "minicpm4";
+  try {
+    if (!choice.layers.empty() && choice.layers != "uniform" && choice.layers != "halo")
+      map = layer_map_from_string(choice.layers);
+    else if (!choice.ratio.empty())
+      map = layer_map_from_ratio(choice.ratio, made.config.num_hidden_layers, softmax);
+    else if (choice.arch == "full" || choice.arch == "sparse" || choice.arch == "linear")
+      map.assign(map.size(), choice.arch == "linear" ? "lightning-attn" : softmax);
+    else if (choice.arch == "full-linear")
+      std::replace(map.begin(), map.end(), std::string("minicpm4"), softmax);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+  if (!choice.pe.empty()) apply_position_policy(made.config, choice.pe);
+  return fits(made, choice) ? std::optional(made) : std::nullopt;
+}
+
+// Why nobody fits, what there is, and what to do.
+[[noreturn]] void refuse_choice(const ModelChoice& choice, const std::vector<ModelEntry>& members) {
+  std::vector<std::string> here, planned_names, fitting;
+  for (const ModelEntry& entry : members) here.push_back(entry.name);
+  for (const ModelEntry& planned : planned_members()) {
+    if (std::find(here.begin(), here.end(), planned.name) != here.end()) continue;
+    planned_names.push_back(planned.name);
+    if (fits(planned, choice)) fitting.push_back(planned.name);
+  }
+  if (!fitting.empty())
+    throw Error(ErrorCode::kUsage, "the weights of {} are not here; `{}` trains {} (docs/training.md); there are: {}",
+                fmt::join(fitting, ", "), training_command(fitting), fitting.size() == 1 ? "it" : "them",
+                describe_all(members));
+  std::string more;
+  if (!planned_names.empty()) more = fmt::format("; described but not here: {}", fmt::join(planned_names, ", "));
+  if (const auto made = possible_member(choice, members))
+    more += fmt::format(
+        "; to train one, add the table [members.mine] with base = \"{}\", layers = \"{}\", pe = \"{}\" to train/family.toml "
+        "and run "
+        "`{}` (docs/training.md)",
+        kDefaultModel, layer_map_string(made->config.mixer_types), position_policy(made->config),
+        training_command({"mine"}));
+  throw Error(ErrorCode::kUsage, "nobody trained such a model; there are: {}{}", describe_all(members), more);
 }
 
 // A ratio or a map that no member could have, whatever it was trained with.
@@ -193,17 +255,13 @@ ModelEntry choose_model(const ModelChoice& choice) {
     apply_position_policy(probe, choice.pe);  // refuses an unknown name
   }
   const std::vector<ModelEntry> members = family_members();
-  check_possible(choice, members);
+  std::vector<ModelEntry> described = planned_members();
+  described.insert(described.end(), members.begin(), members.end());
+  check_possible(choice, described);
   std::vector<ModelEntry> fitting;
-  for (const ModelEntry& entry : members) {
-    if (!entry.problem.empty()) continue;
-    const bool fits = (choice.arch.empty() || choice.arch == entry.architecture()) &&
-                      (choice.ratio.empty() || choice.ratio == entry.ratio()) &&
-                      (choice.layers.empty() || layers_match(entry, choice.layers)) &&
-                      (choice.pe.empty() || choice.pe == position_policy(entry.config));
-    if (fits) fitting.push_back(entry);
-  }
-  if (fitting.empty()) throw Error(ErrorCode::kUsage, "nobody trained such a model; there are: {}", describe_all(members));
+  for (const ModelEntry& entry : members)
+    if (fits(entry, choice)) fitting.push_back(entry);
+  if (fitting.empty()) refuse_choice(choice, members);
   if (fitting.size() == 1) return fitting[0];
   for (const ModelEntry& entry : fitting)
     if (entry.name == kDefaultModel) return entry;

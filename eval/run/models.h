@@ -22,7 +22,8 @@ struct ModelEntry {
   ModelConfig config;
   bool has_weights = false;  // some *.safetensors lies in the directory
   std::string problem;       // why the config cannot be read; empty when it can
-  bool random() const { return directory.empty(); }
+  bool planned = false;  // a member of train/family.toml whose weights are not here: only names, layers and encodings count
+  bool random() const { return directory.empty() && !planned; }
   std::string architecture() const;  // sala | full | linear | sparse | full-linear | mixed
   std::string ratio() const;         // softmax : linear layers in lowest terms, "3:5"
 };
@@ -36,7 +37,8 @@ struct ModelChoice {
   std::string arch, ratio, layers, pe;  // how it was trained
 };
 
-// Throws Error{kUsage} with what exists when no model fits, or several do; Error{kConfig} for a ratio or a layer map that
+// Throws Error{kUsage} with what exists when no model fits, or several do, and with the command that trains it where
+// train/family.toml describes one or could; Error{kConfig} for a ratio or a layer map that
 // fits no layer count, or a config that is broken; Error{kIo} for a missing directory.
 ModelEntry choose_model(const ModelChoice& choice);
 

@@ -35,4 +35,15 @@ ModelCost decode_cost(const ModelConfig& config, int64_t tokens) {
   return sum_layers(config, 1, [&](const Mixer& mixer) { return mixer.decode_cost(tokens); });
 }
 
+std::vector<LayerCost> layer_costs(const ModelConfig& config, int64_t tokens) {
+  const double ffn = 6.0 * static_cast<double>(config.hidden_size) * static_cast<double>(config.intermediate_size);
+  std::vector<LayerCost> costs;
+  for (const std::string& name : config.mixer_types) {
+    const auto mixer = find_mixer(name).make(config, static_cast<int>(costs.size()), nullptr);
+    costs.push_back({mixer->prefill_cost(tokens).total() + ffn * static_cast<double>(tokens),
+                     mixer->decode_cost(tokens).total() + ffn, mixer->state_bytes(tokens).total()});
+  }
+  return costs;
+}
+
 }  // namespace sala

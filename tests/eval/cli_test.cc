@@ -281,7 +281,9 @@ TEST_F(Cli, ImpossibleWishesAreRefusedBeforeAnythingIsWritten) {
   refused({"--layers", "SLLSL"}, ErrorCode::kConfig, {"SLLSL has 5 layers", "have 4"});
   refused({"--layers", "SLXS"}, ErrorCode::kConfig, {"'X'"});
   refused({"--pe", "alibi"}, ErrorCode::kUsage, {"alibi", "hype"});
-  refused({"--arch", "full", "--pe", "rope"}, ErrorCode::kUsage, {"nobody trained", "sala-tiny (--arch sala --ratio 3:1"});
+  refused({"--arch", "full", "--pe", "rope"}, ErrorCode::kUsage,
+          {"nobody trained", "sala-tiny (--arch sala --ratio 3:1", "[members.mine]", "layers = \"FFFF\", pe = \"rope\"",
+           "train/train_members.py --members mine"});
   refused({"--arch", "full", "--model", "sala-tiny"}, ErrorCode::kUsage, {"either"});
   refused({"--model", "./nowhere"}, ErrorCode::kIo, {"./nowhere"});
   refused({"--tokenizer", "nowhere.model"}, ErrorCode::kUsage, {"nowhere.model"});
@@ -294,6 +296,32 @@ TEST_F(Cli, TheFamilyMemberIsChosenByHowItWasTrained) {
   EXPECT_EQ(program_.run(joined(base, {"--ratio", "3:1"})).out.substr(0, 15), "sala-tiny: sala");
   EXPECT_EQ(program_.run(joined(base, {"--layers", "SLSS", "--pe", "nope"})).code, 2);
   EXPECT_EQ(program_.run(joined(base, {"--layers", "SLSS", "--pe", "hype"})).code, 0);
+}
+
+TEST_F(Cli, AMemberWhoseWeightsAreNotHereComesWithTheCommandThatTrainsIt) {
+  const TemporaryFolder models;
+  write_random_family(models.path());
+  write_bytes(models.file("family.toml"),
+              "[members.sala-tiny]\nlayers = \"SLSS\"\npe = \"hype\"\nfamily = \"x\"\n[members.rope-tiny]\nbase = "
+              "\"sala-tiny\"\npe = \"rope\"\n[members.keep-tiny]\nbase = \"sala-tiny\"\nlayers = "
+              "\"LLLL\"\n[members.odd-tiny]\nbase = \"sala-tiny\"\nlayers = \"LLSL\"\n");
+  program_.environment["SALA_MODELS"] = models.path();
+  const auto refused = [&](const Words& more, const std::vector<std::string>& parts) {
+    expect_failure(joined({"explain", "--no-estimate"}, more), ErrorCode::kUsage, parts);
+  };
+  refused({"--pe", "rope"}, {"rope-tiny are not here; `train/train_members.py --members rope-tiny --recipe"});
+  refused({"--arch", "linear"}, {"keep-tiny are not here", "--members keep-tiny ", "there are: full-tiny"});
+  refused({"--ratio", "1:3"}, {"odd-tiny are not here"});  // one softmax layer: no ratio's map, but described
+  refused({"--model", "rope-tiny"}, {"rope-tiny are not here", "--members rope-tiny "});
+  refused({"--pe", "nope"},
+          {"nobody trained", "described but not here: rope-tiny, keep-tiny, odd-tiny", "layers = \"SLSS\", pe = \"nope\""});
+  refused({"--ratio", "1:1", "--pe", "nope"}, {"layers = \"SLLS\", pe = \"nope\""});
+  const std::string list = program_.run({"list", "models"}).out;
+  EXPECT_NE(list.find("to be trained"), std::string::npos) << list;
+  EXPECT_EQ(list.find("sala-tiny"), list.rfind("sala-tiny")) << "one row for a member that is here: " << list;
+  // Wishes that contradict each other are no member that could be trained.
+  const Finished impossible = program_.run({"explain", "--arch", "full", "--layers", "SLLS"});
+  EXPECT_EQ(impossible.err.find("[members.mine]"), std::string::npos) << impossible.err;
 }
 
 TEST_F(Cli, DamagedModelFilesAreRefused) {
@@ -384,11 +412,12 @@ TEST_F(Cli, TheSchemaPageNamesEveryDataset) {
 }
 
 TEST_F(Cli, ListsComeFromTheRegistries) {
-  const std::map<std::string, std::vector<std::string>> expected = {{"tasks", {"niah_multiquery", "mrcr_8"}},
-                                                                    {"models", {"sala-tiny", "3:1", "9,477,203,968"}},
-                                                                    {"mixers", {"minicpm4", "lightning-attn", "full-attn"}},
-                                                                    {"posencs", {"hype", "yarn"}},
-                                                                    {"kernels", {"ref", "portable", "yes (best)"}}};
+  const std::map<std::string, std::vector<std::string>> expected = {
+      {"tasks", {"niah_multiquery", "mrcr_8"}},
+      {"models", {"sala-tiny", "3:1", "9,477,203,968", "needle", "train_members.py"}},
+      {"mixers", {"minicpm4", "lightning-attn", "full-attn"}},
+      {"posencs", {"hype", "yarn"}},
+      {"kernels", {"ref", "portable", "yes (best)"}}};
   for (const auto& [what, names] : expected) {
     const Finished result = program_.run({"list", what});
     EXPECT_EQ(result.code, 0);
@@ -400,6 +429,9 @@ TEST_F(Cli, ExplainPlansAndEstimates) {
   const Finished result = program_.run({"explain", "--len", "4k,1000k"});
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_NE(result.out.find("selection: 5 blocks of 16 tokens a query"), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("normalised over the coarse (approximate) compressed keys, every query selects"),
+            std::string::npos);
+  EXPECT_NE(result.out.find("of one layer with its FFN, at 1,000,000 tokens"), std::string::npos) << result.out;
   EXPECT_NE(result.out.find("1000k   1,000,000"), std::string::npos) << result.out;
   EXPECT_NE(result.out.find("Times are estimates"), std::string::npos) << result.out;
   EXPECT_NE(result.out.find("Memory at 1000000 tokens: weights"), std::string::npos) << result.out;

@@ -110,6 +110,8 @@ TEST_F(Switches, AScoreSaysWhoSelected) {
   EXPECT_EQ(read_bytes(folder_.file("plain") + "/samples.jsonl").find("\"select\":"), std::string::npos);
   const Finished scored = program_.run({"score", folder_.file("a") + "/samples.jsonl"});
   EXPECT_NE((scored.out + scored.err).find("answered with --select oracle"), std::string::npos) << scored.out << scored.err;
+  const Finished explained = program_.run({"explain", "--no-estimate", "--len", "512", "--select", "adversary"});
+  EXPECT_NE(explained.out.find("\nSelection by an adversary:"), std::string::npos) << explained.out << explained.err;
   program_.run({"--task", "niah_single_1", "--len", "512", "--sample", "3", "--quiet", "--select", "random"});
   EXPECT_TRUE(fs::exists(folder_.path() + "/results/runs/niah_single_1-512-sala-tiny-random/run.h5"));
 }

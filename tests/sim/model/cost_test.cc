@@ -138,5 +138,28 @@ TEST(MemoryPlan, ChunkIsNoLongerThanTheSequence) {
   expect_error(ErrorCode::kConfig, {"max_tokens is 0"}, [&] { Session::plan(released_config(), options); });
 }
 
+TEST(LayerCosts, AddUpToTheTotalsAndToThePlan) {
+  ModelConfig config = small_config("SLF");
+  for (const int64_t tokens : {20, 333, 5000}) {
+    const std::vector<LayerCost> layers = layer_costs(config, tokens);
+    ASSERT_EQ(layers.size(), 3u);
+    LayerCost sum;
+    for (const LayerCost& layer : layers) {
+      sum.prefill_flops += layer.prefill_flops;
+      sum.decode_flops += layer.decode_flops;
+      sum.state_bytes += layer.state_bytes;
+    }
+    const ModelCost prefill = prefill_cost(config, tokens), decode = decode_cost(config, tokens);
+    EXPECT_NEAR(sum.prefill_flops, prefill.total_flops() - prefill.head_flops, 1e-9 * sum.prefill_flops);
+    EXPECT_NEAR(sum.decode_flops, decode.total_flops() - decode.head_flops, 1e-9 * sum.decode_flops);
+    SessionOptions options;
+    options.max_tokens = tokens;
+    int64_t planned = 0;
+    for (const MemoryPlan::Item& item : Session::plan(config, options).items)
+      if (item.name == "kv cache" || item.name == "compressed keys" || item.name == "linear state") planned += item.bytes;
+    EXPECT_EQ(sum.state_bytes, planned);
+  }
+}
+
 }  // namespace
 }  // namespace sala

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <vector>
 
 #include "sala/model/config.h"
 
@@ -17,5 +18,13 @@ struct ModelCost {
 ModelCost prefill_cost(const ModelConfig& config, int64_t tokens);
 // One more token when `tokens` are in the sequence, this one included.
 ModelCost decode_cost(const ModelConfig& config, int64_t tokens);
+
+// One layer, its FFN included.
+struct LayerCost {
+  double prefill_flops = 0;  // of `tokens` tokens
+  double decode_flops = 0;   // of the last of `tokens` tokens
+  int64_t state_bytes = 0;   // with room for `tokens`
+};
+std::vector<LayerCost> layer_costs(const ModelConfig& config, int64_t tokens);
 
 }  // namespace sala

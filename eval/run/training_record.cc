@@ -1,0 +1,86 @@
+#include "eval/run/training_record.h"
+
+#include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <map>
+
+#include "eval/run/json_fields.h"
+#include "sala/core/error.h"
+#include "sim/model/json_read.h"
+
+namespace sala::eval {
+namespace {
+
+using namespace fields;
+
+constexpr int64_t kMostBytes = 64 << 20, kMostTokens = int64_t{1} << 50;
+
+// Where the scores of a task are shown, and which of its figures.
+struct Shown {
+  const char* prefix;
+  const char* name;
+  const char* figure;
+};
+constexpr Shown kShown[] = {{"niah_", "needle", "values"}, {"vt", "vt", "tokens"}, {"fwe", "fwe", "values"},
+                            {"cwe", "cwe", "tokens"},      {"qa_", "qa", "exact"}, {"nolima", "nolima", "exact"},
+                            {"mrcr_", "mrcr", "tokens"}};
+
+// "niah_single_1_8192" -> task and 8192.
+std::pair<std::string, int64_t> split_key(const std::string& key) {
+  const std::size_t at = key.rfind('_');
+  int64_t length = 0;
+  if (at == std::string::npos) return {key, 0};
+  std::from_chars(key.data() + at + 1, key.data() + key.size(), length);
+  return {key.substr(0, at), length};
+}
+
+TrainingRecord parse_training(const Json& json) {
+  TrainingRecord record;
+  for (const Json* stage = &json; stage->is_object();) {
+    const int64_t tokens = integer(*stage, "tokens");
+    if (tokens > kMostTokens)
+      throw Error(ErrorCode::kFormat, "field 'tokens' is {}, expected at most {}", tokens, kMostTokens);
+    record.tokens += tokens;
+    if (!stage->contains("before")) break;
+    stage = &(*stage)["before"];
+  }
+  if (!json.contains("validation")) return record;
+  const Json& validation = field(json, "validation");
+  if (!validation.is_object()) throw Error(ErrorCode::kFormat, "field 'validation' is no object");
+  for (const auto& [key, value] : validation.items()) record.length = std::max(record.length, split_key(key).second);
+  std::map<std::string, std::pair<double, int64_t>> sums;
+  for (const auto& [key, value] : validation.items()) {
+    const auto [task, length] = split_key(key);
+    if (length != record.length) continue;
+    for (const Shown& shown : kShown) {
+      const std::string prefix = shown.prefix;
+      if (prefix.back() == '_' ? task.rfind(prefix, 0) != 0 : task != prefix) continue;
+      sums[shown.name].first += number(value, shown.figure);
+      sums[shown.name].second += 1;
+    }
+  }
+  for (const char* name : kTrainingScores)
+    if (const auto found = sums.find(name); found != sums.end())
+      record.scores.emplace_back(name, found->second.first / static_cast<double>(found->second.second));
+  return record;
+}
+
+}  // namespace
+
+std::optional<TrainingRecord> read_training(const std::string& directory) {
+  const std::string path = (std::filesystem::path(directory) / "training.json").string();
+  std::error_code ignored;
+  if (directory.empty() || !std::filesystem::exists(path, ignored)) return std::nullopt;
+  try {
+    const Json json = parse_json(read_text_file(path, kMostBytes), path);
+    if (!json.is_object()) throw Error(ErrorCode::kFormat, "it holds no JSON object");
+    return parse_training(json);
+  } catch (const Error& problem) {
+    TrainingRecord broken;
+    broken.problem = problem.what();
+    return broken;
+  }
+}
+
+}  // namespace sala::eval
