@@ -23,6 +23,7 @@ void run_sample(const RunPlan& plan, const Cell& cell, int64_t index, const Runn
   prompt.insert(prompt.end(), sample.prompt_ids.begin(), sample.prompt_ids.end());
   if (prompt.empty()) throw Error(ErrorCode::kInternal, "sample '{}' has an empty prompt", sample.id);
   const auto prompt_tokens = static_cast<int64_t>(prompt.size());
+  check_select(plan.select, plan.model_name, plan.model, prompt_tokens);
   AnswerProbe probe(sample.evidence, static_cast<int64_t>(plan.prefix.size()), prompt_tokens);
   EngineRequest request;
   request.prompt = prompt;

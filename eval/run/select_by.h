@@ -25,7 +25,7 @@ std::string select_sentence(SelectBy by);
 // Throws Error{kUnsupported} when evidence is needed and the sample has none.
 SelectionPolicy policy_for(SelectBy by, const tasks::Sample& sample, int64_t shift, uint64_t seed);
 
-// Throws Error{kUsage} when the choice would change nothing: no layer selects, or prompts of `tokens` run dense.
+// Throws Error{kUsage} when the choice would change nothing: no layer selects, or a prompt of `tokens` tokens runs dense.
 void check_select(SelectBy by, const std::string& model, const ModelConfig& config, int64_t tokens);
 
 }  // namespace sala::eval

@@ -75,8 +75,7 @@ class InfLlmV2 final : public Mixer {
     return Workspace::round_up(blocks * layer_.heads() * layer_.head_dim() * kFloat) +
            Workspace::round_up(blocks * layer_.kv_heads() * sparse_.slots() * static_cast<int64_t>(sizeof(int32_t)));
   }
-  // `listed` holds the policy's blocks and must outlive the result.
-  ops::SelectParams select_params(bool bf16, const SelectionPolicy* policy, std::vector<int32_t>& listed) const;
+  ops::SelectParams select_params(bool bf16, const MixerInput& in) const;
   // q: [H, D] of the first token of the block that starts at `position`, of this call or kept from an earlier one.
   void leader(const MixerContext& context, const MixerInput& in, const State& state, int64_t position,
               TensorView<float, 3> q) const;
@@ -105,7 +104,7 @@ StateBytes InfLlmV2::state_bytes(int64_t max_tokens) const {
   return bytes;
 }
 
-ops::SelectParams InfLlmV2::select_params(bool bf16, const SelectionPolicy* policy, std::vector<int32_t>& listed) const {
+ops::SelectParams InfLlmV2::select_params(bool bf16, const MixerInput& in) const {
   ops::SelectParams params;
   params.block_size = sparse_.block_size;
   params.kernel_size = sparse_.kernel_size;
@@ -117,15 +116,14 @@ ops::SelectParams InfLlmV2::select_params(bool bf16, const SelectionPolicy* poli
   params.exact_lse = exact_lse_;
   params.bf16 = bf16;
   using Kind = SelectionPolicy::Kind;
-  if (policy == nullptr || policy->kind == Kind::kLearned) return params;
-  if (policy->kind == Kind::kRandom) {
+  const Kind kind = in.policy == nullptr ? Kind::kLearned : in.policy->kind;
+  if (kind == Kind::kForceIn) params.rule = ops::SelectRule::kInclude;
+  if (kind == Kind::kForceOut) params.rule = ops::SelectRule::kExclude;
+  if (kind == Kind::kForceIn || kind == Kind::kForceOut) params.listed = in.policy_blocks;
+  if (kind == Kind::kRandom) {
     params.rule = ops::SelectRule::kRandom;
-    params.seed = stable_hash("layer " + std::to_string(index_), policy->seed);
-    return params;
+    params.seed = stable_hash("layer " + std::to_string(index_), in.policy->seed);
   }
-  params.rule = policy->kind == Kind::kForceIn ? ops::SelectRule::kInclude : ops::SelectRule::kExclude;
-  listed = policy->blocks(sparse_.block_size);
-  params.listed = listed;
   return params;
 }
 
@@ -149,8 +147,7 @@ void InfLlmV2::keep_leader(const MixerContext& context, const MixerInput& in, St
 // that of all its queries: causal, and the same for any split into calls.
 void InfLlmV2::select(const MixerContext& context, const MixerInput& in, const State& state, TensorView<const float, 3> q,
                       TensorView<int32_t, 3> blocks) const {
-  std::vector<int32_t> listed;
-  ops::SelectParams params = select_params(context.bf16, in.policy, listed);
+  ops::SelectParams params = select_params(context.bf16, in);
   const int64_t first = in.first_position + in.first_needed_row, R = q.extent[0], block = sparse_.block_size;
   if (!per_block_)
     return ops::select_blocks(context.kernels, q, state.fine->keys, state.coarse->keys, first, params, blocks);
@@ -216,8 +213,7 @@ void InfLlmV2::forward(const MixerContext& context, const MixerInput& in, MixerS
 
 // The probed queries are made once more, one at a time: the same bytes, whatever else this call computes.
 void InfLlmV2::report(const MixerContext& context, const MixerInput& in, const State& state) const {
-  std::vector<int32_t> listed;
-  const ops::SelectParams params = select_params(context.bf16, in.policy, listed);
+  const ops::SelectParams params = select_params(context.bf16, in);
   for (int64_t t = 0; t < in.x.extent[0]; ++t) {
     const int64_t position = in.first_position + t, num_blocks = position / sparse_.block_size + 1;
     if (!in.probe->wants(position)) continue;

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -69,6 +70,7 @@ struct MixerInput {
   int64_t total_tokens = 0;                 // what the dense_len rule looks at (spec 4.1)
   SelectionProbe* probe = nullptr;          // may be null
   const SelectionPolicy* policy = nullptr;  // null = learned
+  std::span<const int32_t> policy_blocks;   // policy->blocks(block_size), made once a sequence
 };
 
 // Shared by the layers of one session.

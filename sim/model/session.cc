@@ -44,6 +44,7 @@ struct Session::Impl {
   int64_t position = 0, prompt_tokens = 0;
   SelectionProbe* probe = nullptr;
   SelectionPolicy policy;
+  std::vector<int32_t> policy_blocks;
   HiddenHook hidden_hook;
 };
 
@@ -105,7 +106,8 @@ void Session::Impl::forward(std::span<const int32_t> ids, int64_t total_tokens, 
     const LayerWeights& layer_weights = weights.layers[static_cast<std::size_t>(i)];
     ops::rms_norm(context.kernels, hidden, vector_view(layer_weights.input_norm), static_cast<float>(config.rms_norm_eps),
                   context.bf16, normalised);
-    layer(static_cast<int>(i), {normalised, position, skipped, total_tokens, probe, &policy}, hidden.slice(skipped, T));
+    layer(static_cast<int>(i), {normalised, position, skipped, total_tokens, probe, &policy, policy_blocks},
+          hidden.slice(skipped, T));
     if (hidden_hook) hidden_hook(static_cast<int>(i), position, hidden);
   }
   position += T;
@@ -185,6 +187,7 @@ void Session::set_selection(const SelectionPolicy& policy) {
   if (policy.kind != SelectionPolicy::Kind::kLearned && !impl_->config.uses("minicpm4"))
     throw Error(ErrorCode::kConfig, "Session::set_selection: no layer of this model selects blocks, nothing can be forced");
   impl_->policy = policy;
+  impl_->policy_blocks = policy.blocks(impl_->config.sparse_config.block_size);
 }
 
 void Session::set_probe(SelectionProbe* probe) { impl_->probe = probe; }

@@ -65,6 +65,7 @@ TEST_F(Runner, APolicyIsMadeOfTheEvidenceBehindThePrefix) {
     RunPlan plan = plan_;
     plan.select = by;
     plan.seed = seed;
+    plan.model.sparse_config.dense_len = 0;
     const std::string name = select_name(by) + std::to_string(seed);
     RunDirectory directory = RunDirectory::begin(folder_.file(name), plan, "now");
     FakeEngine engine(1);
@@ -88,6 +89,14 @@ TEST_F(Runner, APolicyIsMadeOfTheEvidenceBehindThePrefix) {
   EXPECT_TRUE(random[0].spans.empty());
   for (const auto& policy : other) seeds.insert(policy.seed);
   EXPECT_EQ(seeds.size(), random.size() + other.size()) << "one for each sample and seed";
+  RunPlan dense = plan_;
+  dense.select = SelectBy::kOracle;
+  dense.model.sparse_config.dense_len = 250;  // one prompt of 256 - 8 tokens and BOS is shorter
+  RunDirectory directory = RunDirectory::begin(folder_.file("dense"), dense, "now");
+  FakeEngine engine(1);
+  expect_error(ErrorCode::kUsage, {"--select oracle", "shorter than 250 tokens dense"},
+               [&] { run(directory, dense, engine); });
+  EXPECT_EQ(engine.calls, 0);
   tasks::Sample bare;
   bare.id = "bare";
   expect_error(ErrorCode::kUnsupported, {"--select oracle", "'bare'"}, [&] { policy_for(SelectBy::kOracle, bare, 1, 42); });

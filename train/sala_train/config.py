@@ -43,7 +43,10 @@ class ModelConfig:
 
     @staticmethod
     def load(path: str | Path) -> "ModelConfig":
-        return ModelConfig(json.loads(Path(path).read_text()))
+        config = ModelConfig(json.loads(Path(path).read_text()))
+        if config.lab("select_per", "token") != "token":
+            raise ValueError(f"{path}: sala_lab.select_per is {config.lab('select_per')!r}; here every query selects for itself")
+        return config
 
     def __getattr__(self, name: str) -> Any:  # released field names, read straight from config.json
         try:
@@ -61,10 +64,9 @@ class ModelConfig:
 
     def slopes(self, layer: int) -> list[float]:
         """Of each head, for all layers or layer by layer."""
-        given, heads = self.lab("lightning_slopes"), self.lightning_nh
-        if not given:
-            return alibi_slopes(heads)
-        return given if len(given) == heads else given[layer * heads : (layer + 1) * heads]
+        given, heads = self.lab("lightning_slopes") or alibi_slopes(self.lightning_nh), self.lightning_nh
+        own = given if len(given) == heads else given[layer * heads : (layer + 1) * heads]
+        return [slope * self.lab("decay_scale", 1.0) for slope in own]
 
     @property
     def lightning_scale_value(self) -> float:
