@@ -71,6 +71,12 @@ int64_t needle_token_depth(int64_t context_length, double depth) {
 double nolima_depth(int index) { return 100.0 * index / (kNolimaDepths - 1) / 100.0; }
 
 BookTokens tokenize_book(std::string text, const Tokenizer& tokenizer, Mode mode) {
+  if (mode == Mode::kUpstream)
+    if (const std::string lossy = round_trip_difference(tokenizer); !lossy.empty())
+      throw Error(ErrorCode::kUsage,
+                  "NoLiMa's mode upstream cuts the haystack by decoding, and the {} tokenizer does not give texts back: {}; "
+                  "use mode fixed or another tokenizer",
+                  tokenizer.kind(), lossy);
   BookTokens book;
   book.text = std::move(text);
   tokenizer.encode_into(book.text, book.ids, book.offsets);

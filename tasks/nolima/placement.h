@@ -24,7 +24,7 @@ struct BookTokens {
 };
 
 // In upstream mode a token holds a newline when its own decoding does; in fixed mode when its bytes in the text do (tokens
-// that merge ".\n\n" then cannot move P).
+// that merge ".\n\n" then cannot move P). Throws Error{kUsage} in upstream mode for a tokenizer that does not round-trip.
 BookTokens tokenize_book(std::string text, const Tokenizer& tokenizer, Mode mode);
 
 // The window of C tokens around the newline at which the needle goes: text = pre + " " + needle + "\n" + post.

@@ -55,6 +55,17 @@ TEST_F(OpenTokenizer, ByNameFileAndModelDirectory) {
   EXPECT_EQ(open_tokenizer(folder_.string())->encode("ab ab").size(), 2u);
 }
 
+TEST_F(OpenTokenizer, RoundTripsAreProbed) {
+  EXPECT_EQ(round_trip_difference(*open_tokenizer("byte")), "");
+  EXPECT_EQ(round_trip_difference(*open_tokenizer(SALA_SOURCE_DIR "/models/tokenizer.model")), "");
+  EXPECT_EQ(round_trip_difference(*open_tokenizer("whitespace")), "it cannot decode");
+  ModelText model = small(2);
+  EXPECT_EQ(round_trip_difference(*open_tokenizer(write("exact.model", model.bytes()))), "");
+  model.remove_extra = true;  // a run of spaces becomes one
+  EXPECT_EQ(round_trip_difference(*open_tokenizer(write("squeezing.model", model.bytes()))),
+            "' \"x\".\\nEnd' comes back as '\"x\".\\nEnd'");
+}
+
 TEST_F(OpenTokenizer, RefusesWhatIsNotThere) {
   EXPECT_EQ(code_of("no-such-tokenizer"), ErrorCode::kUsage);
   EXPECT_EQ(code_of(""), ErrorCode::kUsage);

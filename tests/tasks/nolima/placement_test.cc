@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "sala/core/error.h"
+#include "tasks/nolima/nolima.h"
 
 namespace sala::tasks {
 namespace {
@@ -17,6 +18,45 @@ const Tokenizer& characters() {
 
 Placement place(Mode mode, int64_t context_length, double depth, int64_t shift = 0) {
   return place_needle(tokenize_book(kBook, characters(), mode), "toy", characters(), mode, context_length, depth, shift);
+}
+
+// Gives every text back in small letters.
+class Lowercasing final : public Tokenizer {
+ public:
+  std::string kind() const override { return "lowercasing"; }
+  std::string hash() const override { return "0123456789abcdef"; }
+  int64_t vocab_size() const override { return characters().vocab_size(); }
+  std::vector<int32_t> encode(std::string_view text) const override {
+    std::vector<int32_t> ids = characters().encode(text);
+    for (int32_t& id : ids) id += id >= 'A' && id <= 'Z' ? 'a' - 'A' : 0;
+    return ids;
+  }
+  std::vector<int32_t> encode_with_offsets(std::string_view text, std::vector<int64_t>& offsets) const override {
+    characters().encode_with_offsets(text, offsets);
+    return encode(text);
+  }
+  std::string decode(const std::vector<int32_t>& ids) const override { return characters().decode(ids); }
+};
+
+TEST(NolimaPlacement, UpstreamRefusesATokenizerThatDoesNotRoundTrip) {
+  const Lowercasing lossy;
+  SampleRequest request;
+  request.length = 4096;
+  const Sample fixed = nolima_task().make_sample(request, lossy);
+  EXPECT_NE(fixed.prompt().find("Use the information"), std::string::npos) << "fixed mode cuts the text itself";
+  EXPECT_EQ(fixed.prompt_ids, lossy.encode(fixed.prompt()));
+  request.mode = Mode::kUpstream;
+  try {
+    nolima_task().make_sample(request, lossy);
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUsage);
+    EXPECT_NE(std::string(error.what())
+                  .find("the lowercasing tokenizer does not give texts back: 'The Quick fo' comes back "
+                        "as 'the quick fo'; use mode fixed"),
+              std::string::npos)
+        << error.what();
+  }
 }
 
 TEST(NolimaPlacement, NewlinesBeginWithZero) {

@@ -37,4 +37,8 @@ class Tokenizer {
 // Error{kUsage} for an unknown name, Error{kIo} / Error{kFormat} for a file that cannot be used.
 std::unique_ptr<Tokenizer> open_tokenizer(const std::string& name_or_path);
 
+// What decode(encode(x)) makes of a fixed text with capitals, digits, an accent, a ligature, runs of spaces and of newlines:
+// "'Quick' comes back as 'quick'", or that there is no decoding; empty when the text comes back as it was.
+std::string round_trip_difference(const Tokenizer& tokenizer);
+
 }  // namespace sala
