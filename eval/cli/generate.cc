@@ -143,6 +143,7 @@ void add_certificate(Json& line, const tasks::Task& task, const tasks::Sample& s
   line["max_length"] = request.length;
   line["fill"] = static_cast<double>(tokens + sample.tokens_to_generate) / static_cast<double>(request.length);
   line["prompt_tokens"] = tokens;
+  line["template_tokens"] = sample.template_tokens;
   line["tokens_to_generate"] = sample.tokens_to_generate;
   line["evidence"] = evidence_json(sample);
 }
@@ -305,6 +306,11 @@ void add_generate_command(CLI::App& app, const std::function<std::string()>& mod
     if (models_folder && options->tokenizer == kFamilyTokenizer && !std::ifstream(kFamilyTokenizer).good())
       options->tokenizer = models_folder() + "/tokenizer.model";
     const auto tokenizer = open_tokenizer(options->tokenizer);
+    if (const std::string lossy = round_trip_difference(*tokenizer); !lossy.empty() && !options->quiet)
+      fmt::print(
+          stderr,
+          "generate: the {} tokenizer does not give texts back ({}): samples are exact, texts decoded with it are not\n",
+          tokenizer->kind(), lossy);
     if (options->tokens) return generate_tokens(*options, *tokenizer);
     generate_jsonl(*options, *tokenizer, *open_user_files(options->user, "generate", options->quiet));
   });

@@ -37,6 +37,9 @@ void finish(Sample& sample, MrcrRow row, const TokenOffsets& offsets) {
   evidence.key = row.messages[desired].content;
   evidence.value = reply;
   sample.evidence.push_back(std::move(evidence));
+  // The conversation is the haystack; the last message asks.
+  const size_t asked = render_message(row.messages.back().role, row.messages.back().content).size();
+  sample.template_tokens = static_cast<int64_t>(sample.prompt_ids.size()) - (token_of(sample.input.size() - asked - 1) + 1);
   sample.outputs = {row.answer};
   sample.messages = std::move(row.messages);
   sample.answer_prefix = kMrcrAnswerPrefix;

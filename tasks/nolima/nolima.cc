@@ -83,7 +83,7 @@ struct NolimaTask::Draft {
   int64_t context_length = 0;
   double depth = 0;
   std::string prompt;
-  size_t needle_at = 0;  // byte of the prompt
+  size_t needle_at = 0, haystack_at = 0, haystack_size = 0;  // bytes of the prompt
 };
 
 NolimaCell nolima_cell(int64_t index, int64_t pairs, int64_t books) {
@@ -177,7 +177,9 @@ void NolimaTask::place(const SampleRequest& request, const Tokenizer& tokenizer,
     needle_at = haystack.find(draft.needle, needle_at);
   }
   draft.prompt = fill_template(*draft.from, haystack, draft.pair->question);
-  draft.needle_at = draft.prompt.find(haystack) + needle_at;
+  draft.haystack_at = draft.prompt.find(haystack);
+  draft.haystack_size = haystack.size();
+  draft.needle_at = draft.haystack_at + needle_at;
 }
 
 // fixed mode: the longest window whose prompt and answer budget fit the length.
@@ -232,6 +234,9 @@ Sample NolimaTask::make_sample(const SampleRequest& request, const Tokenizer& to
   evidence.key = made.pair->id;
   evidence.value = made.gold[0];
   sample.evidence.push_back(std::move(evidence));
+  sample.template_tokens =
+      static_cast<int64_t>(sample.prompt_ids.size()) - (token_of(made.haystack_at + made.haystack_size - 1) + 1 -
+                                                        token_of(made.prompt.find_first_not_of(' ', made.haystack_at)));
   sample.input = std::move(made.prompt);
   return sample;
 }

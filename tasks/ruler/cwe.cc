@@ -245,14 +245,16 @@ Sample CweTask::fixed_sample(const SampleRequest& request, const Tokenizer& toke
       throw_too_short(name(), request.length, tokenizer.count(built.text), kTokensToGenerate);
     return built;
   });
-  const std::vector<std::string> answers(list->words().begin(), list->words().begin() + kCweCommon);
-  std::vector<EvidenceBytes> evidence;
+  RulerText made;
+  made.outputs.assign(list->words().begin(), list->words().begin() + kCweCommon);
   for (size_t i = 0; i < tokens.marks.size(); i += 3) {
-    const std::string& word = answers[static_cast<size_t>(tokens.marks[i + 2])];
-    evidence.push_back({tokens.marks[i], tokens.marks[i + 1], word, word});
+    const std::string& word = made.outputs[static_cast<size_t>(tokens.marks[i + 2])];
+    made.evidence.push_back({tokens.marks[i], tokens.marks[i + 1], word, word});
   }
-  const int64_t prefix = find_answer_prefix(tokens.text, cwe_text().answer_prefix);
-  return finish_sample(*this, request, std::move(tokens), prefix, answers, evidence);
+  made.haystack_begin = static_cast<int64_t>(frame.before.size());
+  made.haystack_end = static_cast<int64_t>(tokens.text.size() - frame.after.size());
+  made.prefix_at = find_answer_prefix(tokens.text, cwe_text().answer_prefix);
+  return finish_sample(*this, request, std::move(tokens), std::move(made));
 }
 
 }  // namespace

@@ -84,13 +84,16 @@ Sample FweTask::fixed_sample(const SampleRequest& request, const Tokenizer& toke
     }
     return built;
   });
-  std::vector<EvidenceBytes> evidence;
+  RulerText made;
   for (size_t i = 0; i < tokens.marks.size(); i += 3) {
     const std::string& word = words[static_cast<size_t>(tokens.marks[i + 2])];
-    evidence.push_back({tokens.marks[i], tokens.marks[i + 1], word, word});
+    made.evidence.push_back({tokens.marks[i], tokens.marks[i + 1], word, word});
   }
-  const int64_t prefix = find_answer_prefix(tokens.text, fwe_text().answer_prefix);
-  return finish_sample(*this, request, std::move(tokens), prefix, {words[1], words[2], words[3]}, evidence);
+  made.outputs = {words[1], words[2], words[3]};
+  made.haystack_begin = static_cast<int64_t>(fwe_text().header.size());
+  made.haystack_end = static_cast<int64_t>(tokens.text.size() - after.size());
+  made.prefix_at = find_answer_prefix(tokens.text, fwe_text().answer_prefix);
+  return finish_sample(*this, request, std::move(tokens), std::move(made));
 }
 
 }  // namespace

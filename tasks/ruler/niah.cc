@@ -326,6 +326,8 @@ Sample NiahTask::make_sample(const SampleRequest& request, const Tokenizer& toke
     evidence.value_token = fitted.tokens_of(value_end - needle.value.size(), value_end).begin;
     sample.evidence.push_back(std::move(evidence));
   }
+  sample.template_tokens = fitted.tokens_beside(
+      parts.text.header.size(), fitted.text.size() - parts.text.question.size() - parts.text.answer_prefix.size());
   sample.prompt_ids = std::move(fitted.ids);
   sample.answer_prefix = parts.text.answer_prefix;
   sample.input = std::move(fitted.text);

@@ -244,11 +244,14 @@ Sample QaTask::fixed_sample(const SampleRequest& request, const Tokenizer& token
                 "{}: {} holds {} documents, which make {} tokens of prompt with this question; length {} would repeat them "
                 "(mode upstream does)",
                 name(), source->title(), queue.size(), tokens.tokens(), request.length);
-  std::vector<EvidenceBytes> evidence;
+  RulerText made;
   for (size_t i = 0; i < tokens.marks.size(); i += 2)
-    evidence.push_back({tokens.marks[i], tokens.marks[i + 1], question.question, question.answers[0]});
-  const int64_t prefix = static_cast<int64_t>(tokens.text.size() - text.answer_prefix.size());
-  return finish_sample(*this, request, std::move(tokens), prefix, question.answers, evidence);
+    made.evidence.push_back({tokens.marks[i], tokens.marks[i + 1], question.question, question.answers[0]});
+  made.outputs = question.answers;
+  made.prefix_at = static_cast<int64_t>(tokens.text.size() - text.answer_prefix.size());
+  made.haystack_begin = static_cast<int64_t>(text.header.size());
+  made.haystack_end = made.prefix_at - static_cast<int64_t>(text.question.size());
+  return finish_sample(*this, request, std::move(tokens), std::move(made));
 }
 
 }  // namespace

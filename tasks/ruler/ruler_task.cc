@@ -12,16 +12,17 @@ int64_t find_answer_prefix(std::string_view prompt, std::string_view answer_pref
   return static_cast<int64_t>(at);
 }
 
-Sample finish_sample(const Task& task, const SampleRequest& request, Tokenized tokens, int64_t prefix_at,
-                     std::vector<std::string> outputs, const std::vector<EvidenceBytes>& evidence) {
+Sample finish_sample(const Task& task, const SampleRequest& request, Tokenized tokens, RulerText text) {
   Sample sample;
   sample.task = task.name();
   sample.request = request;
   sample.id = sample_id(task, request);
   sample.tokens_to_generate = task.tokens_to_generate();
-  sample.outputs = std::move(outputs);
-  sample.evidence.reserve(evidence.size());
-  for (const EvidenceBytes& bytes : evidence) {
+  sample.outputs = std::move(text.outputs);
+  sample.template_tokens =
+      tokens.tokens_beside(static_cast<size_t>(text.haystack_begin), static_cast<size_t>(text.haystack_end));
+  sample.evidence.reserve(text.evidence.size());
+  for (const EvidenceBytes& bytes : text.evidence) {
     const FittedPrompt::Span span = tokens.tokens_of(static_cast<size_t>(bytes.begin), static_cast<size_t>(bytes.end));
     Evidence found;
     found.token_begin = span.begin;
@@ -37,9 +38,9 @@ Sample finish_sample(const Task& task, const SampleRequest& request, Tokenized t
     sample.evidence.push_back(std::move(found));
   }
   sample.prompt_ids = std::move(tokens.ids);
-  sample.answer_prefix = tokens.text.substr(static_cast<size_t>(prefix_at));
+  sample.answer_prefix = tokens.text.substr(static_cast<size_t>(text.prefix_at));
   sample.input = std::move(tokens.text);
-  sample.input.resize(static_cast<size_t>(prefix_at));
+  sample.input.resize(static_cast<size_t>(text.prefix_at));
   return sample;
 }
 

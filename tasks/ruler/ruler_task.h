@@ -20,7 +20,8 @@ struct EvidenceBytes {
 // A prompt before it is tokenized.
 struct RulerText {
   std::string prompt;
-  int64_t prefix_at = 0;  // the answer prefix begins here
+  int64_t haystack_begin = 0, haystack_end = 0;  // its bytes; needles and documents included, solved examples not
+  int64_t prefix_at = 0;                         // the answer prefix begins here
   std::vector<std::string> outputs;
   std::vector<EvidenceBytes> evidence;
 };
@@ -29,9 +30,8 @@ struct RulerText {
 // prefix.
 int64_t find_answer_prefix(std::string_view prompt, std::string_view answer_prefix);
 
-// Fills every field of a sample. `tokens` holds the prompt.
-Sample finish_sample(const Task& task, const SampleRequest& request, Tokenized tokens, int64_t prefix_at,
-                     std::vector<std::string> outputs, const std::vector<EvidenceBytes>& evidence);
+// Fills every field of a sample. `tokens` holds the prompt, in place of text.prompt.
+Sample finish_sample(const Task& task, const SampleRequest& request, Tokenized tokens, RulerText text);
 
 // Throws Error{kUsage} that says the smallest length.
 [[noreturn]] void throw_too_short(std::string_view task, int64_t length, int64_t smallest_prompt,

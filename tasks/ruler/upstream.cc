@@ -76,7 +76,7 @@ Sample UpstreamStream::next() {
   request_.index = index_;
   Tokenized tokens;
   RulerText text = draw(tokens);
-  return finish_sample(task_, request_, std::move(tokens), text.prefix_at, std::move(text.outputs), text.evidence);
+  return finish_sample(task_, request_, std::move(tokens), std::move(text));
 }
 
 }  // namespace

@@ -177,10 +177,12 @@ RulerText UpstreamNiah::generate(int64_t size, int64_t) {
   PyRandom(seed_).shuffle(needles);
   RulerText text;
   text.prompt = niah_text(spec_.value_kind, "", spec_.queries * spec_.values == 1).header;
+  text.haystack_begin = static_cast<int64_t>(text.prompt.size());
   if (spec_.haystack == Haystack::kEssay)
     append_essay(text, needles, size);
   else
     append_lines(text, needles, size);
+  text.haystack_end = static_cast<int64_t>(text.prompt.size());
   std::vector<std::string> asked;
   for (const int64_t k : random_.sample(num_keys, spec_.queries)) {
     asked.push_back(names[static_cast<size_t>(k)]);

@@ -99,6 +99,7 @@ RulerText UpstreamQa::generate(int64_t size, int64_t index) {
   const auto& support = question.support.empty() ? question.gold : question.support;
   RulerText text;
   text.prompt = frame.header;
+  text.haystack_begin = static_cast<int64_t>(text.prompt.size());
   for (size_t i = 0; i < documents.size(); ++i) {
     if (i > 0) text.prompt += "\n\n";
     const auto begin = static_cast<int64_t>(text.prompt.size());
@@ -107,6 +108,7 @@ RulerText UpstreamQa::generate(int64_t size, int64_t index) {
     if (std::find(support.begin(), support.end(), documents[i]) != support.end())
       text.evidence.push_back({begin, static_cast<int64_t>(text.prompt.size()), question.question, question.answers[0]});
   }
+  text.haystack_end = static_cast<int64_t>(text.prompt.size());
   text.prompt += frame.question + frame.answer_prefix;
   text.prefix_at = find_answer_prefix(text.prompt, frame.answer_prefix);
   text.outputs = question.answers;

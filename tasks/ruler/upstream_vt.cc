@@ -40,8 +40,10 @@ class ChainTexts : public UpstreamSource {
     const VtText frame = vt_text(chain.value, lines);
     RulerText text;
     text.prompt = frame.header;
+    text.haystack_begin = static_cast<int64_t>(text.prompt.size());
     append_vt_context(text.prompt, chain, positions, size);
-    int64_t at = static_cast<int64_t>(frame.header.size());
+    text.haystack_end = static_cast<int64_t>(text.prompt.size());
+    int64_t at = text.haystack_begin;
     for (size_t i = 0; i < chain.lines.size(); ++i) {
       at = static_cast<int64_t>(text.prompt.find(chain.lines[i], static_cast<size_t>(at)));
       text.evidence.push_back({at, at + static_cast<int64_t>(chain.lines[i].size()), chain.value, chain.names[i]});
@@ -87,7 +89,7 @@ class UpstreamVt final : public UpstreamSource {
     example += "\n";
     const auto shift = static_cast<int64_t>(example.size());
     text.prompt.insert(0, example);
-    text.prefix_at += shift;
+    text.prefix_at += shift, text.haystack_begin += shift, text.haystack_end += shift;
     for (EvidenceBytes& bytes : text.evidence) bytes.begin += shift, bytes.end += shift;
     return text;
   }

@@ -36,7 +36,9 @@ class UpstreamCwe final : public UpstreamSource {
     const std::vector<std::string> words = draw_words(size);
     const auto answers = static_cast<int32_t>(std::min(size, kCweCommon));
     std::vector<int64_t> marks;
+    text.haystack_begin = static_cast<int64_t>(text.prompt.size());
     append_cwe_list(text.prompt, words, entries(size, counts_.common, counts_.uncommon), answers, &marks);
+    text.haystack_end = static_cast<int64_t>(text.prompt.size());
     for (size_t i = 0; i < marks.size(); i += 3) {
       const std::string& word = words[static_cast<size_t>(marks[i + 2])];
       text.evidence.push_back({marks[i], marks[i + 1], word, word});
@@ -126,7 +128,9 @@ RulerText UpstreamFwe::text(const std::vector<std::string>& vocabulary, int64_t 
   RulerText made;
   made.prompt = fwe_text().header;
   std::vector<int64_t> marks;
+  made.haystack_begin = static_cast<int64_t>(made.prompt.size());
   append_fwe_words(made.prompt, vocabulary, entries, counts, kFweMostSpans, marks);
+  made.haystack_end = static_cast<int64_t>(made.prompt.size());
   for (size_t i = 0; i < marks.size(); i += 3) {
     const std::string& word = vocabulary[static_cast<size_t>(marks[i + 2])];
     made.evidence.push_back({marks[i], marks[i + 1], word, word});

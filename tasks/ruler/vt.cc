@@ -111,17 +111,21 @@ Sample VtTask::fixed_sample(const SampleRequest& request, const Tokenizer& token
       while (sentences + 1 < kNoiseParts.size() && expected + part_tokens[sentences + 1] <= budget) ++sentences;
     return Built{prompt(request, parts, units, sentences), expected + part_tokens[sentences], {}};
   });
-  std::vector<EvidenceBytes> evidence;
-  size_t at = parts.example.size();
+  RulerText made;
+  made.haystack_begin = static_cast<int64_t>(parts.example.size() + 1 + parts.text.header.size());
+  made.haystack_end =
+      static_cast<int64_t>(tokens.text.size() - parts.text.question.size() - parts.text.answer_prefix.size());
+  auto at = static_cast<size_t>(made.haystack_begin);
   for (size_t i = 0; i < parts.chain.lines.size(); ++i) {
     at = tokens.text.find(parts.chain.lines[i], at);
     SALA_DCHECK(at != std::string::npos);
     const auto begin = static_cast<int64_t>(at);
-    evidence.push_back(
+    made.evidence.push_back(
         {begin, begin + static_cast<int64_t>(parts.chain.lines[i].size()), parts.chain.value, parts.chain.names[i]});
   }
-  const int64_t prefix = find_answer_prefix(tokens.text, parts.text.answer_prefix);
-  return finish_sample(*this, request, std::move(tokens), prefix, parts.chain.names, evidence);
+  made.outputs = parts.chain.names;
+  made.prefix_at = find_answer_prefix(tokens.text, parts.text.answer_prefix);
+  return finish_sample(*this, request, std::move(tokens), std::move(made));
 }
 
 }  // namespace

@@ -43,6 +43,11 @@ FittedPrompt::Span FittedPrompt::tokens_of(size_t begin, size_t end) const {
   return {offsets.before(offsets[first]), offsets.before(static_cast<int64_t>(end))};
 }
 
+int64_t FittedPrompt::tokens_beside(size_t begin, size_t end) const {
+  const Span span = tokens_of(begin, end);
+  return static_cast<int64_t>(ids.size()) - (span.end - span.begin);
+}
+
 void FittedPrompt::tokenize(const Tokenizer& tokenizer, int64_t expected) {
   const int64_t room = expected + expected / 64 + 64;  // a vector that has to grow doubles
   ids.reserve(static_cast<size_t>(room));

@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -111,6 +112,7 @@ TEST_F(Generate, NolimaRecords) {
                                               "max_length",
                                               "fill",
                                               "prompt_tokens",
+                                              "template_tokens",
                                               "tokens_to_generate",
                                               "evidence"}));
     EXPECT_EQ(line["corpora"], "nolima-own");
@@ -159,6 +161,41 @@ TEST_F(Generate, EveryTaskIsTheSameForAnyThreads) {
   }
 }
 
+// Words make it exact: what stands before and behind the haystack, whose ends are these.
+TEST_F(Generate, TemplateTokensAreThoseOfThePromptWithoutItsHaystack) {
+  const std::vector<std::array<std::string, 3>> ends = {{"niah", "afterwards.\n", "\nWhat "},
+                                                        {"vt", "the following text.\n\n", "\nQuestion: Find"},
+                                                        {"cwe", "appear most often.\n", "\nQuestion: What"},
+                                                        {"fwe", "appeared coded words. ", "\nQuestion: Do"},
+                                                        {"qa_1", "are given documents.\n\n", "\n\nAnswer the"},
+                                                        {"qa_2", "are given documents.\n\n", "\n\nAnswer the"},
+                                                        {"nolima", "book snippet:\n\n", "\n\nUse the"},
+                                                        {"mrcr", "", "User:\nPrepend "}};
+  const auto words = open_tokenizer("whitespace");
+  int checked = 0;
+  for (const auto& [group, begin, end] : ends)
+    for (const tasks::TaskInfo& info : tasks::resolve_tasks(group))
+      for (const tasks::Mode mode : {tasks::Mode::kFixed, tasks::Mode::kUpstream}) {
+        if (mode == tasks::Mode::kUpstream && info.group != "ruler") continue;
+        tasks::SampleRequest request;
+        request.length = 4096;
+        request.mode = mode;
+        const tasks::Sample sample = info.task->make_sample(request, *words);
+        const std::string prompt = sample.prompt();
+        const size_t from = begin.empty() ? 0 : prompt.rfind(begin) + begin.size(), to = prompt.rfind(end);
+        ASSERT_LT(from, to) << sample.id;
+        EXPECT_EQ(sample.template_tokens, words->count(prompt.substr(0, from)) + words->count(prompt.substr(to)))
+            << sample.id;
+        EXPECT_GT(sample.template_tokens, 10) << sample.id;
+        ++checked;
+      }
+  EXPECT_EQ(checked, 2 * 13 + 1 + 3);
+  EXPECT_EQ(
+      lines_of(output("--task fwe --len 1k --count 1")).at(0)["template_tokens"],
+      tasks::regenerate("ruler/fwe@1024#0!42", *open_tokenizer(std::string(SALA_SOURCE_DIR) + "/models/tokenizer.model"))
+          .template_tokens);
+}
+
 // Spec tasks 1.9.
 TEST_F(Generate, FieldsOfALine) {
   const auto tokenizer = open_tokenizer(std::string(SALA_SOURCE_DIR) + "/models/tokenizer.model");
@@ -170,10 +207,26 @@ TEST_F(Generate, FieldsOfALine) {
     const Json& line = lines[i];
     std::vector<std::string> keys;
     for (const auto& [key, value] : line.items()) keys.push_back(key);
-    EXPECT_EQ(keys, (std::vector<std::string>{"index", "input", "outputs", "length", "length_w_model_temp", "answer_prefix",
-                                              "token_position_answer", "answer_char", "id", "mode", "samples_version",
-                                              "corpora", "tokenizer", "seed", "max_length", "fill", "prompt_tokens",
-                                              "tokens_to_generate", "evidence"}));
+    EXPECT_EQ(keys, (std::vector<std::string>{"index",
+                                              "input",
+                                              "outputs",
+                                              "length",
+                                              "length_w_model_temp",
+                                              "answer_prefix",
+                                              "token_position_answer",
+                                              "answer_char",
+                                              "id",
+                                              "mode",
+                                              "samples_version",
+                                              "corpora",
+                                              "tokenizer",
+                                              "seed",
+                                              "max_length",
+                                              "fill",
+                                              "prompt_tokens",
+                                              "template_tokens",
+                                              "tokens_to_generate",
+                                              "evidence"}));
     EXPECT_EQ(line["mode"], "fixed");
     EXPECT_EQ(line["tokenizer"], tokenizer->hash());
     EXPECT_DOUBLE_EQ(line["fill"], line["length"].get<double>() / line["max_length"].get<double>());
@@ -204,6 +257,22 @@ TEST_F(Generate, TheSameBytesForAnyThreadsAndAnyPart) {
   const std::string part = output("--task niah_multikey_2 --len 1k --first 4 --count 5 --threads 2");
   EXPECT_NE(one.find(part), std::string::npos);
   EXPECT_EQ(lines_of(part)[0]["index"], 4);
+}
+
+TEST_F(Generate, ATokenizerThatDoesNotRoundTripIsSaid) {
+  const auto said = [&](const std::string& words) {
+    CLI::App app("test");
+    add_generate_command(app);
+    testing::internal::CaptureStderr();
+    app.parse("generate --task niah_single_1 --len 1k --count 1 --out " + (folder_ / "out").string() + " " + words);
+    return testing::internal::GetCapturedStderr();
+  };
+  EXPECT_EQ(
+      said("--tokenizer whitespace"),
+      "generate: the whitespace tokenizer does not give texts back (it cannot decode): samples are exact, texts decoded "
+      "with it are not\n");
+  EXPECT_EQ(said("--tokenizer whitespace --quiet"), "");
+  EXPECT_EQ(said("--tokenizer byte"), "");
 }
 
 TEST_F(Generate, TrainingSplitSamplesHaveTheirOwnIds) {

@@ -70,7 +70,8 @@ struct Sample {
   std::vector<Evidence> evidence;
   std::vector<int32_t> prompt_ids;  // encode(input + answer_prefix)
   int64_t tokens_to_generate = 0;
-  int64_t window_tokens = 0;  // NoLiMa's context_length: tokens of the book around the needle; 0 in other tasks
+  int64_t template_tokens = 0;  // of the prompt that hold no byte of the haystack: instructions, solved examples, question
+  int64_t window_tokens = 0;    // NoLiMa's context_length: tokens of the book around the needle; 0 in other tasks
   std::string prompt() const { return input + answer_prefix; }
 };
 
