@@ -38,7 +38,7 @@ def main() -> None:
             generate(args.out / f"stage{index}_{length}.tok", ",".join(weights), length, stage.rows(length), recipe.data_seed + index,
                      "--weights", ",".join(f"{task}={weight}" for task, weight in weights.items()))
     for length, rows in zip(recipe.validation.get("lengths", []), recipe.validation.get("rows", []), strict=True):
-        for task in recipe.weights(length):  # train split, a seed of its own: the evaluation split stays unseen
+        for task in recipe.weights(length, as_evaluated=True):  # train split, a seed of its own: the evaluation split stays unseen
             generate(args.out / f"valid_{task}_{length}.tok", task, length, rows, recipe.data_seed + 7919, "--as-evaluated")
 
 

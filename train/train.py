@@ -16,45 +16,17 @@ from pathlib import Path
 
 import torch
 import torch._dynamo
-import torch.nn.functional as F
 from safetensors.torch import load_file
-
-SHORTEST_PROBED = 512  # tokens; the selection loss needs blocks to choose among
 
 sys.path.insert(0, str(Path(__file__).parent))
 from sala_train.config import ModelConfig  # noqa: E402
 from sala_train.data import PackedTokens  # noqa: E402
 from sala_train.export import export  # noqa: E402
+from sala_train.loss import answer_loss  # noqa: E402
 from sala_train.model import SalaForCausalLM, SoftmaxMixer, initialise  # noqa: E402
+from sala_train.optim import Optimizers  # noqa: E402
 from sala_train.recipe import Recipe, Stage  # noqa: E402
 from sala_train.validation import selection_recall, validate  # noqa: E402
-
-
-def answer_loss(model: SalaForCausalLM, ids: torch.Tensor, mask: torch.Tensor, recipe: Recipe) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean cross-entropy over answer tokens, + recipe.question_loss times that over the recipe.question_tokens before each answer,
-    + recipe.selection_loss times the selection loss. Returns it with the share of answer tokens that argmax gets.
-
-    Only loss_share of a row reaches the head, a fixed number of tokens, so that a step is one CUDA graph: answers first, then questions."""
-    wanted, target = mask[:, 1:], ids[:, 1:]
-    ahead = F.max_pool1d(F.pad(wanted, (0, recipe.question_tokens))[:, None], recipe.question_tokens + 1, stride=1)[:, 0]
-    order = (wanted + ahead if recipe.question_loss > 0 else wanted) + 0.5 * torch.rand_like(wanted)  # 2 answer, 1 question, 0 neither
-    order, where = torch.topk(order, int(ids.shape[1] * recipe.loss_share), dim=1)
-    probes = None
-    if recipe.selection_loss > 0 and ids.shape[1] >= SHORTEST_PROBED:
-        evenly = torch.arange(recipe.probes // 4, device=ids.device) * (ids.shape[1] * 4 // recipe.probes)
-        probes = torch.cat((where[:, : recipe.probes - len(evenly)], evenly.expand(len(ids), -1)), dim=1)
-    z = model.hidden(ids, probes=probes)[:, :-1]
-    target, answer = target.gather(1, where), wanted.gather(1, where)
-    logits = model.head(z.gather(1, where[..., None].expand(-1, -1, z.shape[-1]))).float()
-    each = F.cross_entropy(logits.flatten(0, 1), target.flatten(), reduction="none").view_as(target)
-    answers = answer.sum().clamp(min=1)
-    loss, right = (each * answer).sum() / answers, ((logits.argmax(-1) == target) * answer).sum() / answers
-    if recipe.question_loss > 0:
-        question = (order >= 1) * (1 - answer)
-        loss = loss + recipe.question_loss * (each * question).sum() / question.sum().clamp(min=1)
-    if probes is not None:
-        loss = loss + recipe.selection_loss * model.selection_loss()
-    return loss, right
 
 
 class Stepper:
@@ -84,7 +56,7 @@ class Stepper:
         if self.graph is not None:
             self.graph.replay()
             return self.out
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad()
         if self.device.type != "cuda":
             return self._step()
         stream = torch.cuda.Stream()
@@ -94,7 +66,7 @@ class Stepper:
         torch.cuda.current_stream().wait_stream(stream)
         self.warm += 1
         if self.warm == 3:
-            self.optimizer.zero_grad(set_to_none=True)
+            self.optimizer.zero_grad()
             self.graph = torch.cuda.CUDAGraph()
             with torch.cuda.graph(self.graph):  # recorded, not run: the next call replays it
                 self.out = self._step()
@@ -145,15 +117,12 @@ def main() -> None:
         earlier = args.init.with_name("training.json")
         before = json.loads(earlier.read_text()) if earlier.exists() else str(args.init.name)
     model.to(device)
-    lr = torch.tensor(recipe.lr, device=device)
-    groups = [{"params": [p for n, p in model.named_parameters() if (p.dim() > 1 and "embed" not in n) == decayed],
-               "weight_decay": recipe.weight_decay * decayed, "lr": lr} for decayed in (True, False)]
     cuda = device.type == "cuda"
     if cuda and not args.eager:
         torch._dynamo.config.recompile_limit = 64  # two kinds of layer times the stages
         for layer in model.model.layers:
             layer.compile(dynamic=False)
-    optimizer = torch.optim.AdamW(groups, betas=recipe.betas, fused=cuda, capturable=cuda)
+    optimizer = Optimizers(model, recipe, device)
     args.out.mkdir(parents=True, exist_ok=True)
     checkpoint, step, seconds, history = args.out / "checkpoint.pt", 0, 0.0, []
     if checkpoint.exists():
@@ -162,8 +131,6 @@ def main() -> None:
             sys.exit(f"train: error [config] {checkpoint} was made with another config or recipe; use another --out or delete it")
         model.load_state_dict(saved["model"])
         optimizer.load_state_dict(saved["optimizer"])
-        for group in optimizer.param_groups:
-            group["lr"] = lr
         step, seconds, history = saved["step"], saved["seconds"], saved["history"]
 
     def save() -> None:
@@ -182,11 +149,11 @@ def main() -> None:
         for module in model.modules():
             if isinstance(module, SoftmaxMixer):
                 module.training_topk, module.selection_temperature = stage.topk, recipe.selection_temperature
-        lr.fill_(recipe.lr_at(step))
+        optimizer.set_lr(recipe.lr_at(step))
         make = lambda length, batch: Stepper(model, optimizer, recipe, length, batch, device)  # noqa: E731
         for length, out in train_stage(stage, index, args.data, steppers, make, device, step - first):
             step += 1
-            lr.fill_(recipe.lr_at(step))
+            optimizer.set_lr(recipe.lr_at(step))
             if step % args.log_every == 0 or step == last:
                 loss, accuracy, norm = (round(float(x), 4) for x in out)
                 row = {"step": step, "length": length, "loss": loss, "answer_tokens_right": accuracy, "grad_norm": norm,

@@ -93,6 +93,9 @@ class SynthTask final : public MrcrTask {
     finish(sample, std::move(made.row), made.offsets);
     return sample;
   }
+  TrainingRow training_row(const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const override {
+    return mrcr_training_row(*this, needles_, request, rng, tokenizer);
+  }
 };
 
 class RowsTask final : public MrcrTask {

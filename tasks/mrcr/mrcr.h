@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sala/tasks/record.h"
+#include "sala/tasks/training.h"
 #include "sala/tasks/task.h"
 #include "tasks/mrcr/conversation.h"
 
@@ -22,6 +23,11 @@ const std::vector<const Task*>& mrcr_tasks();
 // bins count other tokens than the tokenizer in use, so the length is no limit. `tokens` of each row must be counted. Throws
 // Error{kUsage} for a row that the bin does not have.
 std::unique_ptr<Task> make_mrcr_rows_task(std::shared_ptr<const std::vector<MrcrRow>> rows, int64_t needles);
+
+// A training row of mrcr_<needles>: short replies and a question for many of them, from rows of 512 tokens on, and samples
+// as the evaluation has them where they fit. Throws Error{kUsage} for a row too short for one question.
+TrainingRow mrcr_training_row(const Task& task, int64_t needles, const TrainingRequest& request, Rng& rng,
+                              const Tokenizer& tokenizer);
 
 // Task::record() of these tasks: the columns of openai/mrcr (spec tasks 3.2) and, after them, what a built-in sample adds:
 // bin, ordinal, format, topic, tokens, generator, seed. `tokenizer` counts the tokens of the bin.

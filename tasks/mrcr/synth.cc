@@ -16,6 +16,24 @@
 #include "tasks/text/values.h"
 
 namespace sala::tasks {
+const std::vector<std::string_view>& mrcr_topics_of(Split split) {
+  static const auto lists = [] {
+    std::array<std::vector<std::string_view>, 2> made;
+    for (std::string_view topic : mrcr_topics()) made[split_of(topic) == Split::kEval ? 0 : 1].push_back(topic);
+    return made;
+  }();
+  return lists[split == Split::kEval ? 0 : 1];
+}
+
+std::string draw_mrcr_hash(Rng& rng, Split split) {
+  static constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+  while (true) {
+    std::string hash(10, ' ');
+    for (char& c : hash) c = kAlphabet[rng.below(kAlphabet.size())];
+    if (split_of(hash) == split) return hash;
+  }
+}
+
 namespace {
 
 constexpr int64_t kExampleChars = 80;   // replies of the preamble
@@ -43,24 +61,6 @@ struct Pair {
   bool target = false;
 };
 
-const std::vector<std::string_view>& topics_of(Split split) {
-  static const auto lists = [] {
-    std::array<std::vector<std::string_view>, 2> made;
-    for (std::string_view topic : mrcr_topics()) made[split_of(topic) == Split::kEval ? 0 : 1].push_back(topic);
-    return made;
-  }();
-  return lists[split == Split::kEval ? 0 : 1];
-}
-
-std::string draw_hash(Rng& rng, Split split) {
-  static constexpr std::string_view kAlphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
-  while (true) {
-    std::string hash(10, ' ');
-    for (char& c : hash) c = kAlphabet[rng.below(kAlphabet.size())];
-    if (split_of(hash) == split) return hash;
-  }
-}
-
 class Builder {
  public:
   Builder(int64_t needles, const SampleRequest& request, const Tokenizer& tokenizer)
@@ -74,7 +74,7 @@ class Builder {
  private:
   Rng stream(uint32_t id) const { return Rng(request_.seed, domain_, static_cast<uint64_t>(request_.index), id); }
   Request draw_request() {
-    const auto& topics = topics_of(request_.split);
+    const auto& topics = mrcr_topics_of(request_.split);
     return {static_cast<int>(rng_.below(mrcr_formats().size())), topics[rng_.below(topics.size())]};
   }
   std::string request_text(const Request& request) const {
@@ -138,7 +138,7 @@ std::string Builder::preamble(int64_t examples) {
       return request;
     };
     const Request asked = fresh(), other = fresh();
-    MrcrQuestion question{draw_hash(rng_, request_.split), 1 + static_cast<int64_t>(rng_.below(2)),
+    MrcrQuestion question{draw_mrcr_hash(rng_, request_.split), 1 + static_cast<int64_t>(rng_.below(2)),
                           std::string(mrcr_formats()[static_cast<size_t>(asked.format)]), std::string(asked.topic)};
     std::array<std::string, 2> replies;
     text += "======EXAMPLE======\n";
@@ -309,7 +309,7 @@ void Builder::top_up(int64_t room) {
                                        " So it went on for a long time.", " Nobody asked why.", " It was so.", " Yes."});
   Rng rng = stream(kLayoutStream + 0x40000000);
   Request request;
-  const auto& topics = topics_of(request_.split);
+  const auto& topics = mrcr_topics_of(request_.split);
   do {
     request = {kTopUpFormat, topics[rng.below(topics.size())]};
   } while (request.topic == target_.topic);
@@ -393,7 +393,7 @@ int64_t Builder::room_left() const {
 
 MrcrConversation Builder::build() {
   target_ = draw_request();
-  question_ = {draw_hash(rng_, request_.split), request_.index % needles_ + 1,
+  question_ = {draw_mrcr_hash(rng_, request_.split), request_.index % needles_ + 1,
                std::string(mrcr_formats()[static_cast<size_t>(target_.format)]), std::string(target_.topic)};
   for (int64_t g = 0; g < std::max<int64_t>(1, needles_ / 2); ++g) group_repeats_.push_back(rng_.between(2, needles_));
   for (size_t examples : {1, 2}) {

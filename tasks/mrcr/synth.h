@@ -2,8 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <string_view>
 #include <vector>
 
+#include "sala/core/rng.h"
 #include "sala/tasks/task.h"
 #include "tasks/mrcr/conversation.h"
 
@@ -33,6 +36,10 @@ struct MrcrConversation {
   TokenOffsets offsets;             // byte offset of each of them in the rendering
   std::string input;                // render_plain(messages)
 };
+
+// Topics that requests of a split are about, and a hash to prepend.
+const std::vector<std::string_view>& mrcr_topics_of(Split split);
+std::string draw_mrcr_hash(Rng& rng, Split split);
 
 // The conversation of sample `request.index` with `needles` equal requests. Prompt + tokens_to_generate <= request.length,
 // and short of it by a few tokens only. Topics, invented names and hashes belong to request.split. The ordinal asked for is

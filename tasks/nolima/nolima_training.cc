@@ -6,7 +6,7 @@
 namespace sala::tasks {
 namespace {
 
-constexpr double kFactRows = 0.12;  // a row of facts is nearly all answer
+constexpr double kFactRows = 0.04;  // a row of facts is nearly all answer
 
 }  // namespace
 

@@ -17,10 +17,11 @@ try:
 except ImportError as missing:
     print(f"skipped: {missing}")
     sys.exit(77)  # ctest: SKIP_RETURN_CODE
-from sala_train import attention  # noqa: E402
+from sala_train import attention, conversion  # noqa: E402
 from sala_train.config import ModelConfig, SparseConfig  # noqa: E402
 from sala_train.model import SalaForCausalLM  # noqa: E402
-from sala_train.recipe import Recipe  # noqa: E402
+from sala_train.optim import Optimizers, orthogonalise  # noqa: E402
+from sala_train.recipe import Recipe, Stage  # noqa: E402
 from sala_train.selection import selection_loss  # noqa: E402
 from sala_train.validation import score_file  # noqa: E402
 
@@ -37,6 +38,13 @@ def write_rows(path, rows):
     ids, mask = np.array([r[0] for r in rows], "<u2"), np.array([r[1] for r in rows], np.uint8)
     header = struct.pack("<8sIIQQ16s", b"SALATOK1", 1, ids.shape[1], len(ids), 7, b"0123456789abcdef")
     path.write_bytes(header + ids.tobytes() + mask.tobytes())
+
+
+def toy(**changes):
+    """A model that fits in a second."""
+    raw = json.loads((ROOT / "train/recipes/toy_config.json").read_text())
+    raw.update(vocab_size=64, hidden_size=32, intermediate_size=32, head_dim=16, lightning_head_dim=8, dim_model_base=32)
+    return {**raw, **changes}
 
 
 class Attention(unittest.TestCase):
@@ -88,9 +96,7 @@ class Trainer(unittest.TestCase):
 
     def setUp(self):
         self.folder = Path(self.enterContext(tempfile.TemporaryDirectory()))
-        config = json.loads((ROOT / "train/recipes/toy_config.json").read_text())
-        config.update(vocab_size=64, hidden_size=32, intermediate_size=32, head_dim=16, lightning_head_dim=8, dim_model_base=32)
-        (self.folder / "config.json").write_text(json.dumps(config))
+        (self.folder / "config.json").write_text(json.dumps(toy()))
         (self.folder / "recipe.toml").write_text(
             "seed = 3\nlr = 0.01\nwarmup = 5\nloss_share = 0.25\nselection_loss = 0.1\n[mix]\ncopy = [1, 24]\n[[stages]]\nlengths = [24, 48]\ntokens = 192\nsteps = 40\n"
             "[[stages]]\nlengths = [512]\ntokens = 1024\nsteps = 2\ntopk = 3\n")
@@ -123,6 +129,8 @@ class Trainer(unittest.TestCase):
         self.assertEqual(score_file(model, self.folder / "valid_copy_24.tok", torch.device("cpu")), record["validation"]["copy_24"])
 
     def test_goes_on_where_it_stopped(self):
+        recipe = self.folder / "recipe.toml"
+        recipe.write_text('optimizer = "muon"\n' + recipe.read_text())
         self.assertEqual(self.train("cut", "--steps", "25").returncode, 0)
         stopped = json.loads((self.folder / "cut/training.json").read_text())
         self.assertEqual((stopped["steps"], stopped["finished"]), (25, False))
@@ -134,6 +142,70 @@ class Trainer(unittest.TestCase):
         refused = self.train("cut")
         self.assertNotEqual(refused.returncode, 0)
         self.assertIn("another config or recipe", refused.stderr)
+
+
+class Optimisers(unittest.TestCase):
+    def test_orthogonalise(self):
+        for shape in ((3, 24, 40), (2, 40, 24)):
+            values = torch.linalg.svdvals(orthogonalise(draw(*shape)))
+            self.assertGreater(float(values.min()), 0.5)  # the quintic's fixed band
+            self.assertLess(float(values.max()), 1.3)
+
+    def test_muon_moves_matrices_and_adamw_the_rest(self):
+        model = SalaForCausalLM(ModelConfig(toy()))
+        before = {n: p.detach().clone() for n, p in model.named_parameters()}
+        optimizers = Optimizers(model, Recipe(stages=[], mix={}, optimizer="muon", matrix_lr=2.0, weight_decay=0.0), torch.device("cpu"))
+        optimizers.set_lr(0.01)
+        for p in model.parameters():
+            p.grad = torch.randn(p.shape, generator=torch.Generator().manual_seed(1))
+        optimizers.step()
+        for name, p in model.named_parameters():
+            step = (p.detach() - before[name]).square().mean().sqrt().item()
+            muon = p.dim() > 1 and ".layers." in name
+            self.assertAlmostEqual(step / 0.01, 0.2 * 2.0 if muon else 1.0, delta=0.12 if muon else 0.01, msg=name)
+        again = Optimizers(model, Recipe(stages=[], mix={}, optimizer="muon"), torch.device("cpu"))
+        again.load_state_dict(optimizers.state_dict())
+        again.set_lr(0.5)
+        self.assertEqual({float(group["lr"]) for each in again.all for group in each.param_groups}, {0.5})
+
+
+class Conversion(unittest.TestCase):
+    def setUp(self):
+        torch.manual_seed(4)
+        raw = toy(mixer_types=["full-attn"] * 3, num_hidden_layers=3, num_attention_heads=4, num_key_value_heads=2, head_dim=8, attn_use_rope=False,
+                  attn_use_output_gate=False)
+        raw["sala_lab"]["attn_qk_norm"] = True
+        self.raw, self.teacher = raw, SalaForCausalLM(ModelConfig(raw)).double()
+        self.ids = torch.randint(0, 64, (2, 48))
+
+    def test_a_student_that_keeps_every_layer_is_the_teacher(self):
+        student = conversion.hybrid_from(self.teacher, [], ModelConfig(conversion.hybrid_config(self.raw, [0, 1, 2], ""))).double()
+        student.load_state_dict(conversion.hybrid_from(self.teacher, [], student.cfg).state_dict())
+        self.assertLess(float((student(self.ids) - self.teacher(self.ids)).detach().abs().max()), 1e-6)
+
+    def test_key_value_heads_are_repeated_for_their_query_heads(self):
+        cfg = ModelConfig(conversion.hybrid_config(self.raw, [], ""))
+        attention = self.teacher.model.layers[1].self_attn
+        mixer = conversion.lightning_from(attention, cfg, 1).double()
+        x = draw(1, 5, self.raw["hidden_size"])
+        keys, wanted = mixer.k_proj(x).view(5, 4, 8), attention.k_proj(x).view(5, 2, 8)
+        for head in range(4):
+            self.assertLess(float((keys[:, head] - wanted[:, head // 2]).detach().abs().max()), 1e-6)
+
+    def test_alignment_and_distillation_bring_the_student_nearer(self):
+        teacher = self.teacher.float().requires_grad_(False)
+        cfg = ModelConfig(conversion.hybrid_config(self.raw, [], ""))
+        mixers = torch.nn.ModuleList(conversion.lightning_from(layer.self_attn, cfg, i) for i, layer in enumerate(teacher.model.layers))
+        rows = self.ids.repeat(4, 1), torch.ones(8, 48)
+        recipe = Recipe(stages=[Stage([48], 40, 96)], mix={}, lr=0.01, warmup=2, question_loss=0.3)
+        losses = [out for _, out in conversion.optimise(mixers, lambda ids, _: conversion.alignment_losses(teacher, mixers, ids), recipe, rows)]
+        self.assertTrue(bool((losses[-1] < 0.6 * losses[0]).all()), losses[-1] / losses[0])
+        student = conversion.hybrid_from(teacher, list(mixers), ModelConfig(conversion.hybrid_config(self.raw, [0], "")))
+        self.assertTrue(torch.equal(student.model.layers[1].self_attn.q_proj.weight, mixers[1].q_proj.weight))
+        loss = lambda ids, mask: conversion.distillation_loss(teacher, student, ids, mask, recipe)  # noqa: E731
+        losses = [float(out) for _, out in conversion.optimise(student, loss, recipe, rows)]
+        self.assertLess(losses[-1], 0.8 * losses[0])
+        self.assertAlmostEqual(float(conversion.distillation_loss(teacher, teacher, self.ids, rows[1][:2], recipe)), 0.0, places=6)
 
 
 class Recipes(unittest.TestCase):

@@ -10,7 +10,8 @@ from .config import FULL, LIGHTNING, SPARSE, alibi_slopes
 
 KINDS = {"S": SPARSE, "F": FULL, "L": LIGHTNING}
 ENCODINGS = {"hype": (False, True), "rope": (True, True), "nope": (False, False), "reverse": (True, False)}  # on softmax, on Lightning
-FIELDS = {"family", "base", "layers", "pe", "slopes", "attn_qk_norm", "gates"}
+HEADS = ("num_attention_heads", "num_key_value_heads", "head_dim")  # of the size, or of one member
+FIELDS = {"family", "base", "layers", "pe", "slopes", "attn_qk_norm", "gates", *HEADS}
 TRAIN_LENGTH = 8192
 FFN_MULTIPLE = 8
 
@@ -49,7 +50,7 @@ def make_config(member: dict, size: dict, name: str) -> dict:
     raw = {
         "architectures": ["MiniCPMSALAForCausalLM"], "model_type": "minicpm_sala", "torch_dtype": "bfloat16", "vocab_size": 4096,
         "hidden_size": size["hidden_size"], "intermediate_size": 0, "num_hidden_layers": len(layers),
-        **{key: size[key] for key in ("num_attention_heads", "num_key_value_heads", "head_dim")},
+        **{key: member.get(key, size[key]) for key in HEADS},
         "hidden_act": "silu", "rms_norm_eps": 1e-6, "max_position_embeddings": TRAIN_LENGTH, "rope_theta": 10000.0, "rope_scaling": None,
         "attention_bias": False, "attention_dropout": 0.0, "initializer_range": 1.0, "tie_word_embeddings": False, "use_cache": True,
         "pretraining_tp": 1, "bos_token_id": 1, "eos_token_id": [2], "pad_token_id": 2, "scale_emb": 1, "scale_depth": len(layers) ** 0.5,

@@ -32,12 +32,14 @@ def recall_scores(sweep: Sweep) -> list[float]:
     return [sweep.original[1] - recall for _, recall in sweep.replaced]
 
 
-def select_layers(scores: list[float], keep: int | None = None) -> list[int]:
-    """The `keep` best layers (a quarter when not given), ascending. Of equal scores the lower layer stays."""
+def select_layers(scores: list[float], keep: int | None = None, always: tuple[int, ...] = ()) -> list[int]:
+    """The `keep` best layers (a quarter when not given), ascending. Of equal scores the lower layer stays.
+
+    always: layers kept whatever their score; MiniCPM-SALA keeps the first and the last (spec 6.2)."""
     keep = len(scores) // 4 if keep is None else keep
-    if not 0 < keep <= len(scores):
+    if not max(len(always), 1) <= keep <= len(scores):
         raise ValueError(f"halo: {keep} layers of {len(scores)} cannot be kept")
-    return sorted(sorted(range(len(scores)), key=lambda layer: (-scores[layer], layer))[:keep])
+    return sorted(sorted(range(len(scores)), key=lambda layer: (layer not in always, -scores[layer], layer))[:keep])
 
 
 def load_sweep(path: str | Path, model: str) -> Sweep:

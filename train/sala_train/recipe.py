@@ -6,6 +6,8 @@ import tomllib
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
+OPTIMIZERS = ("adamw", "muon")
+
 
 @dataclass
 class Stage:
@@ -22,9 +24,12 @@ class Stage:
 @dataclass
 class Recipe:
     stages: list[Stage]
-    mix: dict[str, list[float]]  # task -> [weight, shortest row]: rows of a task are drawn by weight where a row can hold it
+    mix: dict[str, list[float]]  # task -> [weight, shortest row, shortest as evaluated (if longer)]; rows are drawn by weight where they can be
     seed: int = 1
     lr: float = 1e-3
+    optimizer: str = "adamw"  # or muon, for the layers' matrices (sala_train/optim.py)
+    matrix_lr: float = 1.0  # muon's learning rate, in units of lr
+    momentum: float = 0.95  # muon's
     warmup: int = 300
     decay_from: float = 0.5  # linear decay to zero over the rest of the steps
     betas: tuple[float, float] = (0.9, 0.98)
@@ -48,11 +53,13 @@ class Recipe:
                 raise ValueError(f"{path}: unknown recipe field {key!r}; known: {', '.join(sorted(known))}")
         if not raw.get("stages") or not raw.get("mix"):
             raise ValueError(f"{path}: a recipe needs [mix] and at least one [[stages]] table")
+        if raw.get("optimizer", "adamw") not in OPTIMIZERS:
+            raise ValueError(f"{path}: optimizer {raw['optimizer']!r}; known: {', '.join(OPTIMIZERS)}")
         return Recipe(**{**raw, "stages": [Stage(**stage) for stage in raw["stages"]]})
 
-    def weights(self, length: int) -> dict[str, float]:
+    def weights(self, length: int, as_evaluated: bool = False) -> dict[str, float]:
         """Of the tasks that rows of this length can hold."""
-        chosen = {task: weight for task, (weight, shortest) in self.mix.items() if length >= shortest and weight > 0}
+        chosen = {task: weight for task, (weight, *shortest) in self.mix.items() if length >= shortest[-1 if as_evaluated else 0] and weight > 0}
         if not chosen:
             raise ValueError(f"recipe: no task of the mix has rows as short as {length} tokens")
         return chosen
