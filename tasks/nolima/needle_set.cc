@@ -22,8 +22,9 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-constexpr size_t kOwnTests = 8;          // a template, in the evaluation split
-constexpr int64_t kInventedNames = 600;  // in the training split
+constexpr size_t kOwnTests = 8;                             // a template, in the evaluation split
+constexpr int64_t kInventedNames = 150, kShortNames = 450;  // in the training split, besides real ones
+constexpr size_t kShortName = 6;                            // letters at most
 constexpr std::string_view kCharacter = "{CHAR}";
 
 std::string argument(size_t index) { return fmt::format("{{{}}}", index + 1); }
@@ -148,6 +149,13 @@ NeedleSet make_own_set(Split split) {
     if (split_of(name.get<std::string>()) == split) names.push_back(name.get<std::string>());
   // A few dozen names would be learned by heart in training; with many an answer has to be read.
   for (int64_t i = 0; split == Split::kTrain && i < kInventedNames; ++i) names.push_back(invented_name(split, i));
+  for (int64_t i = 0, made = 0; split == Split::kTrain && made < kShortNames; ++i) {
+    std::string word = pseudo_word(i);
+    if (word.size() > kShortName) continue;
+    word[0] = static_cast<char>(word[0] - 'a' + 'A');
+    names.push_back(std::move(word));
+    ++made;
+  }
   NeedleSet set;
   for (const json& group : facts["groups"]) {
     std::vector<NeedleTest> tests;
