@@ -24,7 +24,8 @@ using json = nlohmann::ordered_json;
 
 constexpr size_t kOwnTests = 8;                             // a template, in the evaluation split
 constexpr int64_t kInventedNames = 150, kShortNames = 450;  // in the training split, besides real ones
-constexpr size_t kShortName = 6;                            // letters at most
+constexpr size_t kShortName[] = {4, 6};                     // letters, from and to
+constexpr int64_t kSpread = 1000003;                        // neighbouring numbers give similar words
 constexpr std::string_view kCharacter = "{CHAR}";
 
 std::string argument(size_t index) { return fmt::format("{{{}}}", index + 1); }
@@ -142,20 +143,31 @@ NeedleTemplate TemplateReader::read() {
 
 json own_data() { return json::parse(data::kNolimaFacts); }
 
+// A few dozen names would be learned by heart in training; with many an answer has to be read. No name is a part of another.
+void add_invented_names(std::vector<std::string>& names) {
+  const auto add = [&](std::string name) {
+    if (split_of(name) != Split::kTrain) return false;
+    const bool apart = std::none_of(names.begin(), names.end(), [&](const std::string& other) {
+      return other.find(name) != std::string::npos || name.find(other) != std::string::npos;
+    });
+    if (apart) names.push_back(std::move(name));
+    return apart;
+  };
+  for (int64_t i = 0, made = 0; made < kInventedNames; ++i) made += add(invented_name(Split::kTrain, i));
+  for (int64_t i = 0, made = 0; made < kShortNames; ++i) {
+    std::string word = pseudo_word(i * kSpread % kPseudoWords);
+    if (word.size() < kShortName[0] || word.size() > kShortName[1]) continue;
+    word[0] = static_cast<char>(word[0] - 'a' + 'A');
+    made += add(std::move(word));
+  }
+}
+
 NeedleSet make_own_set(Split split) {
   const json facts = own_data();
   std::vector<std::string> names;
   for (const json& name : facts["names"])
     if (split_of(name.get<std::string>()) == split) names.push_back(name.get<std::string>());
-  // A few dozen names would be learned by heart in training; with many an answer has to be read.
-  for (int64_t i = 0; split == Split::kTrain && i < kInventedNames; ++i) names.push_back(invented_name(split, i));
-  for (int64_t i = 0, made = 0; split == Split::kTrain && made < kShortNames; ++i) {
-    std::string word = pseudo_word(i);
-    if (word.size() > kShortName) continue;
-    word[0] = static_cast<char>(word[0] - 'a' + 'A');
-    names.push_back(std::move(word));
-    ++made;
-  }
+  if (split == Split::kTrain) add_invented_names(names);
   NeedleSet set;
   for (const json& group : facts["groups"]) {
     std::vector<NeedleTest> tests;
