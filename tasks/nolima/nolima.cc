@@ -8,6 +8,7 @@
 #include "sala/core/error.h"
 #include "sala/core/rng.h"
 #include "sala/core/sha256.h"
+#include "tasks/text/fit.h"  // kMinimumFill
 #include "tasks/text/py_random.h"
 
 namespace sala::tasks {
@@ -15,7 +16,8 @@ namespace {
 
 constexpr int64_t kLeastWindow = 16;  // tokens of the book around a needle
 constexpr int64_t kLineSlack = 2048;  // tokens that a window may reach beyond its length: a line
-constexpr int64_t kCloseEnough = 2;   // tokens short of the target
+constexpr int64_t kCloseEnough = 2;   // tokens short of the target: not worth a second look
+constexpr int kMostAttempts = 8;
 
 std::vector<NeedlePair> standard_pairs(const NeedleSet& set) {
   std::vector<NeedlePair> all = expand_needle_set(set), standard;
@@ -188,23 +190,28 @@ void NolimaTask::fit(const SampleRequest& request, const Tokenizer& tokenizer, D
   const int64_t target = request.length - options_.tokens_to_generate;
   const int64_t frame = tokenizer.count(
       fill_template(*draft.from, fmt::format(" {}\n {}", draft.needle, draft.pair->distractor), draft.pair->question));
-  if (target - frame < kLeastWindow)
-    throw Error(ErrorCode::kUsage,
-                "{}: length {} is too small; this sample needs at least {} ({} tokens of prompt around a window of {} + {} "
-                "to generate)",
-                name_, request.length, frame + kLeastWindow + 8 + options_.tokens_to_generate, frame, kLeastWindow,
-                options_.tokens_to_generate);
-  int64_t window = target - frame, fits = 0;
-  for (int attempt = 0; attempt < 8; ++attempt) {
+  const auto too_small = [&] {
+    return Error(ErrorCode::kUsage,
+                 "{}: length {} is too small; this sample needs at least {} ({} tokens of prompt around a window of {} + {} "
+                 "to generate)",
+                 name_, request.length, frame + kLeastWindow + 8 + options_.tokens_to_generate, frame, kLeastWindow,
+                 options_.tokens_to_generate);
+  };
+  if (target - frame < kLeastWindow) throw too_small();
+  int64_t window = target - frame, fits = 0;  // `fits`: the largest window known to
+  for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
     place(request, tokenizer, window, draft);
     tokenizer.encode_into(draft.prompt, ids, offsets);
     const int64_t over = static_cast<int64_t>(ids.size()) - target;
-    if (over <= 0 && (over >= -kCloseEnough || attempt >= 3)) return;
+    const bool filled = static_cast<double>(ids.size()) >= kMinimumFill * static_cast<double>(target);
+    if (over <= 0 && (over >= -kCloseEnough || (attempt >= 1 && filled))) return;
+    if (over > 0 && window == kLeastWindow) throw too_small();
     if (over <= 0) fits = std::max(fits, window);
-    window -= over;
-    if (window < 1 || attempt == 6) window = std::max<int64_t>(1, fits);
+    window = std::max(kLeastWindow, window - over);
   }
-  throw Error(ErrorCode::kInternal, "{}: could not fit {} tokens into {}", name_, ids.size(), target);
+  if (fits == 0) throw Error(ErrorCode::kInternal, "{}: could not fit {} tokens into {}", name_, ids.size(), target);
+  place(request, tokenizer, fits, draft);
+  tokenizer.encode_into(draft.prompt, ids, offsets);
 }
 
 Sample NolimaTask::make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const {

@@ -61,8 +61,15 @@ Sample FweTask::fixed_sample(const SampleRequest& request, const Tokenizer& toke
     }
     while (low > least && !decidable(fwe_counts(low, INT64_MAX)))
       --low;  // 42 to 52 words: ranks 4 and 5 are equally frequent
-    const std::vector<int64_t> counts = fwe_counts(low, std::max(vocabulary, kAnswers + 1));
+    std::vector<int64_t> counts = fwe_counts(low, std::max(vocabulary, kAnswers + 1));
     grow(counts.size());
+    int64_t expected = vocabulary > kAnswers ? cost(low) : 0;
+    // One more word to share out may raise many ranks at once. Then dots, which nobody counts, take what is left.
+    if (expected > 0 && static_cast<double>(expected) < kMinimumFill * static_cast<double>(budget)) {
+      const int64_t dots = std::max<int64_t>(0, budget - expected) / std::max<int64_t>(1, counter.after_space(kFweNoise));
+      counts[0] += dots;
+      expected += dots * counter.after_space(kFweNoise);
+    }
     std::vector<int32_t> entries;
     entries.reserve(static_cast<size_t>(low));
     size_t bytes = fwe_text().header.size() + after.size();
@@ -77,7 +84,7 @@ Sample FweTask::fixed_sample(const SampleRequest& request, const Tokenizer& toke
     built.text += fwe_text().header;
     append_fwe_words(built.text, words, entries, counts, kFweMostSpans, built.marks);
     built.text += after;
-    built.expected_tokens = vocabulary > kAnswers ? cost(low) : 0;
+    built.expected_tokens = expected;
     if (low == least || vocabulary <= kAnswers) {
       const int64_t smallest = std::max(tokenizer.count(built.text), (kAnswers + 1) * kTokensPerWord);
       if (smallest > target) throw_too_short(name(), request.length, smallest, kTokensToGenerate);

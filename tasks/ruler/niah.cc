@@ -199,7 +199,8 @@ class NiahTask final : public Task {
     return Rng(request.seed, fmt::format("ruler/{}", spec_.name), static_cast<uint64_t>(request.index), id);
   }
   Draft draft(const SampleRequest& request, FreshValues& values) const;
-  std::string prompt(const SampleRequest& request, Draft& draft, HaystackUnits& units, int64_t count) const;
+  std::string prompt(const SampleRequest& request, Draft& draft, HaystackUnits& units, int64_t count,
+                     std::string_view part) const;
 
   NiahSpec spec_;
 };
@@ -233,9 +234,10 @@ Draft NiahTask::draft(const SampleRequest& request, FreshValues& fresh) const {
   return draft;
 }
 
-// The prompt with the needles among the first `count` units (spec 1.4). Positions are drawn per sample and scale with count.
-// Notes in `draft` where each needle begins.
-std::string NiahTask::prompt(const SampleRequest& request, Draft& draft, HaystackUnits& units, int64_t count) const {
+// The prompt with the needles among the first `count` units (spec 1.4) and `part` of a further one behind them, if any.
+// Positions are drawn per sample and scale with count. Notes in `draft` where each needle begins.
+std::string NiahTask::prompt(const SampleRequest& request, Draft& draft, HaystackUnits& units, int64_t count,
+                             std::string_view part) const {
   Rng rng = stream(request, 1);
   const auto needles = static_cast<int64_t>(draft.needles.size());
   std::vector<int64_t> before;  // needle i goes before unit before[i]; ascending
@@ -249,7 +251,8 @@ std::string NiahTask::prompt(const SampleRequest& request, Draft& draft, Haystac
   }
   const NiahText& frame = draft.text;
   size_t size = frame.header.size() + units.bytes(count) + frame.question.size() + frame.answer_prefix.size();
-  size += static_cast<size_t>(count + needles - 1);  // separators
+  int64_t left = count + needles + (part.empty() ? 0 : 1);
+  size += part.size() + static_cast<size_t>(left - 1);  // separators
   for (const Needle& needle : draft.needles) size += needle.sentence.size();
   // From the last byte to the first: every unit moves to the right, within the text that holds it, and what is written lies
   // behind all units still to be moved.
@@ -259,7 +262,6 @@ std::string NiahTask::prompt(const SampleRequest& request, Draft& draft, Haystac
     at -= piece.size();
     std::memmove(text.data() + at, piece.data(), piece.size());
   };
-  int64_t left = count + needles;
   const auto put_line = [&](std::string_view line) {
     put(line);
     const size_t begin = at;
@@ -268,6 +270,7 @@ std::string NiahTask::prompt(const SampleRequest& request, Draft& draft, Haystac
   };
   put(frame.answer_prefix);
   put(frame.question);
+  if (!part.empty()) put_line(part);
   size_t next = before.size();
   for (int64_t u = count; u >= 0; --u) {
     if (u < count) put_line(units.unit(text, u));
@@ -304,8 +307,15 @@ Sample NiahTask::make_sample(const SampleRequest& request, const Tokenizer& toke
     tokens += added;
     return added;
   };
-  growing.build = [&](int64_t count) { return prompt(request, parts, units, count); };
-  FittedPrompt fitted = fit_prompt(growing, request.length - kTokensToGenerate, tokenizer);
+  growing.build = [&](int64_t count) { return prompt(request, parts, units, count, ""); };
+  const int64_t target = request.length - kTokensToGenerate;
+  FittedPrompt fitted = fit_prompt(growing, target, tokenizer);
+  if (static_cast<double>(fitted.ids.size()) < kMinimumFill * static_cast<double>(target)) {
+    const int64_t count = fitted.units;
+    const LastUnit last = {std::string(units[count]), [&](std::string_view part) { return tokens_of(part); },
+                           [&](std::string_view part) { return prompt(request, parts, units, count, part); }};
+    fitted = fill_with_part(std::move(fitted), last, target, tokenizer);
+  }
 
   Sample sample;
   sample.id = sample_id(*this, request);

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <unordered_set>
 
 #include "sala/core/error.h"
@@ -19,6 +20,7 @@ constexpr int64_t kTokensToGenerate = 32;
 constexpr int64_t kSwapPool = 64;    // further documents that may take another one's place
 constexpr int64_t kSwapReach = 400;  // documents of the prompt that may give way
 constexpr int kMostSwaps = 12;
+constexpr int64_t kWidePool = 1024;  // where those leave more than 0.5 % of the length empty
 
 class CollectionSource final : public QaSource {
  public:
@@ -141,9 +143,26 @@ struct Selection {
   int64_t tokens = 0;
 };
 
-// As many documents as `budget` holds, then swaps of one for another until the budget is full: each time the swap that adds
-// most.
-Selection select_documents(DocumentQueue& queue, const LabelCosts& labels, int64_t budget) {
+// Swaps documents of the selection from `first` on for others of the pool, each time those which add most.
+void swap_documents(DocumentQueue& queue, int64_t budget, size_t first, std::vector<int64_t>& pool, Selection& selection) {
+  for (int swaps = 0; swaps < kMostSwaps && selection.tokens < budget; ++swaps) {
+    int64_t best = 0;
+    std::pair<size_t, size_t> places;
+    for (size_t in = 0; in < pool.size(); ++in) {
+      for (size_t out = first; out < selection.documents.size(); ++out) {
+        const int64_t gain = queue.tokens(pool[in]) - queue.tokens(selection.documents[out]);
+        if (gain > best && selection.tokens + gain <= budget) best = gain, places = {in, out};
+      }
+    }
+    if (best == 0) return;
+    std::swap(pool[places.first], selection.documents[places.second]);
+    selection.tokens += best;
+  }
+}
+
+// As many documents as `budget` holds, then swaps of one for another until the budget is full. Where that leaves less than
+// `least`, a longer look for one more that fits, and for swaps.
+Selection select_documents(DocumentQueue& queue, const LabelCosts& labels, int64_t budget, int64_t least) {
   Selection selection;
   int64_t count = 0, tokens = 0;
   for (; queue.reach(count); ++count) {
@@ -156,19 +175,19 @@ Selection select_documents(DocumentQueue& queue, const LabelCosts& labels, int64
   std::vector<int64_t> pool;
   for (int64_t next = count; next < count + kSwapPool && queue.reach(next); ++next) pool.push_back(next);
   const auto first = static_cast<size_t>(std::max(queue.required(), count - kSwapReach));
-  for (int swaps = 0; swaps < kMostSwaps && selection.tokens < budget; ++swaps) {
-    int64_t best = 0;
-    std::pair<size_t, size_t> places;
-    for (size_t in = 0; in < pool.size(); ++in) {
-      for (size_t out = first; out < selection.documents.size(); ++out) {
-        const int64_t gain = queue.tokens(pool[in]) - queue.tokens(selection.documents[out]);
-        if (gain > best && selection.tokens + gain <= budget) best = gain, places = {in, out};
-      }
-    }
-    if (best == 0) break;
-    std::swap(pool[places.first], selection.documents[places.second]);
-    selection.tokens += best;
+  swap_documents(queue, budget, first, pool, selection);
+  if (selection.tokens >= least) return selection;
+  for (int64_t next = count + kSwapPool; next < count + kWidePool && queue.reach(next); ++next) pool.push_back(next);
+  const int64_t label = labels.upto(count + 1) - labels.upto(count), room = budget - selection.tokens - label;
+  auto best = pool.end();
+  for (auto at = pool.begin(); at != pool.end(); ++at)
+    if (queue.tokens(*at) <= room && (best == pool.end() || queue.tokens(*at) > queue.tokens(*best))) best = at;
+  if (best != pool.end()) {
+    selection.documents.push_back(*best);
+    selection.tokens += queue.tokens(*best) + label;
+    pool.erase(best);
   }
+  swap_documents(queue, budget, first, pool, selection);
   return selection;
 }
 
@@ -187,6 +206,9 @@ class QaTask final : public RulerTask {
   // The prompt; marks: for each supporting document begin and end.
   Built prompt(const SampleRequest& request, const QaText& text, const DocumentQueue& queue,
                const Selection& selection) const;
+  // Where no documents fill the target: the beginning of one more, behind the others.
+  void add_part(const SampleRequest& request, const QaText& text, DocumentQueue& queue, const Selection& selection,
+                int64_t target, const Tokenizer& tokenizer, Tokenized& tokens) const;
   int hops_;
 };
 
@@ -214,6 +236,25 @@ Built QaTask::prompt(const SampleRequest& request, const QaText& text, const Doc
   return built;
 }
 
+void QaTask::add_part(const SampleRequest& request, const QaText& text, DocumentQueue& queue, const Selection& selection,
+                      int64_t target, const Tokenizer& tokenizer, Tokenized& tokens) const {
+  if (static_cast<double>(tokens.tokens()) >= kMinimumFill * static_cast<double>(target)) return;
+  const std::vector<int64_t>& held = selection.documents;
+  int64_t next = queue.required();
+  while (std::find(held.begin(), held.end(), next) != held.end()) ++next;
+  if (!queue.reach(next)) return;
+  TokensAfterStop tokens_of("\n\n", tokenizer);
+  const LastUnit last = {qa_document_label(static_cast<int64_t>(held.size()) + 1) + queue.text(next),
+                         [&](std::string_view part) { return tokens_of(part); },
+                         [&](std::string_view part) {
+                           std::string built = prompt(request, text, queue, selection).text;
+                           if (part.empty()) return built;
+                           const size_t end = built.size() - text.question.size() - text.answer_prefix.size();
+                           return built.insert(end, std::string("\n\n").append(part));
+                         }};
+  static_cast<FittedPrompt&>(tokens) = fill_with_part(std::move(tokens), last, target, tokenizer);
+}
+
 Sample QaTask::fixed_sample(const SampleRequest& request, const Tokenizer& tokenizer) const {
   const auto source = open_qa_source(hops_, request);
   Rng questions(request.seed, std::string("ruler/").append(name()).append("/questions"));
@@ -226,10 +267,10 @@ Sample QaTask::fixed_sample(const SampleRequest& request, const Tokenizer& token
   const LabelCosts labels(tokenizer);
   const int64_t target = request.length - kTokensToGenerate;
   const int64_t base = tokenizer.count(text.header + text.question + text.answer_prefix);
-  size_t in_prompt = 0;
+  Selection selection;
   Tokenized tokens = fit_budget(name(), target, tokenizer, [&](int64_t budget) {
-    const Selection selection = select_documents(queue, labels, budget - base);
-    in_prompt = selection.documents.size();
+    selection = select_documents(queue, labels, budget - base,
+                                 static_cast<int64_t>(std::ceil(kMinimumFill * static_cast<double>(budget))) - base);
     Built built = prompt(request, text, queue, selection);
     built.expected_tokens = base + selection.tokens;
     if (static_cast<int64_t>(selection.documents.size()) == queue.required()) {
@@ -239,11 +280,12 @@ Sample QaTask::fixed_sample(const SampleRequest& request, const Tokenizer& token
     return built;
   });
   if (static_cast<double>(tokens.tokens()) < kMinimumFill * static_cast<double>(target) && queue.ended() &&
-      in_prompt == queue.size())
+      selection.documents.size() == queue.size())
     throw Error(ErrorCode::kUsage,
                 "{}: {} holds {} documents, which make {} tokens of prompt with this question; length {} would repeat them "
                 "(mode upstream does)",
                 name(), source->title(), queue.size(), tokens.tokens(), request.length);
+  add_part(request, text, queue, selection, target, tokenizer, tokens);
   RulerText made;
   for (size_t i = 0; i < tokens.marks.size(); i += 2)
     made.evidence.push_back({tokens.marks[i], tokens.marks[i + 1], question.question, question.answers[0]});

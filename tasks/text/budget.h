@@ -46,7 +46,6 @@ struct Built {
   int64_t expected_tokens = 0;  // what the unit counts add up to
   std::vector<int64_t> marks;   // bytes of the text that mean something to the builder
 };
-inline constexpr double kMinimumFill = 0.995;  // of the target, unless one unit is larger than the rest
 
 // build(budget): the longest prompt whose expected tokens are at most `budget`. It throws Error{kUsage} when nothing fits.
 // Returns the fullest prompt found with at most `target` tokens. Unit counts that add up exactly (words of a tokenizer that

@@ -1,6 +1,7 @@
 #include "tasks/text/fit.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 
 #include "sala/core/error.h"
@@ -8,9 +9,28 @@
 namespace sala::tasks {
 namespace {
 
-constexpr double kGoodFill = 0.995;
 constexpr int kPatience = 4;     // whole counts after which a good fill is enough
 constexpr int kMostCounts = 64;  // bisection of any number of units ends long before
+
+bool filled(int64_t tokens, int64_t target) {
+  return static_cast<double>(tokens) >= kMinimumFill * static_cast<double>(target);
+}
+
+// The longest beginning of `unit` that adds at most `room` tokens; one that ends with a word where that adds at least
+// `wanted`.
+std::string_view part_of(const LastUnit& unit, int64_t wanted, int64_t room) {
+  const std::string_view text = unit.text;
+  const auto continues = [&](size_t at) { return (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80; };
+  size_t fits = 0, too_long = text.size();  // the whole unit did not fit
+  while (too_long - fits > 1) {
+    const size_t middle = fits + (too_long - fits) / 2;
+    (unit.tokens(text.substr(0, middle)) <= room ? fits : too_long) = middle;
+  }
+  while (fits > 0 && (continues(fits) || text[fits - 1] == ' ')) --fits;
+  const size_t space = fits < text.size() && text[fits] == ' ' ? fits : text.substr(0, fits).rfind(' ');
+  if (space != std::string_view::npos && unit.tokens(text.substr(0, space)) >= wanted) return text.substr(0, space);
+  return text.substr(0, fits);
+}
 
 // Sums of unit_tokens: upto(n) = tokens of the first n units, as estimated.
 class Estimate {
@@ -53,6 +73,32 @@ void FittedPrompt::tokenize(const Tokenizer& tokenizer, int64_t expected) {
   ids.reserve(static_cast<size_t>(room));
   offsets.reserve(room);
   tokenizer.encode_into(text, ids, offsets);
+}
+
+FittedPrompt fill_with_part(FittedPrompt whole, const LastUnit& unit, int64_t target, const Tokenizer& tokenizer) {
+  const auto tokens = static_cast<int64_t>(whole.ids.size());
+  if (filled(tokens, target)) return whole;
+  constexpr int kAttempts = 6;
+  FittedPrompt best = std::move(whole);
+  std::string_view best_part, built;
+  const auto wanted =
+      static_cast<int64_t>(std::ceil(kMinimumFill * static_cast<double>(target))) - static_cast<int64_t>(best.ids.size());
+  int64_t room = target - tokens;
+  for (int attempt = 0; attempt < kAttempts && room > 0; ++attempt) {
+    const std::string_view part = part_of(unit, wanted, room);
+    if (part.empty() || (attempt > 0 && part == built)) break;
+    built = part;
+    FittedPrompt tried;
+    tried.units = best.units;
+    tried.text = unit.build(part);
+    tried.tokenize(tokenizer, target);
+    const auto count = static_cast<int64_t>(tried.ids.size());
+    if (count <= target && count > static_cast<int64_t>(best.ids.size())) best = std::move(tried), best_part = part;
+    if (filled(static_cast<int64_t>(best.ids.size()), target)) break;
+    room += target - count;
+  }
+  if (built != best_part) unit.build(best_part);  // leaves the caller's notes on the prompt that is returned
+  return best;
 }
 
 TokensAfterStop::TokensAfterStop(std::string_view separator, const Tokenizer& tokenizer)
@@ -98,7 +144,7 @@ FittedPrompt fit_prompt(const UnitPrompt& prompt, int64_t target, const Tokenize
       if (units > 0 && units + 1 < too_many &&
           tokens + (estimate.upto(units + 1) - estimate.upto(units)) > target + std::abs(tokens - estimated))
         break;
-      if (counts >= kPatience && static_cast<double>(tokens) >= kGoodFill * static_cast<double>(target)) break;
+      if (counts >= kPatience && filled(tokens, target)) break;
     }
     if (fits + 1 == too_many || counts == kMostCounts) break;
     const double scale = units == 0 ? 1.0 : static_cast<double>(tokens - base) / static_cast<double>(estimated - base);

@@ -48,6 +48,19 @@ struct FittedPrompt {
 // with the smallest length that works when not even the prompt without units fits.
 FittedPrompt fit_prompt(const UnitPrompt& prompt, int64_t target, const Tokenizer& tokenizer);
 
+inline constexpr double kMinimumFill = 0.995;  // of the target
+
+// One more unit, of which a prompt may end with the beginning.
+struct LastUnit {
+  std::string text;
+  std::function<int64_t(std::string_view part)> tokens;     // what a beginning of it adds; corrected by whole counts
+  std::function<std::string(std::string_view part)> build;  // the whole prompt with it; empty = without
+};
+// Where whole units left more than 1 - kMinimumFill of the target empty: the same prompt with the beginning of one more, cut
+// between words if that is enough, else within one. `whole` again where no such beginning helps. The prompt built last is
+// the one returned.
+FittedPrompt fill_with_part(FittedPrompt whole, const LastUnit& unit, int64_t target, const Tokenizer& tokenizer);
+
 // What a unit adds to the count behind a separator and a unit that ends with a full stop.
 class TokensAfterStop {
  public:

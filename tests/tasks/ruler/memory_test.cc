@@ -99,19 +99,20 @@ TEST(RulerMemory, ASampleIsMadeInThreeTimesItsText) {
   EXPECT_EQ(ids_apart, expected);  // the prose tasks meet the bound with everything counted
 }
 
-TEST(RulerMemory, ASampleIsTokenizedAtMostTwice) {
+TEST(TaskMemory, ASampleIsTokenizedAtMostTwice) {
   for (const char* name : {SALA_SOURCE_DIR "/models/tokenizer.model", "whitespace", "byte"}) {
     const auto tokenizer = open_tokenizer(name);
     const CountingTokenizer counting(*tokenizer);
-    for (const TaskInfo& info : resolve_tasks("ruler")) {
+    for (const TaskInfo& info : all_tasks()) {
       SampleRequest request;
       request.length = kLength;
       for (request.index = 0; request.index < 4; ++request.index) {
+        if (info.group == "nolima") info.task->make_sample(request, counting);  // its book is tokenized once for all
         counting.bytes = 0;
         const Sample sample = info.task->make_sample(request, counting);
         const double passes = static_cast<double>(counting.bytes) / static_cast<double>(sample.prompt().size());
-        // Two of the whole, and the small texts that estimate.
-        EXPECT_LE(passes, 2.2) << sample.id << " with " << name;
+        // Two of the whole, and the small texts that estimate; in MRCR also the reply that grows until the length is full.
+        EXPECT_LE(passes, info.group == "mrcr" ? 2.3 : 2.2) << sample.id << " with " << name;
       }
     }
   }

@@ -21,13 +21,14 @@ struct FoundNeedle {
   size_t begin = 0, end = 0;  // bytes
 };
 
-// Every "One of the special magic KIND for KEY is: VALUE." of `text`, in order.
+// Every "One of the special magic KIND for KEY is: VALUE." of `text`, in order. A line may end before its full stop.
 inline std::vector<FoundNeedle> find_needles(std::string_view text) {
   constexpr std::string_view kStart = "One of the special magic ", kFor = " for ", kIs = " is: ";
   std::vector<FoundNeedle> found;
   for (size_t at = text.find(kStart); at != std::string_view::npos; at = text.find(kStart, at + 1)) {
     const size_t key = text.find(kFor, at) + kFor.size(), is = text.find(kIs, key), value = is + kIs.size(),
                  stop = text.find('.', value);
+    if (const size_t line = text.find('\n', at); line < is || line < stop) continue;  // the last unit, cut
     found.push_back({std::string(text.substr(key, is - key)), std::string(text.substr(value, stop - value)), at, stop + 1});
   }
   return found;
@@ -43,6 +44,7 @@ inline const NiahSpec& spec_of(std::string_view name) {
 struct Haystacked {
   std::vector<std::string_view> units;
   std::vector<int64_t> before;
+  std::string_view part;  // the beginning of one more unit, which fills the length; often empty
 };
 
 inline Haystacked take_apart(const NiahSpec& spec, std::string_view context, const std::vector<FoundNeedle>& inserted) {
@@ -61,6 +63,11 @@ inline Haystacked take_apart(const NiahSpec& spec, std::string_view context, con
     at = end + 1;
   }
   EXPECT_EQ(needle, inserted.size()) << "a needle does not stand on its own";
+  const bool noise = spec.haystack == Haystack::kNoise;
+  if (!parts.units.empty() && (noise ? parts.units.back() != kNoiseSentence : !parts.units.back().ends_with('.'))) {
+    parts.part = parts.units.back();
+    parts.units.pop_back();
+  }
   return parts;
 }
 
@@ -86,6 +93,17 @@ inline void check_haystack(const NiahSpec& spec, const Haystacked& parts, Split 
       ASSERT_EQ(find_needles(unit).size(), 1u) << unit;
     }
   }
+  if (spec.haystack == Haystack::kNoise) {
+    EXPECT_TRUE(kNoiseSentence.starts_with(parts.part)) << parts.part;
+  }
+  if (spec.haystack == Haystack::kEssay) {
+    EXPECT_TRUE(essay_sentence(split, count).starts_with(parts.part)) << parts.part;
+  }
+  if (spec.haystack == Haystack::kNeedle && !parts.part.empty()) {
+    const std::string_view start = "One of the special magic ";
+    EXPECT_TRUE(start.starts_with(parts.part) || parts.part.starts_with(start)) << parts.part;
+  }
+  EXPECT_FALSE(parts.part.ends_with(' '));
   for (size_t i = 0; i < parts.before.size(); ++i) {
     if (spec.haystack == Haystack::kEssay) {
       EXPECT_TRUE(depths.contains(parts.before[i])) << parts.before[i] << " of " << count << " is none of the 40 depths";
@@ -181,8 +199,16 @@ inline void check_sample(const Sample& sample, const Tokenizer& tokenizer, bool 
   const Haystacked parts = take_apart(spec, context, inserted);
   check_haystack(spec, parts, sample.request.split);
   const int64_t gap = sample.request.length - 128 - tokens;
-  const bool filled = static_cast<double>(tokens + 128) >= 0.995 * static_cast<double>(sample.request.length);
-  EXPECT_TRUE(gap < largest_unit(parts.units, tokenizer) || (!exact && filled)) << gap << " tokens are left";
+  const int64_t target = sample.request.length - 128, part = parts.part.empty() ? 0 : tokenizer.count(parts.part) + 1;
+  const bool filled = static_cast<double>(tokens) >= 0.995 * static_cast<double>(target);
+  EXPECT_TRUE(gap + part < largest_unit(parts.units, tokenizer) || (!exact && filled)) << gap << " tokens are left";
+  if (sample.request.length >= 4096) {
+    EXPECT_TRUE(filled) << gap << " tokens are left";
+  }
+  if (part > 0) {  // only where whole units do not suffice
+    constexpr int64_t kSeam = 2;  // tokens by which `part` alone may differ from its share of the prompt
+    EXPECT_LT(static_cast<double>(tokens - part - kSeam), 0.995 * static_cast<double>(target));
+  }
   check_evidence(sample, needles, tokenizer, decodes);
 }
 

@@ -210,14 +210,16 @@ inline void check_fwe(const Sample& sample) {
   if (ranked.size() > 4) {
     EXPECT_GT(ranked[3].first, ranked[4].first) << "the answers are not decidable";
   }
-  // The counts are those of some number of words.
+  // The counts are those of some number of words; further dots may fill the length.
+  constexpr int64_t kMostDots = 100;
   const int64_t vocabulary = (sample.request.length - 50) / 50;
   bool matches = false;
   for (int64_t n = total; n <= total * 2 && !matches; ++n) {
     const std::vector<int64_t> expected = fwe_counts(n, vocabulary);
     if (expected[0] > ranked[0].first) break;
     matches = expected.size() == ranked.size();
-    for (size_t i = 0; i < expected.size() && matches; ++i) matches = expected[i] == ranked[i].first;
+    for (size_t i = 1; i < expected.size() && matches; ++i) matches = expected[i] == ranked[i].first;
+    matches = matches && (ranked[0].first == expected[0] || ranked[0].first - expected[0] < kMostDots);
   }
   EXPECT_TRUE(matches) << total << " words";
   for (const auto& [word, count] : counts) EXPECT_EQ(word.size(), word == "..." ? 3u : 6u);
@@ -229,6 +231,7 @@ inline void check_fwe(const Sample& sample) {
 }
 
 // hops 1: the answer stands in one document; 2: in one of the two supporting ones.
+// The last document may be the beginning of one.
 inline void check_qa(const Sample& sample, int hops) {
   const std::string prompt = sample.prompt();
   std::string_view rest = prompt;
