@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <map>
 #include <memory>
 
@@ -17,7 +18,7 @@ namespace {
 struct LogitsFlags {
   std::string ids, out, config;
   int64_t rows = 1;
-  bool hidden = false, selected = false;
+  bool hidden = false, selected = false, attention = false;
   ModelFlags model;
   EngineFlags engine;
 };
@@ -56,26 +57,44 @@ std::vector<int32_t> read_ids(const std::string& path, int64_t vocab) {
   return checked_ids(ids, path, vocab);
 }
 
-// Keeps the selection of every position: [Hkv, T, slots] a layer.
-class KeepSelection final : public SelectionProbe {
+// Keeps the selection of every position, and the logits of the queries from `first_row` on.
+class Keep final : public SessionProbe {
  public:
   struct Layer {
     int64_t heads = 0, slots = 0;
     std::map<int64_t, std::vector<int32_t>> rows;  // position: [Hkv, slots]
   };
-  bool wants(int64_t) const override { return true; }
+  Keep(bool selected, bool attention, int64_t first_row, int64_t tokens)
+      : selected_(selected), attention_(attention), first_row_(first_row), tokens_(tokens) {}
+  bool wants(int64_t) const override { return selected_; }
+  bool wants_attention(int64_t position) const override { return attention_ && position >= first_row_; }
   void on_selection(int layer, int64_t position, int64_t, TensorView<const int32_t, 2> blocks,
                     TensorView<const float, 2>) override {
     Layer& into = layers[layer];
     into.heads = blocks.extent[0];
     into.slots = blocks.extent[1];
     std::vector<int32_t>& row = into.rows[position];
-    for (int64_t g = 0; g < into.heads; ++g) row.insert(row.end(), blocks[g].data, blocks[g].data + into.slots);
+    for (int64_t g = 0; g < blocks.extent[0]; ++g) row.insert(row.end(), blocks[g].data, blocks[g].data + into.slots);
+  }
+  void on_attention(int layer, int64_t position, int64_t head, std::span<const int64_t> keys,
+                    std::span<const float> scaled) override {
+    std::vector<float>& into = logits[layer];  // [rows, H, T]
+    const int64_t heads = head + 1;
+    const auto row = static_cast<std::size_t>((heads_of[layer] * (position - first_row_) + head) * tokens_);
+    if (position == first_row_) heads_of[layer] = std::max(heads_of[layer], heads);
+    into.resize(std::max(into.size(), row + static_cast<std::size_t>(tokens_)), -INFINITY);
+    for (std::size_t i = 0; i < keys.size(); ++i) into[row + static_cast<std::size_t>(keys[i])] = scaled[i];
   }
   std::map<int, Layer> layers;
+  std::map<int, std::vector<float>> logits;
+  std::map<int, int64_t> heads_of;
+
+ private:
+  bool selected_, attention_;
+  int64_t first_row_, tokens_;
 };
 
-void add_selected(SafetensorsWriter& writer, const KeepSelection& kept, int64_t tokens) {
+void add_selected(SafetensorsWriter& writer, const Keep& kept, int64_t tokens) {
   for (const auto& [index, layer] : kept.layers) {
     std::vector<int32_t> values(static_cast<std::size_t>(layer.heads * tokens * layer.slots), -1);
     for (const auto& [position, row] : layer.rows)
@@ -93,13 +112,14 @@ void write_logits(const LogitsFlags& flags) {
   const auto tokens = static_cast<int64_t>(ids.size());
   const int64_t rows = flags.rows == 0 ? tokens : std::min(flags.rows, tokens);
   options.max_tokens = tokens;
-  options.prune = options.prune && !flags.selected && !flags.hidden;  // every query of the last layer is asked for
+  options.prune =
+      options.prune && !flags.selected && !flags.hidden && !flags.attention;  // every query of the last layer is asked for
   check_fits(config, options, flags.engine);
   const Model model = load_model(entry, config);
   Session session(model, options);
   session.set_prompt_tokens(tokens);
-  KeepSelection kept;
-  if (flags.selected) session.set_probe(&kept);
+  Keep kept(flags.selected, flags.attention, tokens - rows, tokens);
+  if (flags.selected || flags.attention) session.set_probe(&kept);
   std::map<int, std::vector<float>> hidden;
   const int64_t width = config.hidden_size;
   if (flags.hidden)
@@ -123,6 +143,8 @@ void write_logits(const LogitsFlags& flags) {
     writer.add_floats(layer < 0 ? "hidden.embedding" : fmt::format("hidden.{}", layer), {rows, width}, values);
   writer.add_floats("logits", {rows, config.vocab_size}, logits);
   add_selected(writer, kept, tokens);
+  for (const auto& [layer, values] : kept.logits)
+    writer.add_floats(fmt::format("attention.{}", layer), {rows, kept.heads_of.at(layer), tokens}, values);
   writer.write(flags.out);
 }
 
@@ -139,7 +161,8 @@ void add_logits_command(CLI::App& app) {
       ->required();
   command
       ->add_option("--out", flags->out,
-                   "safetensors file to write: ids [T], logits [rows, V], hidden.I [rows, E], selected.I [Hkv, T, slots]")
+                   "safetensors file to write: ids [T], logits [rows, V], hidden.I [rows, E], selected.I [Hkv, T, slots], "
+                   "attention.I [rows, H, T]")
       ->required();
   command->add_option("--rows", flags->rows, "Last positions to write logits and hidden states of; 0 = all")
       ->check(whole_number(0))
@@ -147,6 +170,8 @@ void add_logits_command(CLI::App& app) {
       ->capture_default_str();
   command->add_flag("--hidden", flags->hidden, "Also the hidden states after the embedding and every layer");
   command->add_flag("--selected", flags->selected, "Also the blocks that every query of every sparse layer selected");
+  command->add_flag("--attention", flags->attention,
+                    "Also the scaled logits of the last rows' queries in every softmax layer; -inf where a key is not read");
   command->add_option("--config", flags->config, "TOML file with any of these flags")->type_name("FILE");
   add_model_flags(*command, flags->model);
   add_engine_flags(*command, flags->engine);

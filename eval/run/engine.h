@@ -16,7 +16,7 @@ struct EngineRequest {
   std::span<const int32_t> prompt;  // BOS included
   int64_t max_new_tokens = 0;
   SelectionPolicy selection;                             // who chooses blocks
-  SelectionProbe* probe = nullptr;                       // observes; may be null
+  SessionProbe* probe = nullptr;                         // observes; may be null
   std::function<void(int64_t prompt_tokens)> on_prompt;  // tokens of the prompt read so far; may throw to stop
   std::function<void(int64_t new_tokens)> on_token;      // tokens generated so far; may throw to stop
 };

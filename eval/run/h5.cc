@@ -345,6 +345,8 @@ template Dataset Group::write_array<double>(const std::string&, const std::vecto
 template Dataset Group::write_array<int64_t>(const std::string&, const std::vector<int64_t>&, std::span<const int64_t>);
 template Dataset Group::write_array<int32_t>(const std::string&, const std::vector<int64_t>&, std::span<const int32_t>);
 template Dataset Group::write_array<uint8_t>(const std::string&, const std::vector<int64_t>&, std::span<const uint8_t>);
+template Dataset Group::create_array<double>(const std::string&, const std::vector<int64_t>&);
+template void Dataset::write_row<double>(int64_t, std::span<const double>);
 template void Dataset::write_row<int64_t>(int64_t, std::span<const int64_t>);
 template void Dataset::write_row<int32_t>(int64_t, std::span<const int32_t>);
 template void Dataset::write_row<uint8_t>(int64_t, std::span<const uint8_t>);

@@ -18,7 +18,8 @@ class State final : public MixerState {
 
 class FullAttention final : public Mixer {
  public:
-  FullAttention(const ModelConfig& config, const LayerTensors* tensors) : layer_(config, tensors) {}
+  FullAttention(const ModelConfig& config, int layer, const LayerTensors* tensors)
+      : layer_(config, tensors), index_(layer) {}
 
   std::unique_ptr<MixerState> make_state(int64_t max_tokens) const override {
     return std::make_unique<State>(layer_.make_cache(max_tokens));
@@ -36,6 +37,8 @@ class FullAttention final : public Mixer {
     layer_.keys_values(context, in.x, in.first_position, k, v);
     cache.keys.append(k);
     cache.values.append(v);
+    for (int64_t position = in.first_position; in.probe != nullptr && position < in.first_position + T; ++position)
+      if (in.probe->wants_attention(position)) layer_.report_attention(context, in, cache, index_, position);
     if (R == 0) return;
     const TensorView<const float, 2> rows = in.x.slice(in.first_needed_row, T);
     const auto q = context.workspace.take<float>(R, layer_.heads(), layer_.head_dim());
@@ -58,12 +61,13 @@ class FullAttention final : public Mixer {
 
  private:
   SoftmaxLayer layer_;
+  int index_;
 };
 
 }  // namespace
 
-std::unique_ptr<Mixer> make_full_attention(const ModelConfig& config, int, const LayerTensors* tensors) {
-  return std::make_unique<FullAttention>(config, tensors);
+std::unique_ptr<Mixer> make_full_attention(const ModelConfig& config, int layer, const LayerTensors* tensors) {
+  return std::make_unique<FullAttention>(config, layer, tensors);
 }
 
 }  // namespace sala

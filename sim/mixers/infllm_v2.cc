@@ -83,7 +83,7 @@ class InfLlmV2 final : public Mixer {
   void select(const MixerContext& context, const MixerInput& in, const State& state, TensorView<const float, 3> q,
               TensorView<int32_t, 3> blocks) const;
   void compress(const MixerContext& context, TensorView<const float, 3> k, State& state) const;
-  void report(const MixerContext& context, const MixerInput& in, const State& state) const;
+  void report(const MixerContext& context, const MixerInput& in, const State& state, bool sparse) const;
   double attended(int64_t tokens) const;  // sum over the first `tokens` queries of the keys each one reads
 
   SoftmaxLayer layer_;
@@ -190,7 +190,7 @@ void InfLlmV2::forward(const MixerContext& context, const MixerInput& in, MixerS
   state.cache.values.append(v);
   compress(context, k, state);
   const bool sparse = in.total_tokens >= sparse_.dense_len;
-  if (sparse && in.probe != nullptr) report(context, in, state);
+  if (in.probe != nullptr) report(context, in, state, sparse);
   if (R == 0) return keep_leader(context, in, state);
   const TensorView<const float, 2> rows = in.x.slice(in.first_needed_row, T);
   const auto q = workspace.take<float>(R, layer_.heads(), layer_.head_dim());
@@ -212,11 +212,13 @@ void InfLlmV2::forward(const MixerContext& context, const MixerInput& in, MixerS
 }
 
 // The probed queries are made once more, one at a time: the same bytes, whatever else this call computes.
-void InfLlmV2::report(const MixerContext& context, const MixerInput& in, const State& state) const {
+void InfLlmV2::report(const MixerContext& context, const MixerInput& in, const State& state, bool sparse) const {
   const ops::SelectParams params = select_params(context.bf16, in);
   for (int64_t t = 0; t < in.x.extent[0]; ++t) {
     const int64_t position = in.first_position + t, num_blocks = position / sparse_.block_size + 1;
-    if (!in.probe->wants(position)) continue;
+    const bool selection = sparse && in.probe->wants(position), attention = in.probe->wants_attention(position);
+    if (attention && !sparse) layer_.report_attention(context, in, state.cache, index_, position);
+    if (!sparse || (!selection && !attention)) continue;
     const Workspace::Scope scope(context.workspace);
     const auto q = context.workspace.take<float>(1, layer_.heads(), layer_.head_dim());
     const int64_t selecting = per_block_ ? position / sparse_.block_size * sparse_.block_size : position;
@@ -224,7 +226,9 @@ void InfLlmV2::report(const MixerContext& context, const MixerInput& in, const S
     const auto blocks = context.workspace.take<int32_t>(1, layer_.kv_heads(), sparse_.slots());
     const auto scores = context.workspace.take<float>(1, layer_.kv_heads(), num_blocks);
     ops::select_blocks(context.kernels, q, state.fine->keys, state.coarse->keys, selecting, params, blocks, &scores);
-    in.probe->on_selection(index_, position, sparse_.block_size, blocks[0], scores[0]);
+    if (selection) in.probe->on_selection(index_, position, sparse_.block_size, blocks[0], scores[0]);
+    const TensorView<const int32_t, 2> read = blocks[0];
+    if (attention) layer_.report_attention(context, in, state.cache, index_, position, sparse_.block_size, &read);
   }
 }
 

@@ -68,7 +68,7 @@ struct MixerInput {
   int64_t first_position = 0;               // absolute position of row 0
   int64_t first_needed_row = 0;             // rows before it only update the state
   int64_t total_tokens = 0;                 // what the dense_len rule looks at (spec 4.1)
-  SelectionProbe* probe = nullptr;          // may be null
+  SessionProbe* probe = nullptr;            // may be null
   const SelectionPolicy* policy = nullptr;  // null = learned
   std::span<const int32_t> policy_blocks;   // policy->blocks(block_size), made once a sequence
 };

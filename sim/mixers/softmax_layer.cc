@@ -1,6 +1,8 @@
 #include "sim/mixers/softmax_layer.h"
 
+#include <algorithm>
 #include <cmath>
+#include <vector>
 
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
@@ -91,6 +93,40 @@ void SoftmaxLayer::queries(const MixerContext& context, TensorView<const float, 
     for (int64_t i = 0; i < flat.extent[1]; ++i) flat[t].data[i] *= factor;
   });
   round_if(context, flat);
+}
+
+void SoftmaxLayer::report_attention(const MixerContext& context, const MixerInput& in, const KvCache& cache, int layer,
+                                    int64_t position, int64_t block_size, const TensorView<const int32_t, 2>* blocks) const {
+  constexpr int64_t kPanel = ops::PackedKeys::kPanel;
+  const Workspace::Scope scope(context.workspace);
+  const auto q = context.workspace.take<float>(1, heads(), head_dim());
+  const int64_t t = position - in.first_position;
+  queries(context, in.x.slice(t, t + 1), position, q);
+  std::vector<int64_t> read;
+  std::vector<float> logits;
+  const float factor = scale();
+  for (int64_t h = 0; h < heads(); ++h) {
+    const int64_t group = h / (heads() / kv_heads());
+    const float* query = q[0][h].data;
+    read.clear();
+    logits.clear();
+    const auto add = [&](int64_t begin, int64_t end) {
+      for (int64_t first = begin / kPanel * kPanel; first < std::min(end, position + 1); first += kPanel) {
+        const float* panel = cache.keys.panels(group) + first * head_dim();
+        float sums[kPanel] = {};
+        for (int64_t d = 0; d < head_dim(); ++d)
+          for (int64_t lane = 0; lane < kPanel; ++lane) sums[lane] += factor * query[d] * panel[d * kPanel + lane];
+        for (int64_t key = std::max(first, begin); key < std::min({end, position + 1, first + kPanel}); ++key) {
+          read.push_back(key);
+          logits.push_back(sums[key - first]);
+        }
+      }
+    };
+    if (blocks == nullptr) add(0, position + 1);
+    for (int64_t slot = 0; blocks != nullptr && slot < blocks->extent[1]; ++slot)
+      if (const int64_t block = (*blocks)[group][slot]; block >= 0) add(block * block_size, (block + 1) * block_size);
+    in.probe->on_attention(layer, position, h, read, logits);
+  }
 }
 
 void SoftmaxLayer::output(const MixerContext& context, TensorView<const float, 2> x, TensorView<float, 3> o,

@@ -42,7 +42,7 @@ struct Session::Impl {
   Buffer<float> h, x, a;    // [chunk, E]
   Buffer<float> z, logits;  // [E], [V]
   int64_t position = 0, prompt_tokens = 0;
-  SelectionProbe* probe = nullptr;
+  SessionProbe* probe = nullptr;
   SelectionPolicy policy;
   std::vector<int32_t> policy_blocks;
   HiddenHook hidden_hook;
@@ -99,6 +99,7 @@ void Session::Impl::forward(std::span<const int32_t> ids, int64_t total_tokens, 
   const TensorView<float, 2> hidden = h.view(T, E);
   embed(ids, hidden);
   if (hidden_hook) hidden_hook(-1, position, hidden);
+  if (probe != nullptr) probe->on_hidden(-1, position, hidden);
   for (int64_t i = 0; i < layers; ++i) {
     const bool prune = options.prune && !hidden_hook && i == layers - 1;
     const int64_t skipped = !prune ? 0 : with_logits ? T - 1 : T;
@@ -109,6 +110,10 @@ void Session::Impl::forward(std::span<const int32_t> ids, int64_t total_tokens, 
     layer(static_cast<int>(i), {normalised, position, skipped, total_tokens, probe, &policy, policy_blocks},
           hidden.slice(skipped, T));
     if (hidden_hook) hidden_hook(static_cast<int>(i), position, hidden);
+    // Of the last layer the same rows with and without pruning.
+    const int64_t hidden_rows = i < layers - 1 ? T : with_logits ? 1 : 0;
+    if (probe != nullptr && hidden_rows > 0)
+      probe->on_hidden(static_cast<int>(i), position + T - hidden_rows, hidden.slice(T - hidden_rows, T));
   }
   position += T;
   if (with_logits) head(hidden.slice(T - 1, T));
@@ -190,7 +195,7 @@ void Session::set_selection(const SelectionPolicy& policy) {
   impl_->policy_blocks = policy.blocks(impl_->config.sparse_config.block_size);
 }
 
-void Session::set_probe(SelectionProbe* probe) { impl_->probe = probe; }
+void Session::set_probe(SessionProbe* probe) { impl_->probe = probe; }
 void Session::set_hidden_hook(HiddenHook hook) { impl_->hidden_hook = std::move(hook); }
 
 int64_t Session::peak_bytes() const {

@@ -150,6 +150,7 @@ TEST_F(Cli, AModelThatSelectsNothingHasNoSelection) {
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_EQ(result.out.find("recall"), std::string::npos) << result.out;
   EXPECT_FALSE(open_run_file(h5("a")).has("cells/niah_single_1/512/select"));
+  EXPECT_TRUE(open_run_file(h5("a")).has("cells/niah_single_1/512/attention/layer_01/keys"));
 }
 
 // Killed at five moments: run.h5 can be opened, and resuming ends with the same results as a run that was left alone.

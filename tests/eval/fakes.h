@@ -70,7 +70,7 @@ class FakeEngine final : public Engine {
   }
 
   // Layers 1 and 4, two KV heads, three slots of 16 tokens: the newest blocks; head 1 of layer 4 reads block 0 as well.
-  static void report(SelectionProbe& probe, int64_t prompt, size_t answers) {
+  static void report(SessionProbe& probe, int64_t prompt, size_t answers) {
     for (const int layer : {1, 4})
       for (int64_t position = 0; position < prompt + static_cast<int64_t>(answers); ++position) {
         if (!probe.wants(position)) continue;

@@ -27,7 +27,7 @@ std::vector<float> logits_of(const Model& model, const std::vector<int32_t>& ids
   return copy(session.logits());
 }
 
-class CountingProbe : public SelectionProbe {
+class CountingProbe : public SessionProbe {
  public:
   bool wants(int64_t position) const override { return position % 10 == 3; }
   void on_selection(int layer, int64_t position, int64_t block_size, TensorView<const int32_t, 2> blocks,

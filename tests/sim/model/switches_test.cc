@@ -21,7 +21,7 @@ constexpr double kAgainstRef = 1e-5;  // as session_test.cc
 constexpr int64_t kBlock = 16, kSlots = 5;
 const TokenSpan kEvidence{95, 130};  // blocks 5 to 8
 
-class KeepAll final : public SelectionProbe {
+class KeepAll final : public SessionProbe {
  public:
   bool wants(int64_t) const override { return true; }
   void on_selection(int layer, int64_t position, int64_t, TensorView<const int32_t, 2> blocks,
@@ -36,6 +36,27 @@ class KeepAll final : public SelectionProbe {
   std::map<std::tuple<int, int64_t, int64_t>, std::set<int32_t>> seen;  // layer, KV head, position
 };
 
+// Logits of the last query of every softmax layer, by head and key; hidden rows seen.
+class KeepAttention final : public SessionProbe {
+ public:
+  bool wants(int64_t) const override { return false; }
+  bool wants_attention(int64_t position) const override { return position == kTokens - 1; }
+  void on_selection(int, int64_t, int64_t, TensorView<const int32_t, 2>, TensorView<const float, 2>) override {
+    ADD_FAILURE() << "nobody asked for the selection";
+  }
+  void on_attention(int layer, int64_t position, int64_t head, std::span<const int64_t> keys,
+                    std::span<const float> scaled) override {
+    EXPECT_EQ(position, kTokens - 1);
+    ASSERT_EQ(keys.size(), scaled.size());
+    for (size_t i = 0; i < keys.size(); ++i) logits[{layer, head}].emplace(keys[i], scaled[i]);
+  }
+  void on_hidden(int layer, int64_t first_position, TensorView<const float, 2> hidden) override {
+    for (int64_t t = 0; t < hidden.extent[0]; ++t) rows[layer].insert(first_position + t);
+  }
+  std::map<std::pair<int, int64_t>, std::map<int64_t, float>> logits;
+  std::map<int, std::set<int64_t>> rows;
+};
+
 struct Call {
   SelectionPolicy policy;
   int64_t step = kTokens, chunk = 0;
@@ -44,7 +65,7 @@ struct Call {
   bool prune = true;
 };
 
-std::vector<float> logits_of(const Model& model, const Call& run, SelectionProbe* probe = nullptr) {
+std::vector<float> logits_of(const Model& model, const Call& run, SessionProbe* probe = nullptr) {
   SessionOptions options;
   options.max_tokens = kTokens;
   options.chunk_tokens = run.chunk;
@@ -84,6 +105,65 @@ const std::vector<SelectionPolicy>& policies() {
   static const std::vector<SelectionPolicy> all = {
       {Kind::kLearned, {}, 0}, {Kind::kForceIn, {kEvidence}, 0}, {Kind::kForceOut, {kEvidence}, 0}, {Kind::kRandom, {}, 5}};
   return all;
+}
+
+// The same weights, dense, sparse, and sparse with room for every block.
+TEST(Attention, LogitsAreThoseOfTheKeysThatAreRead) {
+  KeepAttention dense, all, few;
+  KeepAll selected;
+  const auto roomy = [](ModelConfig& config) { config.sparse_config.topk = 100; };
+  const std::vector<float> out = logits_of(small_model("FLF"), {}, &dense);
+  EXPECT_EQ(logits_of(small_model("FLF"), {}), out);
+  EXPECT_EQ(logits_of(small_model("SLS", roomy), {}, &all), out);
+  Call chunks;
+  chunks.chunk = 50;
+  logits_of(small_model("SLS"), chunks, &few);
+  logits_of(small_model("SLS"), {}, &selected);
+  ASSERT_EQ(dense.logits.size(), 8u) << "two layers, four heads";
+  EXPECT_EQ(dense.logits, all.logits);
+  EXPECT_EQ((dense.logits[{0, 3}].size()), static_cast<size_t>(kTokens));
+  for (const auto& [place, logits] : few.logits) {
+    const std::set<int32_t>& blocks = selected.seen[{place.first, place.second / 2, kTokens - 1}];
+    std::set<int64_t> keys;
+    for (const int32_t block : blocks)
+      for (int64_t key = block * kBlock; key < std::min((block + 1) * kBlock, kTokens); ++key) keys.insert(key);
+    EXPECT_LT(logits.size(), static_cast<size_t>(kTokens));
+    ASSERT_EQ(logits.size(), keys.size());
+    for (const auto& [key, logit] : logits) {
+      EXPECT_EQ(keys.count(key), 1u);
+      if (place.first == 0) {
+        EXPECT_EQ(logit, (dense.logits[{0, place.second}][key])) << "layer 0 sees the same input";
+      }
+    }
+  }
+  std::set<int64_t> every;
+  for (int64_t t = 0; t < kTokens; ++t) every.insert(t);
+  EXPECT_EQ(few.rows[-1], every);
+  EXPECT_EQ(few.rows[1], every);
+  EXPECT_EQ(few.rows[2], std::set<int64_t>{kTokens - 1});
+}
+
+// q . k * D^-0.5 with the factor of logit scaling, and RoPE turns logits without changing the one of the query's own key.
+TEST(Attention, LogitsCarryScalingAndPositions) {
+  KeepAttention plain, doubled, turned;
+  logits_of(small_model("F"), {}, &plain);
+  logits_of(small_model("F",
+                        [](ModelConfig& c) {
+                          c.sala_lab.attn_logits_scaling = {LogitScaling::Kind::kConstant, 2};
+                        }),
+            {}, &doubled);
+  logits_of(small_model("F", [](ModelConfig& c) { c.attn_use_rope = true; }), {}, &turned);
+  int64_t moved = 0;
+  for (const auto& [place, logits] : plain.logits)
+    for (const auto& [key, logit] : logits) {
+      EXPECT_NEAR(doubled.logits[place][key], 2 * logit, 1e-5);
+      const float other = turned.logits[place][key];
+      if (key == kTokens - 1) {
+        EXPECT_NEAR(other, logit, 1e-4);
+      }
+      moved += std::fabs(other - logit) > 0.01f;
+    }
+  EXPECT_GT(moved, kTokens);
 }
 
 class EveryPolicy : public testing::TestWithParam<std::tuple<size_t, std::string>> {

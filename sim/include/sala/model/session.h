@@ -71,7 +71,7 @@ class Session {
   // tasks: it is told spans and seeds. Throws Error{kConfig} when the model has no layer that selects.
   void set_selection(const SelectionPolicy& policy);
   // Null = off. Not owned.
-  void set_probe(SelectionProbe* probe);
+  void set_probe(SessionProbe* probe);
   // When set, receives the hidden states h after every layer of every chunk (layer -1 = embedding): [T, E].
   using HiddenHook = std::function<void(int layer, int64_t first_position, TensorView<const float, 2> hidden)>;
   void set_hidden_hook(HiddenHook hook);
