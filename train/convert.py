@@ -15,7 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from safetensors.torch import load_file
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -23,7 +22,7 @@ from sala_train import halo  # noqa: E402
 from sala_train.config import FULL, ModelConfig  # noqa: E402
 from sala_train.conversion import alignment_losses, distillation_loss, hybrid_config, hybrid_from, lightning_from, optimise  # noqa: E402
 from sala_train.data import PackedTokens  # noqa: E402
-from sala_train.export import export  # noqa: E402
+from sala_train.export import export, load_weights  # noqa: E402
 from sala_train.model import SalaForCausalLM  # noqa: E402
 from sala_train.recipe import Recipe  # noqa: E402
 from sala_train.validation import validate  # noqa: E402
@@ -66,7 +65,7 @@ def main() -> None:
         sys.exit(f"convert: error [config] {args.teacher}: heads x head_dim is not hidden_size, so Lightning layers cannot take its projections")
     torch.manual_seed(recipe.seed)
     teacher = SalaForCausalLM(ModelConfig(raw))
-    teacher.load_state_dict({k: v.float() for k, v in load_file(args.teacher / "model.safetensors").items()})
+    load_weights(teacher, args.teacher / "model.safetensors")
     teacher.to(device).eval().requires_grad_(False)
 
     def stage(index: int, trained: nn.Module, loss) -> None:

@@ -16,17 +16,19 @@ from pathlib import Path
 
 import torch
 import torch._dynamo
-from safetensors.torch import load_file
 
 sys.path.insert(0, str(Path(__file__).parent))
 from sala_train.config import ModelConfig  # noqa: E402
-from sala_train.data import PackedTokens  # noqa: E402
-from sala_train.export import export  # noqa: E402
+from sala_train.data import PackedTokens, check_rows  # noqa: E402
+from sala_train.export import export, load_weights  # noqa: E402
 from sala_train.loss import answer_loss  # noqa: E402
 from sala_train.model import SalaForCausalLM, SoftmaxMixer, initialise  # noqa: E402
 from sala_train.optim import Optimizers  # noqa: E402
 from sala_train.recipe import Recipe, Stage  # noqa: E402
 from sala_train.validation import selection_recall, validate  # noqa: E402
+
+
+CHECKPOINT_VERSION = 1
 
 
 class Stepper:
@@ -87,6 +89,107 @@ def train_stage(stage: Stage, index: int, data: Path, steppers: dict, make_stepp
         yield length, steppers[key](rows[length], turn)
 
 
+class Training:
+    """One run: model, optimiser and where it stands; made new, from trained weights, or from the checkpoint in `out`."""
+
+    def __init__(self, args: argparse.Namespace):
+        self.args, self.began, self.device = args, time.time(), torch.device(args.device)
+        self.config_text, self.recipe = args.config.read_text(), Recipe.load(args.recipe)
+        self.recipe.seed = self.recipe.seed if args.seed is None else args.seed
+        self.identity = hashlib.sha256((self.config_text + json.dumps(self.recipe.as_dict(), sort_keys=True)).encode()).hexdigest()
+        cfg = ModelConfig(json.loads(self.config_text))
+        cfg.check()
+        self.model, self.before, trained_with = SalaForCausalLM(cfg), None, None
+        initialise(self.model, self.recipe.seed)
+        torch.manual_seed(self.recipe.seed)  # which query tokens probe
+        if args.init:
+            earlier = args.init.with_name("training.json")
+            self.before = json.loads(earlier.read_text()) if earlier.exists() else str(args.init.name)
+            trained_with = self.before.get("tokenizer_hash") if earlier.exists() else None
+            load_weights(self.model, args.init)
+        self.tokenizer_hash = check_rows(args.data, self.recipe, cfg.vocab_size, trained_with)
+        self.model.to(self.device)
+        self.cuda = self.device.type == "cuda"
+        if self.cuda and not args.eager:
+            torch._dynamo.config.recompile_limit = 64  # two kinds of layer times the stages
+            for layer in self.model.model.layers:
+                layer.compile(dynamic=False)
+        self.optimizer = Optimizers(self.model, self.recipe, self.device)
+        self.checkpoint, self.step, self.seconds, self.history = args.out / "checkpoint.pt", 0, 0.0, []
+        if self.checkpoint.exists():
+            self.resume()
+
+    def resume(self) -> None:
+        saved = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
+        if saved.get("version") != CHECKPOINT_VERSION:
+            raise ValueError(f"{self.checkpoint} has version {saved.get('version', 'none')}, this program writes {CHECKPOINT_VERSION}; use another --out or delete it")
+        if saved["identity"] != self.identity:
+            raise ValueError(f"{self.checkpoint} was made with another config or recipe; use another --out or delete it")
+        self.model.load_state_dict(saved["model"])
+        self.optimizer.load_state_dict(saved["optimizer"])
+        self.step, self.seconds, self.history = saved["step"], saved["seconds"], saved["history"]
+
+    def spent(self) -> float:
+        return round(self.seconds + time.time() - self.began, 1)
+
+    def save(self) -> None:
+        part = self.checkpoint.with_suffix(".part")
+        torch.save({"version": CHECKPOINT_VERSION, "identity": self.identity, "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+                    "step": self.step, "seconds": self.spent(), "history": self.history}, part)
+        part.rename(self.checkpoint)
+
+    def train(self, log) -> None:
+        args, recipe, first, steppers = self.args, self.recipe, 0, {}
+        deadline, ticks = self.began + args.minutes * 60, []
+        for index, stage in enumerate(recipe.stages):
+            last = first + stage.steps
+            if self.step >= min(last, args.steps) or time.time() > deadline:
+                first = last
+                continue
+            for module in self.model.modules():
+                if isinstance(module, SoftmaxMixer):
+                    module.training_topk, module.selection_temperature = stage.topk, recipe.selection_temperature
+            self.optimizer.set_lr(recipe.lr_at(self.step))
+            make = lambda length, batch: Stepper(self.model, self.optimizer, recipe, length, batch, self.device)  # noqa: E731
+            for length, out in train_stage(stage, index, args.data, steppers, make, self.device, self.step - first):
+                self.step += 1
+                self.optimizer.set_lr(recipe.lr_at(self.step))
+                if not self.cuda and len(ticks) < 2:
+                    ticks.append(time.time())
+                    if len(ticks) == 2:
+                        took, rest = ticks[1] - ticks[0], recipe.tokens_at(recipe.total_steps) - recipe.tokens_at(self.step)
+                        print(f"{args.out.name}: no GPU; a step takes {took:.1f} s, the rest of the recipe at least {rest / stage.tokens * took / 60:.0f} minutes", flush=True)
+                if self.step % args.log_every == 0 or self.step == last:
+                    loss, accuracy, norm = (round(float(x), 4) for x in out)
+                    self.history.append({"step": self.step, "length": length, "loss": loss, "answer_tokens_right": accuracy, "grad_norm": norm,
+                                         "seconds": self.spent()})
+                    print(args.out.name, json.dumps(self.history[-1]), flush=True)
+                    log.write(json.dumps(self.history[-1]) + "\n")
+                if args.validate_every and self.step % args.validate_every == 0:
+                    scores = validate(self.model, args.data, self.device, max(stage.lengths))
+                    log.write(json.dumps({"step": self.step, "validation": scores}) + "\n")
+                    print(args.out.name, self.step, " ".join(f"{name}:{s['values']:.2f}" for name, s in scores.items()), flush=True)
+                if self.step >= args.steps or time.time() > deadline:
+                    break
+            self.save()
+            first = last
+        self.save()
+
+    def finish(self, log) -> None:
+        with torch.no_grad():
+            for weight in self.model.parameters():  # what is validated is what is written: bf16 weights
+                weight.copy_(weight.bfloat16())
+        recipe, finished = self.recipe, self.step >= self.recipe.total_steps
+        record = {"recipe": recipe.as_dict(), "recipe_sha256": self.identity, "steps": self.step, "finished": finished,
+                  "tokens": recipe.tokens_at(self.step), "seconds": self.spent(), "device": torch.cuda.get_device_name() if self.cuda else "cpu",
+                  "torch": torch.__version__, "tokenizer_hash": self.tokenizer_hash, "loss_curve": self.history, "before": self.before}
+        export(self.model, self.config_text, self.args.out, record)  # before validation, which may be cut off
+        scores, recall = validate(self.model, self.args.data, self.device), selection_recall(self.model, self.args.data, self.device)
+        log.write(json.dumps({"step": self.step, "validation": scores, "selection_recall": recall}) + "\n")
+        print(self.args.out.name, "finished" if finished else "stopped", "at step", self.step, json.dumps(scores), json.dumps(recall), flush=True)
+        export(self.model, self.config_text, self.args.out, {**record, "validation": scores, "selection_recall": recall})
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", required=True, type=Path, help="config.json of the member")
@@ -103,86 +206,15 @@ def main() -> None:
     parser.add_argument("--eager", action="store_true", help="do not compile the layers on a GPU")
     args = parser.parse_args()
 
-    device, began = torch.device(args.device), time.time()
     torch.backends.cuda.matmul.allow_tf32 = True
-    config_text, recipe = args.config.read_text(), Recipe.load(args.recipe)
-    recipe.seed = recipe.seed if args.seed is None else args.seed
-    identity = hashlib.sha256((config_text + json.dumps(recipe.as_dict(), sort_keys=True)).encode()).hexdigest()
-    model = SalaForCausalLM(ModelConfig.load(args.config))
-    initialise(model, recipe.seed)
-    torch.manual_seed(recipe.seed)  # which query tokens probe
-    before = None
-    if args.init:
-        model.load_state_dict({k: v.float() for k, v in load_file(args.init).items()})
-        earlier = args.init.with_name("training.json")
-        before = json.loads(earlier.read_text()) if earlier.exists() else str(args.init.name)
-    model.to(device)
-    cuda = device.type == "cuda"
-    if cuda and not args.eager:
-        torch._dynamo.config.recompile_limit = 64  # two kinds of layer times the stages
-        for layer in model.model.layers:
-            layer.compile(dynamic=False)
-    optimizer = Optimizers(model, recipe, device)
+    try:
+        training = Training(args)
+    except (OSError, ValueError) as error:  # nothing has been written yet
+        sys.exit(f"train: error [config] {error}")
     args.out.mkdir(parents=True, exist_ok=True)
-    checkpoint, step, seconds, history = args.out / "checkpoint.pt", 0, 0.0, []
-    if checkpoint.exists():
-        saved = torch.load(checkpoint, map_location=device, weights_only=True)
-        if saved["identity"] != identity:
-            sys.exit(f"train: error [config] {checkpoint} was made with another config or recipe; use another --out or delete it")
-        model.load_state_dict(saved["model"])
-        optimizer.load_state_dict(saved["optimizer"])
-        step, seconds, history = saved["step"], saved["seconds"], saved["history"]
-
-    def save() -> None:
-        spent = seconds + time.time() - began
-        torch.save({"identity": identity, "model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step,
-                    "seconds": spent, "history": history}, checkpoint.with_suffix(".part"))
-        checkpoint.with_suffix(".part").rename(checkpoint)
-
-    first, steppers, log = 0, {}, open(args.out / "log.jsonl", "a", buffering=1)
-    deadline = began + args.minutes * 60
-    for index, stage in enumerate(recipe.stages):
-        last = first + stage.steps
-        if step >= min(last, args.steps) or time.time() > deadline:
-            first = last
-            continue
-        for module in model.modules():
-            if isinstance(module, SoftmaxMixer):
-                module.training_topk, module.selection_temperature = stage.topk, recipe.selection_temperature
-        optimizer.set_lr(recipe.lr_at(step))
-        make = lambda length, batch: Stepper(model, optimizer, recipe, length, batch, device)  # noqa: E731
-        for length, out in train_stage(stage, index, args.data, steppers, make, device, step - first):
-            step += 1
-            optimizer.set_lr(recipe.lr_at(step))
-            if step % args.log_every == 0 or step == last:
-                loss, accuracy, norm = (round(float(x), 4) for x in out)
-                row = {"step": step, "length": length, "loss": loss, "answer_tokens_right": accuracy, "grad_norm": norm,
-                       "seconds": round(seconds + time.time() - began, 1)}
-                history.append(row)
-                print(args.out.name, json.dumps(row), flush=True)
-                log.write(json.dumps(row) + "\n")
-            if args.validate_every and step % args.validate_every == 0:
-                scores = validate(model, args.data, device, max(stage.lengths))
-                log.write(json.dumps({"step": step, "validation": scores}) + "\n")
-                print(args.out.name, step, " ".join(f"{name}:{s['values']:.2f}" for name, s in scores.items()), flush=True)
-            if step >= args.steps or time.time() > deadline:
-                break
-        save()
-        first = last
-    save()
-    with torch.no_grad():
-        for weight in model.parameters():  # what is validated is what is written: bf16 weights
-            weight.copy_(weight.bfloat16())
-    finished = step >= recipe.total_steps
-    record = {"recipe": recipe.as_dict(), "recipe_sha256": identity, "steps": step, "finished": finished, "tokens": recipe.tokens_at(step),
-              "seconds": round(seconds + time.time() - began, 1), "device": torch.cuda.get_device_name() if cuda else "cpu",
-              "torch": torch.__version__, "tokenizer_hash": PackedTokens(next(args.data.glob("stage0_*.tok"))).tokenizer_hash,
-              "loss_curve": history, "before": before}
-    export(model, config_text, args.out, record)  # before validation, which may be cut off
-    scores, recall = validate(model, args.data, device), selection_recall(model, args.data, device)
-    log.write(json.dumps({"step": step, "validation": scores, "selection_recall": recall}) + "\n")
-    print(args.out.name, "finished" if finished else "stopped", "at step", step, json.dumps(scores), json.dumps(recall), flush=True)
-    export(model, config_text, args.out, {**record, "validation": scores, "selection_recall": recall})
+    with open(args.out / "log.jsonl", "a", buffering=1) as log:
+        training.train(log)
+        training.finish(log)
 
 
 if __name__ == "__main__":

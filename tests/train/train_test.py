@@ -13,7 +13,7 @@ sys.path.insert(0, str(ROOT / "train"))
 try:
     import numpy as np
     import torch
-    from safetensors.torch import load_file
+    from safetensors.torch import load_file, save_file
 except ImportError as missing:
     print(f"skipped: {missing}")
     sys.exit(77)  # ctest: SKIP_RETURN_CODE
@@ -142,6 +142,44 @@ class Trainer(unittest.TestCase):
         refused = self.train("cut")
         self.assertNotEqual(refused.returncode, 0)
         self.assertIn("another config or recipe", refused.stderr)
+
+
+    def test_bad_input_is_one_sentence_and_writes_nothing(self):
+        def refused(sentence, *options):
+            done = self.train("refused", *options)
+            self.assertEqual(done.returncode, 1)
+            self.assertRegex(done.stderr, f"^train: error \\[config\\] .*{sentence}.*\\n$")
+            self.assertFalse((self.folder / "refused").exists())
+
+        config, good = self.folder / "config.json", toy()
+        for changes, sentence in (({"num_key_value_heads": 3}, "2 attention heads do not divide into 3"), ({"head_dim": 15}, "head_dim 15 is odd"),
+                                  ({"mixer_types": ["lightning-attn"]}, "1 mixer_types for 3 layers"), ({"mixer_types": ["mamba"] * 3}, "mixer type 'mamba'"),
+                                  ({"sparse_config": {**good["sparse_config"], "topk": 1}}, "selects 3 blocks, of which 4 are always read"),
+                                  ({"sparse_config": {**good["sparse_config"], "window_size": 40}}, "window_size 40 is no multiple"),
+                                  ({"vocab_size": 50}, "has token 5[0-9], the model a vocabulary of 50")):
+            config.write_text(json.dumps(toy(**changes)))
+            refused(sentence)
+        config.write_text(json.dumps(good))
+        weights = self.folder / "other.safetensors"
+        weights.write_bytes(b"no weights")
+        refused("no safetensors file", "--init", weights)
+        save_file({"a": torch.zeros(1)}, weights)
+        refused("does not fit the config", "--init", weights)
+        rows = self.folder / "stage1_512.tok"
+        raw = rows.read_bytes()
+        rows.write_bytes(raw[:32] + b"f" * 16 + raw[48:])
+        refused("was made with tokenizer ffff")
+        rows.unlink()
+        refused("stage1_512.tok is missing")
+
+    def test_a_checkpoint_of_another_version_is_refused(self):
+        self.assertEqual(self.train("cut", "--steps", "1").returncode, 0)
+        saved = torch.load(self.folder / "cut/checkpoint.pt", weights_only=True)
+        torch.save({**saved, "version": 0}, self.folder / "cut/checkpoint.pt")
+        self.assertIn("has version 0", self.train("cut").stderr)
+
+    def test_says_how_long_a_cpu_takes(self):
+        self.assertRegex(self.train("whole", "--steps", "2").stdout, "no GPU; a step takes [0-9.]+ s, the rest of the recipe at least [0-9]+ minutes")
 
 
 class Optimisers(unittest.TestCase):

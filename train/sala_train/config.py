@@ -72,6 +72,29 @@ class ModelConfig:
     def lightning_scale_value(self) -> float:
         return {"1/sqrt(d)": self.lightning_head_dim**-0.5, "1/d": 1.0 / self.lightning_head_dim}.get(self.lightning_scale, 1.0)
 
+    def check(self) -> None:
+        """Raises ValueError with one sentence for what cannot be trained or run; the C++ loader refuses the same."""
+        def refuse(condition: bool, text: str) -> None:
+            if condition:
+                raise ValueError(f"config: {text}")
+
+        kinds, sparse = self.mixer_types, self.sparse
+        refuse(len(kinds) != self.num_hidden_layers, f"{len(kinds)} mixer_types for {self.num_hidden_layers} layers")
+        unknown = sorted(set(kinds) - {LIGHTNING, SPARSE, FULL})
+        refuse(bool(unknown), f"mixer type {unknown and unknown[0]!r}; known: {LIGHTNING}, {SPARSE}, {FULL}")
+        heads, groups = self.num_attention_heads, self.num_key_value_heads
+        refuse(groups < 1 or heads % groups != 0, f"{heads} attention heads do not divide into {groups} key-value heads")
+        refuse(self.lightning_nkv != self.lightning_nh, f"lightning_nkv {self.lightning_nkv} differs from lightning_nh {self.lightning_nh}")
+        for name in ("head_dim", "lightning_head_dim"):
+            refuse(self.raw[name] % 2 != 0, f"{name} {self.raw[name]} is odd, so RoPE cannot pair it")
+        if SPARSE in kinds:
+            for name, value, of, unit in (("kernel_size", sparse.kernel_size, "kernel_stride", sparse.kernel_stride),
+                                          ("block_size", sparse.block_size, "kernel_stride", sparse.kernel_stride),
+                                          ("window_size", sparse.window_size, "block_size", sparse.block_size)):
+                refuse(unit < 1 or value % unit != 0, f"sparse_config.{name} {value} is no multiple of {of} {unit}")
+            forced = sparse.init_blocks + sparse.window_size // sparse.block_size + 1
+            refuse(sparse.slots < forced, f"sparse_config selects {sparse.slots} blocks, of which {forced} are always read; raise topk")
+
     @property
     def residual_scale(self) -> float:
         return self.scale_depth / math.sqrt(self.num_hidden_layers)

@@ -36,3 +36,22 @@ class PackedTokens:
     def to(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
         """All rows on the device, ids int32 and mask uint8, so that a training step copies nothing from the host."""
         return torch.from_numpy(self.ids.astype(np.int32)).to(device), torch.from_numpy(np.array(self.mask)).to(device)
+
+
+def check_rows(data: Path, recipe, vocab_size: int, tokenizer_hash: str | None) -> str:
+    """The tokenizer's hash of the recipe's files in `data`. Raises ValueError for a file that is missing, rows of two tokenizers or of another
+    one than the weights were trained with (tokenizer_hash; None = any), too few rows, and ids beyond the vocabulary."""
+    for index, stage in enumerate(recipe.stages):
+        for length in sorted(set(stage.lengths)):
+            path = data / f"stage{index}_{length}.tok"
+            if not path.exists():
+                raise ValueError(f"{path} is missing; prepare_data.py writes it for this recipe")
+            rows = PackedTokens(path)
+            if tokenizer_hash not in (None, rows.tokenizer_hash):
+                raise ValueError(f"{path} was made with tokenizer {rows.tokenizer_hash}, the other rows or the weights with {tokenizer_hash}")
+            if rows.ids.shape[1] != length or len(rows) < stage.tokens // length:
+                raise ValueError(f"{path} holds {len(rows)} rows of {rows.ids.shape[1]} tokens; a step needs {stage.tokens // length} of {length}")
+            if int(rows.ids.max()) >= vocab_size:
+                raise ValueError(f"{path} has token {int(rows.ids.max())}, the model a vocabulary of {vocab_size}")
+            tokenizer_hash = rows.tokenizer_hash
+    return tokenizer_hash
