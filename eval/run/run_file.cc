@@ -83,7 +83,6 @@ class CellWriter {
     scores(samples);
     answers(samples);
     evidence(samples);
-    if (widths_.probes == 0) return;
     if (seen_by([](const Selection& s) { return s.block_size > 0; })) selections(samples);
     if (seen_by([](const Selection& s) { return !s.attention.empty(); })) attention(samples);
     if (seen_by([](const Selection& s) { return !s.hidden.empty(); })) hidden(samples);

@@ -66,6 +66,20 @@ TEST_F(ProbeCli, AttentionAndHiddenStatesOfTheAnswer) {
   for (size_t i = 0; i < largest.size(); ++i) EXPECT_GT(largest[i], median[i]);
 }
 
+TEST_F(ProbeCli, ALinearModelHasHiddenStatesAndNoAttention) {
+  write_random_model(models_->path() + "/linear-tiny", random_config("LLLL"), 3);
+  ASSERT_EQ(program_
+                .run({"run", "--task", "niah_single_1", "--len", "512", "--samples", "2", "--quiet", "--model",
+                      "linear-tiny", "--out", folder_.file("linear")})
+                .code,
+            0);
+  const h5::File file = open_run_file(folder_.file("linear") + "/run.h5");
+  const h5::Group cell = file.open("cells/niah_single_1/512");
+  EXPECT_FALSE(cell.has("attention"));
+  EXPECT_FALSE(cell.has("select"));
+  EXPECT_EQ(cell.open("hidden").read_array<double>("largest").size(), 10u) << "two samples, embedding and four layers";
+}
+
 // Two rows of seven tokens: the query before the last one does not see the last key.
 TEST_F(ProbeCli, LogitsWritesAttentionOfTheLastRows) {
   write_bytes(folder_.file("ids.txt"), "1 17 250 9 4095 3 77");

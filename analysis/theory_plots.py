@@ -1,0 +1,210 @@
+"""The figures of docs/theory.md, from the numbers that theory.py wrote. Solid or marked: measured. Dashed: predicted."""
+
+import math
+from pathlib import Path
+
+import matplotlib
+
+matplotlib.use("Agg")
+import matplotlib.pyplot as plt  # noqa: E402
+import numpy as np  # noqa: E402
+
+import theory_formulas as formulas  # noqa: E402
+from plot_curves import COLOURS, MARKERS, label  # noqa: E402
+
+PREDICTED = {"ls": "--", "lw": 1.3}
+
+
+def figure(panels: int):
+    return plt.subplots(1, panels, figsize=(4.6 * panels, 3.9), layout="constrained")
+
+
+def lengths_axis(axes, lengths: list[int], train_length: int) -> None:
+    axes.set_xscale("log")
+    axes.set_xticks(lengths, [label(t) for t in lengths], fontsize=8)
+    axes.minorticks_off()
+    mark_training(axes, train_length)
+
+
+def mark_training(axes, train_length: int) -> None:
+    axes.axvline(train_length, color="0.4", ls=":", lw=1)
+    axes.annotate(f"trained to {label(train_length)}", (train_length, 0.99), xycoords=("data", "axes fraction"), xytext=(-3, 0),
+                  textcoords="offset points", rotation=90, ha="right", va="top", color="0.3", fontsize=7)
+
+
+def finish(axes, title: str, x: str, y: str, legend: bool = True, **place) -> None:
+    axes.set_title(title, fontsize=9)
+    axes.set_xlabel(x, fontsize=9)
+    axes.set_ylabel(y, fontsize=9)
+    axes.tick_params(labelsize=8)
+    axes.grid(alpha=0.25)
+    if legend:
+        axes.legend(fontsize=7, frameon=False, **place)
+
+
+def save(figure_, path: Path) -> None:
+    figure_.savefig(path, dpi=110)
+    plt.close(figure_)
+
+
+def middles(rows: list[dict]) -> list[float]:
+    return [math.sqrt(max(row["from"], 0.5) * row["to"]) for row in rows]
+
+
+def rotary(numbers: dict, path: Path, train_length: int) -> None:
+    fig, (left, middle, right) = figure(3)
+    for key, name, colour in (("token", "single keys", COLOURS[0]), ("pooled", "means over 32 keys", COLOURS[1])):
+        theory = numbers["theory" if key == "token" else "theory_pooled"]
+        curves = [curve[f"{key}_keys"] for curve in numbers["curves"]]
+        low, half, high = np.quantile(np.array(curves), [0.25, 0.5, 0.75], axis=0)
+        x = middles(theory)
+        left.fill_between(x, low, high, color=colour, alpha=0.18, lw=0)
+        left.plot(x, half, color=colour, marker="o", ms=3, label=f"{name}, trained heads: median, quartiles")
+        left.plot(x, [math.sqrt(row["mean"]) for row in theory], color=colour, label=f"{name}, formula", **PREDICTED)
+    left.set_xscale("log")
+    mark_training(left, train_length)
+    left.set_ylim(-0.42, 1.05)
+    left.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1])
+    finish(left, "One content at all distances: full-tiny, text of one token", "distance in tokens", "rms logit / largest logit of the head", loc="lower left")
+
+    waves = [2 * math.pi / f for f, _ in numbers["factors"]]
+    middle.semilogx(waves, [abs(factor) for _, factor in numbers["factors"]], color=COLOURS[1], marker=".", **PREDICTED)
+    middle.axvline(32, color="0.4", ls=":", lw=1)
+    middle.annotate("kernel, 32 tokens", (32, 0.99), xycoords=("data", "axes fraction"), xytext=(-3, 0), textcoords="offset points",
+                    rotation=90, ha="right", va="top", fontsize=7, color="0.3")
+    finish(middle, "What pooling leaves of each pair of dimensions (formula)", "wavelength in tokens", "|sin(16 f) / (32 sin(f / 2))|", legend=False)
+
+    edges = [128, 512, 1024, 2048, 4096, 8192, 16384, 32768]
+    for index, (model, data) in enumerate(numbers["needles"].items()):
+        distance, margin = np.array(data["distance"]), np.array(data["margin"], dtype=float)
+        keep = np.isfinite(margin)
+        right.plot(distance[keep], margin[keep], MARKERS[index], color=COLOURS[index], ms=3, alpha=0.4)
+        rows = [(math.sqrt(a * b), margin[keep & (distance >= a) & (distance < b)]) for a, b in zip(edges, edges[1:])]
+        rows = [(x, values.mean()) for x, values in rows if values.size]
+        layer, head = data["head"]
+        right.plot(*zip(*rows), color=COLOURS[index], label=f"{model}: {layer.replace('_', ' ')}, head {head}")
+        if model == "full-tiny":
+            xs = np.geomspace(edges[0], edges[-1], 200)
+            theory = [np.mean([formulas.coherence(x * (1 + 0.02 * j), 64, 1e4) for j in range(-5, 6)]) for x in xs]
+            right.plot(xs, rows[0][1] * np.array(theory) / np.interp(rows[0][0], xs, theory), color=COLOURS[index],
+                       label="formula, energy alike in all pairs", **PREDICTED)
+            slow = [formulas.slow_coherence(x, 64, 1e4, 2) for x in xs]
+            right.plot(xs, rows[0][1] * np.array(slow) / slow[0], color=COLOURS[index], ls="-.", lw=1, label="formula, two slowest pairs alone")
+    right.set_xscale("log")
+    mark_training(right, train_length)
+    finish(right, "Needles (niah_single_2), the head that reads most evidence", "distance in tokens", "logit of evidence - mean logit, nats", loc="lower left")
+    save(fig, path)
+
+
+def dilution(numbers: dict, path: Path, train_length: int) -> None:
+    fig, (left, right) = figure(2)
+    for index, (name, data) in enumerate(numbers["series"].items()):
+        lengths = [row["length"] for row in data["rows"]]
+        colour, marker = COLOURS[index], MARKERS[index]
+        left.plot(lengths, [row["log_odds"] for row in data["rows"]], color=colour, marker=marker, ms=4, label=name)
+        left.plot(lengths, data["theory"], color=colour, **PREDICTED)
+        right.plot(lengths, [100 * row["mass"] for row in data["rows"]], color=colour, marker=marker, ms=4, lw=1.3)
+        if "mass_theory" in data:
+            right.plot(lengths, [100 * mass for mass in data["mass_theory"]], color=colour, **PREDICTED)
+    for axes in (left, right):
+        lengths_axis(axes, lengths, train_length)
+    finish(left, "Needle against all other keys (dashed: from 1k on by formula)", "tokens", "best evidence logit - ln sum exp of others, nats", loc="lower left")
+    finish(right, "Attention on the needle in that head", "tokens", "percent, first query of the answer", legend=False)
+    save(fig, path)
+
+
+def selection(numbers: dict, path: Path, train_length: int) -> None:
+    fig, (left, middle, right) = figure(3)
+    models = list(numbers["members"])
+    top = 0.0
+    for index, model in enumerate(models):
+        rows = [row for name, row in numbers["tokens"].items() if name.startswith(model + "/")]
+        x, y = [row["pooled_signal_one_key"] for row in rows], [row["pooled_signal"] for row in rows]
+        left.plot(x, y, MARKERS[index], color=COLOURS[index], label=model)
+        middle.plot([row["pooled_std_theory"] for row in rows], [row["pooled_std"] for row in rows], MARKERS[index], color=COLOURS[index], label=model)
+        top = max(top, *x)
+    for keys, place in ((1, top), (4, top), (8, top)):
+        left.plot([0, place], [0, keys * place], color="0.4", **PREDICTED)
+        left.annotate(f"{keys} matching key{'s' if keys > 1 else ''}", (place, keys * place), fontsize=7, ha="right", va="bottom", color="0.3")
+    finish(left, "Signal of the needle's block at 4k, every layer and head", "predicted for one matching key in 32, deviations", "measured, deviations of the other blocks", loc="upper left")
+    most = max(row["pooled_std"] for row in numbers["tokens"].values())
+    middle.plot([0, most], [0, most], color="0.4", **PREDICTED)
+    middle.annotate("independent keys", (most * 0.6, most * 0.6), fontsize=7, color="0.3", rotation=45, ha="center", va="top")
+    finish(middle, "Noise of pooled scores at 4k", "deviation of single keys / sqrt(32), nats", "deviation of block scores, nats", loc="lower right")
+    lengths: list[int] = []
+    for index, model in enumerate(models):
+        heads = numbers["members"][model]
+        lengths = [row["length"] for row in next(iter(heads.values()))]
+        for kind, key, style in (("measured", "selected", {"marker": MARKERS[index], "ms": 4}), ("formula", "theory", PREDICTED)):
+            means = [np.mean([rows[i][key] for rows in heads.values() if len(rows) > i]) for i in range(len(lengths))]
+            right.plot(lengths, [100 * m for m in means], color=COLOURS[index], label=f"{model}, {kind}", **style)
+    lengths_axis(right, lengths, train_length)
+    right.set_ylim(-32, 103)
+    right.set_yticks(range(0, 101, 20))
+    finish(right, "Evidence blocks selected, mean of layers and heads", "tokens", "percent of those not read anyway", loc="lower left", ncols=2)
+    save(fig, path)
+
+
+def decay(numbers: dict, path: Path, train_length: int) -> None:
+    del train_length  # far beyond what is drawn
+    fig, (left, middle, right) = figure(3)
+    slopes, dim = numbers["slopes"], numbers["dim"]
+    shown = [0, 1, 3, 7]
+    for index, layer in enumerate(shown):
+        rows = numbers["layers"][layer]
+        left.loglog(middles(rows), [row["mean"] for row in rows], color=COLOURS[index], marker=MARKERS[index], ms=3, label=f"behind layer {layer}")
+    xs = np.geomspace(1, 2800, 200)
+    first = numbers["layers"][0]
+    envelope = [math.sqrt(sum(math.exp(-2 * s * x) for s in slopes) / len(slopes)) for x in xs]
+    scale = first[1]["mean"] / envelope[0]
+    left.loglog(xs, scale * np.array(envelope), color=COLOURS[0], label="one layer, formula", **PREDICTED)
+    gain = numbers["tail"][0]["gain"]
+    left.loglog(xs, [formulas.stacked_change(min(slopes), int(x), 8, gain) for x in xs], color=COLOURS[3],
+                label="eight layers, slowest head, any phase", **PREDICTED)
+    left.loglog(xs, [formulas.stacked_change(min(slopes), int(x), 8, gain, in_phase=True) for x in xs], color=COLOURS[3], ls="-.", lw=1,
+                label="the same, all ways in phase")
+    left.axhline(numbers["floor"], color="0.5", lw=0.8, ls=":")
+    left.annotate("precision of float32", (2800, numbers["floor"]), fontsize=7, ha="right", va="bottom", color="0.3")
+    left.set_ylim(1e-11, 3)
+    finish(left, "linear-tiny: change when one token is exchanged", "distance in tokens", "relative change of the hidden state", loc="lower left")
+
+    for index, slope in enumerate(slopes):
+        for size, style in ((dim, {"ls": "--"}), (128, {"ls": "-."})):
+            middle.loglog(xs, [formulas.state_signal_to_noise(slope, x, size) for x in xs], color=COLOURS[index], lw=1.2, **style,
+                          label=f"s = 1/{round(1 / slope)}, D = {size}")
+    middle.axhline(1, color="0.4", lw=0.8, ls=":")
+    middle.set_ylim(1e-2, 20)
+    finish(middle, "One read of one head, random keys (formula)", "distance in tokens", "signal / noise", loc="upper right", ncols=2)
+
+    for index, (task, rows) in enumerate(numbers["hits"].items()):
+        x = [math.sqrt(max(row["from"], 16) * row["to"]) for row in rows]
+        share = [100 * row["mean"] for row in rows]
+        error = [100 * math.sqrt(max(row["mean"] * (1 - row["mean"]), 0.25 / row["n"]) / row["n"]) for row in rows]
+        right.errorbar(x, share, error, color=COLOURS[index], marker=MARKERS[index], ms=4, lw=1.2, elinewidth=0.6, label=task)
+    for place, text in ((1 / min(slopes), "1/s of the slowest head"), (math.log(1000) / min(slopes), "its weight is 0.001")):
+        right.axvline(place, color="0.4", ls=":", lw=1)
+        right.annotate(text, (place, 0.99), xycoords=("data", "axes fraction"), xytext=(-3, 0), textcoords="offset points", rotation=90,
+                       ha="right", va="top", fontsize=7, color="0.3")
+    right.set_xscale("log")
+    right.set_ylim(-3, 103)
+    finish(right, "linear-tiny: needles found", "distance from the needle to the end of the prompt, tokens", "score in percent (bars: standard error)", loc="lower left")
+    save(fig, path)
+
+
+def sinks(numbers: dict, path: Path, train_length: int) -> None:
+    del train_length
+    fig, (left, right) = figure(2)
+    for index, (model, data) in enumerate(numbers.items()):
+        places = [(int(layer[-2:]), mass) for layer, masses in data["attention"].items() for mass in masses["start_mass"]]
+        if places:
+            left.plot(*zip(*((x + 0.07 * (index - 2), 100 * y) for x, y in places)), MARKERS[index], color=COLOURS[index], ms=5, alpha=0.8, label=model)
+        right.plot(data["layers"], data["spike_ratio"], color=COLOURS[index], marker=MARKERS[index], ms=4, label=model)
+    left.axhline(100 * 64 / 1024, color="0.4", lw=0.8, **{"ls": "--"})
+    left.annotate("64 of 1,024 keys, uniform", (7, 100 * 64 / 1024), fontsize=7, ha="right", va="bottom", color="0.3")
+    finish(left, "Attention on the first 64 tokens, one mark a head", "layer", "percent")
+    right.set_xticks(range(-1, 8), ["emb.", *map(str, range(8))])
+    finish(right, "Activation spikes: largest |h| of a sample", "behind layer", "largest / median |h|")
+    save(fig, path)
+
+
+PLOTS = {"rotary": rotary, "dilution": dilution, "selection": selection, "decay": decay, "sinks": sinks}
