@@ -44,10 +44,15 @@ def compare(binary: str, folder: Path, ids: torch.Tensor) -> tuple[float, float,
     wanted = definition(folder, ids)
     with tempfile.TemporaryDirectory() as scratch:
         Path(scratch, "ids.txt").write_text(" ".join(map(str, ids.tolist())))
-        subprocess.run([binary, "logits", "--model", str(folder), "--ids", f"{scratch}/ids.txt", "--rows", "0", "--hidden", "--selected",
-                        "--out", f"{scratch}/out.safetensors"], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        done = subprocess.run([binary, "logits", "--model", str(folder), "--ids", f"{scratch}/ids.txt", "--rows", "0", "--hidden", "--selected",
+                        "--out", f"{scratch}/out.safetensors"], check=False, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        if done.returncode:
+            sys.exit(f"compare: error [engine] {folder}: {done.stderr.strip()}")
         made = load_file(f"{scratch}/out.safetensors")
     worst, agree, blocks = 0.0, 0, 0
+    expected = {name.replace("hidden.-1", "hidden.embedding") for name in wanted if not name.startswith("block_scores.")}
+    if set(made) - {"ids"} != expected:
+        sys.exit(f"compare: error [engine] {folder}: one side lacks {sorted(expected ^ (set(made) - {'ids'}))}")
     for name, value in made.items():
         if name.startswith("selected."):
             for head, rows in enumerate(wanted[name]):

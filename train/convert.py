@@ -21,9 +21,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from sala_train import halo  # noqa: E402
 from sala_train.config import FULL, ModelConfig  # noqa: E402
 from sala_train.conversion import alignment_losses, distillation_loss, hybrid_config, hybrid_from, lightning_from, optimise  # noqa: E402
-from sala_train.data import PackedTokens  # noqa: E402
+from sala_train.data import PackedTokens, check_rows  # noqa: E402
 from sala_train.export import export, load_weights  # noqa: E402
-from sala_train.model import SalaForCausalLM  # noqa: E402
+from sala_train.model import SalaForCausalLM, open_device  # noqa: E402
 from sala_train.recipe import Recipe  # noqa: E402
 from sala_train.validation import validate  # noqa: E402
 
@@ -47,6 +47,28 @@ def sweep_layers(teacher: SalaForCausalLM, mixers: nn.ModuleList, data: Path, de
     return halo.Sweep(original, replaced)
 
 
+def prepare(args: argparse.Namespace) -> tuple[torch.device, Recipe, SalaForCausalLM]:
+    """Everything that can be wrong, before any work. Raises ValueError or OSError with one sentence."""
+    recipe, cfg = Recipe.load(args.recipe), ModelConfig.load(args.teacher / "config.json")
+    cfg.check()
+    if set(cfg.mixer_types) != {FULL}:
+        raise ValueError(f"{args.teacher} needs layers of {FULL} only")
+    if cfg.lightning_head_dim != cfg.head_dim or cfg.num_attention_heads * cfg.head_dim != cfg.hidden_size:
+        raise ValueError(f"{args.teacher}: Lightning heads of {cfg.lightning_head_dim} cannot take over attention heads of {cfg.head_dim} (teacher-tiny is made for it)")
+    if len(recipe.stages) != 2 or any(len(stage.lengths) != 1 for stage in recipe.stages):
+        raise ValueError(f"{args.recipe} needs two stages of one length each: align and distil")
+    if not 2 <= args.keep <= cfg.num_hidden_layers:
+        raise ValueError(f"--keep {args.keep}: from 2, the first and the last layer, to {cfg.num_hidden_layers}")
+    check_rows(args.data, recipe, cfg.vocab_size, None)
+    names = [path.name.removeprefix("valid_") for path in args.data.glob("valid_*.tok")]
+    if len({name.startswith(RECALL) for name in names}) != 2:
+        raise ValueError(f"{args.data} needs held-out rows (valid_*.tok) of tasks with and without recall")
+    torch.manual_seed(recipe.seed)
+    teacher, device = SalaForCausalLM(cfg), open_device(args.device)
+    load_weights(teacher, args.teacher / "model.safetensors")
+    return device, recipe, teacher.to(device).eval().requires_grad_(False)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--teacher", required=True, type=Path, help="directory of a member whose layers are all full attention")
@@ -57,16 +79,12 @@ def main() -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     args = parser.parse_args()
 
-    device, began, history = torch.device(args.device), time.time(), []
-    raw, recipe = json.loads((args.teacher / "config.json").read_text()), Recipe.load(args.recipe)
-    if set(raw["mixer_types"]) != {FULL} or len(recipe.stages) != 2:
-        sys.exit(f"convert: error [config] {args.teacher} needs layers of {FULL} only, and {args.recipe} two stages: align and distil")
-    if raw["head_dim"] * raw["num_attention_heads"] != raw["hidden_size"]:
-        sys.exit(f"convert: error [config] {args.teacher}: heads x head_dim is not hidden_size, so Lightning layers cannot take its projections")
-    torch.manual_seed(recipe.seed)
-    teacher = SalaForCausalLM(ModelConfig(raw))
-    load_weights(teacher, args.teacher / "model.safetensors")
-    teacher.to(device).eval().requires_grad_(False)
+    began, history = time.time(), []
+    try:
+        device, recipe, teacher = prepare(args)
+    except (OSError, ValueError) as error:  # nothing has been written yet
+        sys.exit(f"convert: error [config] {error}")
+    raw = teacher.cfg.raw
 
     def stage(index: int, trained: nn.Module, loss) -> None:
         part = replace(recipe, stages=[recipe.stages[index]])

@@ -5,12 +5,13 @@
 """
 
 import argparse
+import json
 import subprocess
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
-from sala_train.recipe import Recipe  # noqa: E402
+from sala_train.recipe import VALIDATION_SEED, Recipe  # noqa: E402
 
 
 def main() -> None:
@@ -23,6 +24,11 @@ def main() -> None:
     args = parser.parse_args()
     recipe = Recipe.load(args.recipe)
     args.out.mkdir(parents=True, exist_ok=True)
+    made_for, whole = args.out / "rows.json", recipe.as_dict()
+    wanted = json.dumps({key: whole[key] for key in ("mix", "stages", "data_seed", "validation")}, indent=1) + "\n"
+    if made_for.exists() and made_for.read_text() != wanted:
+        sys.exit(f"prepare_data: error [usage] {args.out} holds the rows of another recipe; use another --out")
+    made_for.write_text(wanted)
 
     def generate(path: Path, tasks: str, length: int, rows: int, seed: int, *options: str) -> None:
         if path.exists():
@@ -39,7 +45,7 @@ def main() -> None:
                      "--weights", ",".join(f"{task}={weight}" for task, weight in weights.items()))
     for length, rows in zip(recipe.validation.get("lengths", []), recipe.validation.get("rows", []), strict=True):
         for task in recipe.weights(length, as_evaluated=True):  # train split, a seed of its own: the evaluation split stays unseen
-            generate(args.out / f"valid_{task}_{length}.tok", task, length, rows, recipe.data_seed + 7919, "--as-evaluated")
+            generate(args.out / f"valid_{task}_{length}.tok", task, length, rows, VALIDATION_SEED, "--as-evaluated")
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ from sala_train.config import ModelConfig  # noqa: E402
 from sala_train.data import PackedTokens, check_rows  # noqa: E402
 from sala_train.export import export, load_weights  # noqa: E402
 from sala_train.loss import answer_loss  # noqa: E402
-from sala_train.model import SalaForCausalLM, SoftmaxMixer, initialise  # noqa: E402
+from sala_train.model import SalaForCausalLM, SoftmaxMixer, initialise, open_device  # noqa: E402
 from sala_train.optim import Optimizers  # noqa: E402
 from sala_train.recipe import Recipe, Stage  # noqa: E402
 from sala_train.validation import selection_recall, validate  # noqa: E402
@@ -93,15 +93,16 @@ class Training:
     """One run: model, optimiser and where it stands; made new, from trained weights, or from the checkpoint in `out`."""
 
     def __init__(self, args: argparse.Namespace):
-        self.args, self.began, self.device = args, time.time(), torch.device(args.device)
+        self.args, self.began, self.device = args, time.time(), open_device(args.device)
         self.config_text, self.recipe = args.config.read_text(), Recipe.load(args.recipe)
         self.recipe.seed = self.recipe.seed if args.seed is None else args.seed
         self.identity = hashlib.sha256((self.config_text + json.dumps(self.recipe.as_dict(), sort_keys=True)).encode()).hexdigest()
         cfg = ModelConfig(json.loads(self.config_text))
-        cfg.check()
+        cfg.check([stage.topk for stage in self.recipe.stages if stage.topk is not None])
         self.model, self.before, trained_with = SalaForCausalLM(cfg), None, None
         initialise(self.model, self.recipe.seed)
         torch.manual_seed(self.recipe.seed)  # which query tokens probe
+        self.init_sha256 = hashlib.sha256(args.init.read_bytes()).hexdigest() if args.init else None
         if args.init:
             earlier = args.init.with_name("training.json")
             self.before = json.loads(earlier.read_text()) if earlier.exists() else str(args.init.name)
@@ -123,8 +124,9 @@ class Training:
         saved = torch.load(self.checkpoint, map_location=self.device, weights_only=True)
         if saved.get("version") != CHECKPOINT_VERSION:
             raise ValueError(f"{self.checkpoint} has version {saved.get('version', 'none')}, this program writes {CHECKPOINT_VERSION}; use another --out or delete it")
-        if saved["identity"] != self.identity:
-            raise ValueError(f"{self.checkpoint} was made with another config or recipe; use another --out or delete it")
+        for name, what in (("identity", "config or recipe"), ("tokenizer_hash", "tokenizer"), ("init_sha256", "--init")):
+            if saved[name] != getattr(self, name):
+                raise ValueError(f"{self.checkpoint} was made with another {what}; use another --out or delete it")
         self.model.load_state_dict(saved["model"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.step, self.seconds, self.history = saved["step"], saved["seconds"], saved["history"]
@@ -134,7 +136,7 @@ class Training:
 
     def save(self) -> None:
         part = self.checkpoint.with_suffix(".part")
-        torch.save({"version": CHECKPOINT_VERSION, "identity": self.identity, "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
+        torch.save({"version": CHECKPOINT_VERSION, **{name: getattr(self, name) for name in ("identity", "tokenizer_hash", "init_sha256")}, "model": self.model.state_dict(), "optimizer": self.optimizer.state_dict(),
                     "step": self.step, "seconds": self.spent(), "history": self.history}, part)
         part.rename(self.checkpoint)
 

@@ -33,10 +33,10 @@ def draw(*shape):
     return torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(len(shape) + shape[-1]))
 
 
-def write_rows(path, rows):
+def write_rows(path, rows, seed=7):
     """rows: list of (ids, mask); the packed format of docs/file_formats.md."""
     ids, mask = np.array([r[0] for r in rows], "<u2"), np.array([r[1] for r in rows], np.uint8)
-    header = struct.pack("<8sIIQQ16s", b"SALATOK1", 1, ids.shape[1], len(ids), 7, b"0123456789abcdef")
+    header = struct.pack("<8sIIQQ16s", b"SALATOK1", 1, ids.shape[1], len(ids), seed, b"0123456789abcdef")
     path.write_bytes(header + ids.tobytes() + mask.tobytes())
 
 
@@ -107,7 +107,7 @@ class Trainer(unittest.TestCase):
                 for _ in range(stage.rows(length)):
                     value = int(rng.integers(40, 60))
                     rows.append(([1] * (length - 4) + [value, 5, value, 2], [0] * (length - 2) + [1, 1]))
-                write_rows(self.folder / f"stage{index}_{length}.tok", rows)
+                write_rows(self.folder / f"stage{index}_{length}.tok", rows, recipe.data_seed + index)
         write_rows(self.folder / "valid_copy_24.tok", rows=[([1] * 20 + [v, 5, v, 2], [0] * 22 + [1, 1]) for v in range(40, 60)])
 
     def train(self, out, *options):
@@ -156,6 +156,8 @@ class Trainer(unittest.TestCase):
                                   ({"mixer_types": ["lightning-attn"]}, "1 mixer_types for 3 layers"), ({"mixer_types": ["mamba"] * 3}, "mixer type 'mamba'"),
                                   ({"sparse_config": {**good["sparse_config"], "topk": 1}}, "selects 3 blocks, of which 4 are always read"),
                                   ({"sparse_config": {**good["sparse_config"], "window_size": 40}}, "window_size 40 is no multiple"),
+                                  ({"num_attention_heads": 0}, "num_attention_heads is 0, expected at least 1"),
+                                  ({"sala_lab": {**good["sala_lab"], "select_per": "block"}}, "select_per is 'block'"),
                                   ({"vocab_size": 50}, "has token 5[0-9], the model a vocabulary of 50")):
             config.write_text(json.dumps(toy(**changes)))
             refused(sentence)
@@ -169,14 +171,25 @@ class Trainer(unittest.TestCase):
         raw = rows.read_bytes()
         rows.write_bytes(raw[:32] + b"f" * 16 + raw[48:])
         refused("was made with tokenizer ffff")
+        rows.write_bytes(raw[:24] + (77).to_bytes(8, "little") + raw[32:])
+        refused("from seed 77; the recipe has 4 of 512 from 1001")
         rows.unlink()
         refused("stage1_512.tok is missing")
+        rows.write_bytes(raw)
+        recipe, text = self.folder / "recipe.toml", (self.folder / "recipe.toml").read_text()
+        for old, new, sentence in (("topk = 3", "topk = 1", "topk 1 selects 3 blocks, of which 4"), ("topk = 3", "top = 3", "unknown field 'top' of a stage"),
+                                   ("loss_share = 0.25", "loss_share = 1.0", "loss_share 1.0 is not between")):
+            recipe.write_text(text.replace(old, new))
+            refused(sentence)
+        recipe.write_text(text)
+        refused("--device no-such is not to be had here", "--device", "no-such")
 
-    def test_a_checkpoint_of_another_version_is_refused(self):
+    def test_a_checkpoint_of_something_else_is_refused(self):
         self.assertEqual(self.train("cut", "--steps", "1").returncode, 0)
         saved = torch.load(self.folder / "cut/checkpoint.pt", weights_only=True)
-        torch.save({**saved, "version": 0}, self.folder / "cut/checkpoint.pt")
-        self.assertIn("has version 0", self.train("cut").stderr)
+        for change, sentence in (({"version": 0}, "has version 0"), ({"tokenizer_hash": "f" * 16}, "another tokenizer"), ({"init_sha256": "0"}, "another --init")):
+            torch.save({**saved, **change}, self.folder / "cut/checkpoint.pt")
+            self.assertIn(sentence, self.train("cut").stderr)
 
     def test_says_how_long_a_cpu_takes(self):
         self.assertRegex(self.train("whole", "--steps", "2").stdout, "no GPU; a step takes [0-9.]+ s, the rest of the recipe at least [0-9]+ minutes")
@@ -244,6 +257,23 @@ class Conversion(unittest.TestCase):
         losses = [float(out) for _, out in conversion.optimise(student, loss, recipe, rows)]
         self.assertLess(losses[-1], 0.8 * losses[0])
         self.assertAlmostEqual(float(conversion.distillation_loss(teacher, teacher, self.ids, rows[1][:2], recipe)), 0.0, places=6)
+
+
+    def test_the_command_refuses_before_any_work(self):
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / "recipe.toml").write_text("[mix]\na = [1, 8]\n[[stages]]\nlengths = [8]\nsteps = 1\n[[stages]]\nlengths = [8]\nsteps = 1\n")
+
+            def refused(teacher, *options):
+                done = subprocess.run([sys.executable, ROOT / "train/convert.py", "--teacher", teacher, "--recipe", Path(folder) / "recipe.toml", "--data", folder,
+                                       "--out", Path(folder) / "out", "--device", "cpu", *options], check=False, capture_output=True, text=True)
+                self.assertEqual((done.returncode, done.stderr.count("\n"), (Path(folder) / "out").exists()), (1, 1, False), done.stderr)
+                return done.stderr
+
+            self.assertIn("needs layers of full-attn only", refused(ROOT / "models/sala-tiny"))
+            self.assertIn("Lightning heads of 32 cannot take over attention heads of 64", refused(ROOT / "models/full-tiny"))
+            (Path(folder) / "config.json").write_text(json.dumps({**self.raw, "lightning_head_dim": 8}))
+            self.assertIn("--keep 1: from 2", refused(folder, "--keep", "1"))
+            self.assertIn("stage0_8.tok is missing", refused(folder))
 
 
 class Recipes(unittest.TestCase):

@@ -9,6 +9,10 @@ from pathlib import Path
 from typing import Any
 
 LIGHTNING, SPARSE, FULL = "lightning-attn", "minicpm4", "full-attn"
+REQUIRED = ("vocab_size", "hidden_size", "intermediate_size", "num_hidden_layers", "num_attention_heads", "num_key_value_heads", "head_dim", "rms_norm_eps",
+            "rope_theta", "tie_word_embeddings", "eos_token_id", "scale_emb", "scale_depth", "dim_model_base", "mixer_types", "attn_use_rope",
+            "attn_use_output_gate", "lightning_nh", "lightning_nkv", "lightning_head_dim", "lightning_scale", "lightning_use_rope", "qk_norm",
+            "use_output_norm", "use_output_gate")
 
 
 def alibi_slopes(num_heads: int) -> list[float]:
@@ -43,10 +47,7 @@ class ModelConfig:
 
     @staticmethod
     def load(path: str | Path) -> "ModelConfig":
-        config = ModelConfig(json.loads(Path(path).read_text()))
-        if config.lab("select_per", "token") != "token":
-            raise ValueError(f"{path}: sala_lab.select_per is {config.lab('select_per')!r}; here every query selects for itself")
-        return config
+        return ModelConfig(json.loads(Path(path).read_text()))
 
     def __getattr__(self, name: str) -> Any:  # released field names, read straight from config.json
         try:
@@ -72,18 +73,25 @@ class ModelConfig:
     def lightning_scale_value(self) -> float:
         return {"1/sqrt(d)": self.lightning_head_dim**-0.5, "1/d": 1.0 / self.lightning_head_dim}.get(self.lightning_scale, 1.0)
 
-    def check(self) -> None:
-        """Raises ValueError with one sentence for what cannot be trained or run; the C++ loader refuses the same."""
+    def check(self, topks: list[int] | tuple[int, ...] = ()) -> None:
+        """Raises ValueError with one sentence for what cannot be trained; the C++ loader refuses more.
+
+        topks: budgets that a recipe puts in place of the config's while training."""
         def refuse(condition: bool, text: str) -> None:
             if condition:
                 raise ValueError(f"config: {text}")
 
+        missing = [name for name in REQUIRED if name not in self.raw]
+        refuse(bool(missing), f"no field {missing and missing[0]!r}")
+        positive = [name for name in REQUIRED if isinstance(self.raw[name], int) and not isinstance(self.raw[name], bool) and self.raw[name] < 1]
+        refuse(bool(positive), f"{positive and positive[0]} is {positive and self.raw[positive[0]]}, expected at least 1")
+        refuse(self.lab("select_per", "token") != "token", f"sala_lab.select_per is {self.lab('select_per')!r}; in training every query selects for itself")
         kinds, sparse = self.mixer_types, self.sparse
         refuse(len(kinds) != self.num_hidden_layers, f"{len(kinds)} mixer_types for {self.num_hidden_layers} layers")
         unknown = sorted(set(kinds) - {LIGHTNING, SPARSE, FULL})
         refuse(bool(unknown), f"mixer type {unknown and unknown[0]!r}; known: {LIGHTNING}, {SPARSE}, {FULL}")
         heads, groups = self.num_attention_heads, self.num_key_value_heads
-        refuse(groups < 1 or heads % groups != 0, f"{heads} attention heads do not divide into {groups} key-value heads")
+        refuse(heads % groups != 0, f"{heads} attention heads do not divide into {groups} key-value heads")
         refuse(self.lightning_nkv != self.lightning_nh, f"lightning_nkv {self.lightning_nkv} differs from lightning_nh {self.lightning_nh}")
         for name in ("head_dim", "lightning_head_dim"):
             refuse(self.raw[name] % 2 != 0, f"{name} {self.raw[name]} is odd, so RoPE cannot pair it")
@@ -93,7 +101,9 @@ class ModelConfig:
                                           ("window_size", sparse.window_size, "block_size", sparse.block_size)):
                 refuse(unit < 1 or value % unit != 0, f"sparse_config.{name} {value} is no multiple of {of} {unit}")
             forced = sparse.init_blocks + sparse.window_size // sparse.block_size + 1
-            refuse(sparse.slots < forced, f"sparse_config selects {sparse.slots} blocks, of which {forced} are always read; raise topk")
+            for topk in (sparse.topk, *topks):
+                slots = topk + sparse.slots - sparse.topk
+                refuse(slots < forced, f"topk {topk} selects {slots} blocks, of which {forced} are always read")
 
     @property
     def residual_scale(self) -> float:

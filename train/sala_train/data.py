@@ -40,7 +40,7 @@ class PackedTokens:
 
 def check_rows(data: Path, recipe, vocab_size: int, tokenizer_hash: str | None) -> str:
     """The tokenizer's hash of the recipe's files in `data`. Raises ValueError for a file that is missing, rows of two tokenizers or of another
-    one than the weights were trained with (tokenizer_hash; None = any), too few rows, and ids beyond the vocabulary."""
+    one than the weights were trained with (tokenizer_hash; None = any), rows of another recipe, and ids beyond the vocabulary."""
     for index, stage in enumerate(recipe.stages):
         for length in sorted(set(stage.lengths)):
             path = data / f"stage{index}_{length}.tok"
@@ -49,8 +49,9 @@ def check_rows(data: Path, recipe, vocab_size: int, tokenizer_hash: str | None) 
             rows = PackedTokens(path)
             if tokenizer_hash not in (None, rows.tokenizer_hash):
                 raise ValueError(f"{path} was made with tokenizer {rows.tokenizer_hash}, the other rows or the weights with {tokenizer_hash}")
-            if rows.ids.shape[1] != length or len(rows) < stage.tokens // length:
-                raise ValueError(f"{path} holds {len(rows)} rows of {rows.ids.shape[1]} tokens; a step needs {stage.tokens // length} of {length}")
+            if rows.ids.shape[1] != length or len(rows) < stage.rows(length) or rows.seed != recipe.data_seed + index:
+                raise ValueError(f"{path} holds {len(rows)} rows of {rows.ids.shape[1]} tokens from seed {rows.seed}; "
+                                 f"the recipe has {stage.rows(length)} of {length} from {recipe.data_seed + index}")
             if int(rows.ids.max()) >= vocab_size:
                 raise ValueError(f"{path} has token {int(rows.ids.max())}, the model a vocabulary of {vocab_size}")
             tokenizer_hash = rows.tokenizer_hash

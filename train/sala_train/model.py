@@ -225,3 +225,12 @@ def initialise(model: SalaForCausalLM, seed: int) -> None:
             std *= 0.3
         with torch.no_grad():
             weight.copy_(torch.randn(weight.shape, generator=generator) * std)
+
+
+def open_device(name: str) -> torch.device:
+    """Raises ValueError with one sentence for a device that this machine lacks."""
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"--device {name} is not to be had here: {str(error).splitlines()[0]}") from None
+    return torch.device(name)

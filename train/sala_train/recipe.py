@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 OPTIMIZERS = ("adamw", "muon")
+VALIDATION_SEED = 7919  # of every recipe's held-out rows, so that members of different recipes answer the same ones
 
 
 @dataclass
@@ -55,6 +56,12 @@ class Recipe:
             raise ValueError(f"{path}: a recipe needs [mix] and at least one [[stages]] table")
         if raw.get("optimizer", "adamw") not in OPTIMIZERS:
             raise ValueError(f"{path}: optimizer {raw['optimizer']!r}; known: {', '.join(OPTIMIZERS)}")
+        for stage in raw["stages"]:
+            for key in stage:
+                if key not in Stage.__dataclass_fields__:
+                    raise ValueError(f"{path}: unknown field {key!r} of a stage; known: {', '.join(sorted(Stage.__dataclass_fields__))}")
+        if not 0 < raw.get("loss_share", 0.3) < 1:
+            raise ValueError(f"{path}: loss_share {raw['loss_share']} is not between 0 and 1")
         return Recipe(**{**raw, "stages": [Stage(**stage) for stage in raw["stages"]]})
 
     def weights(self, length: int, as_evaluated: bool = False) -> dict[str, float]:
