@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Draws score against length, one line a model, from the folders that `sala_eval run` wrote. Needs matplotlib (python3-matplotlib).
+"""Draws score against length, one line a model, selection policy and set of switches, from the folders that `sala_eval run` wrote. Needs matplotlib (python3-matplotlib).
 
   analysis/plot_curves.py results/family/* --task niah,vt --out results/family/curves
 
-Several runs of one model are pooled by sample. Shaded: 95 % Wilson interval over all samples at a length. Dotted: the training length.
+Several runs of one model are pooled by sample. What --select or switches changed is a dashed line of its own, sala-tiny[select=oracle], never part of the model's. Shaded: 95 % Wilson interval over all samples at a length. Dotted: the training length.
 """
 
 import argparse
@@ -11,6 +11,7 @@ import collections
 import json
 import math
 import sys
+import textwrap
 from pathlib import Path
 
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"]  # told apart by colour-blind readers
@@ -25,18 +26,34 @@ def wilson(successes: float, count: int, z: float = 1.96) -> tuple[float, float]
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
+def switch_text(text: str, config: dict) -> str:
+    """A switch as the program names it, `sparse_config.topk=4 (was 3)`, but with a value that it shortened in full."""
+    field, value = text.split("=", 1)[0], config
+    for name in field.split("."):
+        value = value[name]
+    return f"{field}={json.dumps(value, separators=(',', ':'))} (was {text.rsplit(' (was ', 1)[1]}"
+
+
+def curve_name(plan: dict) -> str:
+    """The model, and in brackets what is not its own: `sala-tiny[select=oracle; sparse_config.topk=4 (was 3)]`."""
+    select, switches = plan.get("select", "learned"), plan.get("switches", [])  # runs before there were any have neither field
+    changes = ([] if select == "learned" else [f"select={select}"]) + [switch_text(text, plan["model_config"]) for text in switches]
+    return plan["model"] + (f"[{'; '.join(changes)}]" if changes else "")
+
+
 def load(folders: list[Path], tasks: list[str]) -> tuple[dict, dict]:
-    """scores[model][length][sample id], and the training length of each model."""
+    """scores[curve][length][sample id], and the training length of each curve's model."""
     scores: dict = collections.defaultdict(lambda: collections.defaultdict(dict))
     trained: dict = {}
     for folder in folders:
         plan = json.loads((folder / "run.json").read_text())["plan"]
-        trained[plan["model"]] = plan["model_config"].get("sala_lab", {}).get("train_length", 0)
+        curve = curve_name(plan)
+        trained[curve] = plan["model_config"].get("sala_lab", {}).get("train_length", 0)
         for line in (folder / "samples.jsonl").read_text().splitlines():
             sample = json.loads(line)
             if tasks and not any(sample["task"] == task or sample["task"].startswith(task + "_") for task in tasks):
                 continue
-            scores[plan["model"]][sample["length"]][sample["id"]] = sample["score"]
+            scores[curve][sample["length"]][sample["id"]] = sample["score"]
     return scores, trained
 
 
@@ -63,13 +80,14 @@ def main() -> None:
 
     scores, trained = load(folders, [task for task in args.task.split(",") if task])
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    for index, model in enumerate(sorted(scores)):
-        lengths = sorted(scores[model])
-        values = [list(scores[model][length].values()) for length in lengths]
+    for index, curve in enumerate(sorted(scores)):
+        lengths = sorted(scores[curve])
+        values = [list(scores[curve][length].values()) for length in lengths]
         bounds = [wilson(sum(v), len(v)) for v in values]
         colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
         axes.fill_between(lengths, [100 * low for low, _ in bounds], [100 * high for _, high in bounds], color=colour, alpha=0.15, lw=0)
-        axes.plot(lengths, [100 * sum(v) / len(v) for v in values], color=colour, marker=marker, label=model)
+        axes.plot(lengths, [100 * sum(v) / len(v) for v in values], color=colour, marker=marker, ls="--" if "[" in curve else "-",
+                  label=textwrap.fill(curve, 40))
     for length in sorted({t for t in trained.values() if t}):
         axes.axvline(length, color="0.4", ls=":")
         axes.annotate(f"trained to {label(length)}", (length, 3), xytext=(4, 0), textcoords="offset points", color="0.3", fontsize=8)

@@ -1,0 +1,58 @@
+"""Which runs make up one curve of analysis/plot_curves.py; needs no matplotlib."""
+
+import json
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "analysis"))
+import plot_curves  # noqa: E402
+
+
+def write_run(folder, score, model="sala-tiny", index=0, **plan):
+    """A folder of one sample as the program writes it."""
+    folder.mkdir()
+    config = {"sala_lab": {"train_length": 8192}, "sparse_config": {"topk": 4}, **plan.pop("model_config", {})}
+    (folder / "run.json").write_text(json.dumps({"plan": {"model": model, "model_config": config, **plan}}))
+    line = {"task": "vt", "length": 4096, "id": f"ruler/vt@4096#{index}!42", "score": score}
+    (folder / "samples.jsonl").write_text(json.dumps(line) + "\n")
+    return folder
+
+
+class Curves(unittest.TestCase):
+    def setUp(self):
+        self.temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(self.temporary.cleanup)
+        self.root = Path(self.temporary.name)
+
+    def load(self, folders):
+        scores, trained = plot_curves.load(folders, [])
+        self.assertEqual(set(trained), set(scores))
+        return {name: sorted(by_length[4096].values()) for name, by_length in scores.items()}
+
+    def test_runs_of_one_model_are_pooled(self):
+        own = {"select": "learned", "switches": []}
+        folders = [write_run(self.root / "a", 1.0, **own), write_run(self.root / "b", 0.5, index=1, **own),
+                   write_run(self.root / "c", 0.25, index=2)]  # of a version without policies and switches
+        self.assertEqual(self.load(folders), {"sala-tiny": [0.25, 0.5, 1.0]})
+
+    def test_policies_and_switches_are_curves_of_their_own(self):
+        topk = "sparse_config.topk=4 (was 3)"
+        folders = [write_run(self.root / "a", 0.5, select="learned", switches=[]), write_run(self.root / "b", 1.0, select="oracle", switches=[]),
+                   write_run(self.root / "c", 0.75, select="learned", switches=[topk]), write_run(self.root / "d", 0.25, select="random", switches=[topk]),
+                   write_run(self.root / "e", 0.0, index=1, select="oracle", switches=[])]
+        self.assertEqual(self.load(folders), {"sala-tiny": [0.5], "sala-tiny[select=oracle]": [0.0, 1.0], f"sala-tiny[{topk}]": [0.75],
+                                              f"sala-tiny[select=random; {topk}]": [0.25]})
+
+    def test_values_that_the_program_shortened_are_told_apart(self):
+        long = [{"rope_type": "yarn", "factor": factor, "original_max_position_embeddings": 8192} for factor in (2.0, 4.0)]
+        text = 'rope_scaling={"rope_type":"yarn","fac... (was null)'
+        folders = [write_run(self.root / str(i), 0.5, select="learned", switches=[text], model_config={"rope_scaling": value}) for i, value in enumerate(long)]
+        names = sorted(self.load(folders))
+        self.assertEqual(len(names), 2)
+        self.assertIn('"factor":4.0,"original_max_position_embeddings":8192} (was null)]', names[1])
+
+
+if __name__ == "__main__":
+    unittest.main()
