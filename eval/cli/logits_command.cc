@@ -9,8 +9,10 @@
 #include "eval/cli/commands.h"
 #include "eval/cli/model_flags.h"
 #include "eval/run/files.h"
+#include "eval/run/memory.h"
 #include "sala/core/error.h"
 #include "sala/model/safetensors.h"
+#include "sim/mixers/mixer.h"
 
 namespace sala::eval {
 namespace {
@@ -64,8 +66,8 @@ class Keep final : public SessionProbe {
     int64_t heads = 0, slots = 0;
     std::map<int64_t, std::vector<int32_t>> rows;  // position: [Hkv, slots]
   };
-  Keep(bool selected, bool attention, int64_t first_row, int64_t tokens)
-      : selected_(selected), attention_(attention), first_row_(first_row), tokens_(tokens) {}
+  Keep(bool selected, bool attention, int64_t first_row, int64_t tokens, int64_t heads)
+      : selected_(selected), attention_(attention), first_row_(first_row), tokens_(tokens), heads_(heads) {}
   bool wants(int64_t) const override { return selected_; }
   bool wants_attention(int64_t position) const override { return attention_ && position >= first_row_; }
   void on_selection(int layer, int64_t position, int64_t, TensorView<const int32_t, 2> blocks,
@@ -79,19 +81,17 @@ class Keep final : public SessionProbe {
   void on_attention(int layer, int64_t position, int64_t head, std::span<const int64_t> keys,
                     std::span<const float> scaled) override {
     std::vector<float>& into = logits[layer];  // [rows, H, T]
-    const int64_t heads = head + 1;
-    const auto row = static_cast<std::size_t>((heads_of[layer] * (position - first_row_) + head) * tokens_);
-    if (position == first_row_) heads_of[layer] = std::max(heads_of[layer], heads);
-    into.resize(std::max(into.size(), row + static_cast<std::size_t>(tokens_)), -INFINITY);
+    // Once, with what check_output_fits counted: growing would need up to three times as much.
+    if (into.empty()) into.assign(static_cast<std::size_t>((tokens_ - first_row_) * heads_ * tokens_), -INFINITY);
+    const auto row = static_cast<std::size_t>((heads_ * (position - first_row_) + head) * tokens_);
     for (std::size_t i = 0; i < keys.size(); ++i) into[row + static_cast<std::size_t>(keys[i])] = scaled[i];
   }
   std::map<int, Layer> layers;
   std::map<int, std::vector<float>> logits;
-  std::map<int, int64_t> heads_of;
 
  private:
   bool selected_, attention_;
-  int64_t first_row_, tokens_;
+  int64_t first_row_, tokens_, heads_;
 };
 
 void add_selected(SafetensorsWriter& writer, const Keep& kept, int64_t tokens) {
@@ -104,6 +104,29 @@ void add_selected(SafetensorsWriter& writer, const Keep& kept, int64_t tokens) {
   }
 }
 
+// What one of the `rows` costs beside the session, in bytes: logits [V], hidden states [E] and attention [H, T] of every
+// layer that has them, kept until all are there and copied by the writer.
+int64_t row_bytes(const LogitsFlags& flags, const ModelConfig& config, int64_t tokens) {
+  int64_t softmax = 0;
+  for (const std::string& mixer : config.mixer_types) softmax += find_mixer(mixer).softmax;
+  int64_t floats = config.vocab_size;
+  if (flags.hidden) floats += (config.num_hidden_layers + 1) * config.hidden_size;
+  if (flags.attention) floats += softmax * config.num_attention_heads * tokens;
+  return 2 * floats * static_cast<int64_t>(sizeof(float));
+}
+
+void check_output_fits(const LogitsFlags& flags, const MemoryPlan& session, int64_t rows, int64_t bytes) {
+  const int64_t limit = memory_limit(flags.engine), most = (limit - session.total_bytes()) / bytes;
+  if (rows <= most) return;
+  throw Error(
+      ErrorCode::kMemory,
+      "what is to be written of {} rows needs {} beside the session's {}, and {} {}; raise --mem where the machine has "
+      "more, or {}",
+      rows, format_bytes(rows * bytes), format_bytes(session.total_bytes()),
+      flags.engine.mem.empty() ? "this machine has" : "--mem allows", format_bytes(limit),
+      most > 0 ? fmt::format("ask for at most --rows {}", most) : "give fewer ids");
+}
+
 void write_logits(const LogitsFlags& flags) {
   SessionOptions options = session_options(flags.engine);
   const ModelEntry entry = choose_model(flags.model.choice);
@@ -114,23 +137,25 @@ void write_logits(const LogitsFlags& flags) {
   options.max_tokens = tokens;
   options.prune =
       options.prune && !flags.selected && !flags.hidden && !flags.attention;  // every query of the last layer is asked for
-  check_fits(config, options, flags.engine);
+  check_output_fits(flags, check_fits(config, options, flags.engine), rows, row_bytes(flags, config, tokens));
   const Model model = load_model(entry, config);
   Session session(model, options);
   session.set_prompt_tokens(tokens);
-  Keep kept(flags.selected, flags.attention, tokens - rows, tokens);
+  Keep kept(flags.selected, flags.attention, tokens - rows, tokens, config.num_attention_heads);
   if (flags.selected || flags.attention) session.set_probe(&kept);
   std::map<int, std::vector<float>> hidden;
   const int64_t width = config.hidden_size;
   if (flags.hidden)
     session.set_hidden_hook([&](int layer, int64_t first, TensorView<const float, 2> h) {
+      hidden[layer].reserve(static_cast<std::size_t>(rows * width));
       for (int64_t r = std::max<int64_t>(0, tokens - rows - first); r < h.extent[0]; ++r)
         hidden[layer].insert(hidden[layer].end(), h[r].data, h[r].data + width);
     });
   // Logits exist after the last token fed: the wanted rows are fed one by one, which changes no byte of them.
   std::vector<float> logits;
+  logits.reserve(static_cast<std::size_t>(rows * config.vocab_size));
   session.prefill(std::span(ids).first(static_cast<std::size_t>(tokens - rows + 1)));
-  logits.assign(session.logits().begin(), session.logits().end());
+  logits.insert(logits.end(), session.logits().begin(), session.logits().end());
   for (int64_t t = tokens - rows + 1; t < tokens; ++t) {
     session.decode(ids[static_cast<std::size_t>(t)]);
     logits.insert(logits.end(), session.logits().begin(), session.logits().end());
@@ -144,7 +169,7 @@ void write_logits(const LogitsFlags& flags) {
   writer.add_floats("logits", {rows, config.vocab_size}, logits);
   add_selected(writer, kept, tokens);
   for (const auto& [layer, values] : kept.logits)
-    writer.add_floats(fmt::format("attention.{}", layer), {rows, kept.heads_of.at(layer), tokens}, values);
+    writer.add_floats(fmt::format("attention.{}", layer), {rows, config.num_attention_heads, tokens}, values);
   writer.write(flags.out);
 }
 

@@ -250,10 +250,11 @@ SessionOptions session_options(const EngineFlags& flags) {
   return options;
 }
 
+int64_t memory_limit(const EngineFlags& flags) { return flags.mem.empty() ? usable_memory() : parse_bytes(flags.mem); }
+
 MemoryPlan check_fits(const ModelConfig& config, const SessionOptions& options, const EngineFlags& flags) {
   MemoryPlan plan = Session::plan(config, options);
-  const bool from_flag = !flags.mem.empty();
-  check_memory(plan, from_flag ? parse_bytes(flags.mem) : usable_memory(), from_flag, config, options);
+  check_memory(plan, memory_limit(flags), !flags.mem.empty(), config, options);
   return plan;
 }
 

@@ -47,6 +47,8 @@ void add_engine_flags(CLI::App& command, EngineFlags& flags);
 // Sets the number of threads, checks device and kernels; max_tokens is left to the caller.
 // Throws Error{kUnsupported} for a device that this build lacks.
 SessionOptions session_options(const EngineFlags& flags);
+// Bytes: --mem, or what the machine has.
+int64_t memory_limit(const EngineFlags& flags);
 // Throws Error{kMemory} when the session does not fit in --mem, or in what the machine has. Returns the plan.
 MemoryPlan check_fits(const ModelConfig& config, const SessionOptions& options, const EngineFlags& flags);
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 
 #include "eval/run/run_file.h"
 #include "sala/model/safetensors.h"
@@ -94,6 +95,31 @@ TEST_F(ProbeCli, LogitsWritesAttentionOfTheLastRows) {
   ASSERT_EQ(entry->shape[2], 7);
   const std::vector<float> rows = file.floats("attention.3");
   for (size_t i = 0; i < rows.size(); ++i) EXPECT_EQ(std::isinf(rows[i]), i < rows.size() / 2 && i % 7 == 6) << i;
+}
+
+// Three softmax layers x 4 heads x 900 x 900 floats, and the writer's copy: 78 MB beside a session of some MiB.
+TEST_F(ProbeCli, LogitsCountsWhatItWritesAgainstMem) {
+  std::string ids;
+  for (int i = 0; i < 900; ++i) ids += std::to_string(3 + i) + " ";
+  write_bytes(folder_.file("ids.txt"), ids);
+  const std::string out = folder_.file("out.safetensors");
+  const Words words = {"logits", "--ids", folder_.file("ids.txt"), "--out", out, "--mem", "40m", "--rows"};
+  expect_refused(program_, joined(words, {"0", "--attention"}), ErrorCode::kMemory,
+                 {"900 rows", "--mem allows 40.0 MiB", "--rows"});
+  EXPECT_FALSE(std::filesystem::exists(out));
+  // What the refusal offers fits, one more does not.
+  const std::string text = program_.run(joined(words, {"0", "--attention"})).err, before = "at most --rows ";
+  const size_t at = text.find(before);
+  ASSERT_NE(at, std::string::npos) << text;
+  const int64_t most = std::stoll(text.substr(at + before.size()));
+  ASSERT_GT(most, 1);
+  ASSERT_LT(most, 900);
+  expect_refused(program_, joined(words, {std::to_string(most + 1), "--attention"}), ErrorCode::kMemory, {"--rows"});
+  EXPECT_EQ(program_.run(joined(words, {std::to_string(most), "--attention"})).code, 0);
+  EXPECT_EQ(SafetensorsFile::open(out).find("attention.0")->shape, (std::vector<int64_t>{most, 4, 900}));
+  // Logits and hidden states of all rows are as large for a larger vocabulary.
+  EXPECT_EQ(program_.run(joined(words, {"900"})).code, 0);
+  expect_refused(program_, joined(joined(words, {"900"}), {"--mem", "24m"}), ErrorCode::kMemory, {"at most --rows "});
 }
 
 }  // namespace
