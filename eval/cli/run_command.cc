@@ -7,7 +7,6 @@
 #include <filesystem>
 #include <memory>
 #include <optional>
-#include <set>
 
 #include "eval/cli/commands.h"
 #include "eval/cli/model_flags.h"
@@ -132,15 +131,23 @@ void check_lengths(const RunPlan& plan, const Tokenizer& tokenizer) {
   }
 }
 
-// A selection policy that would change nothing, or knows nothing, is refused as early.
+// A selection policy that would change nothing, or knows nothing, is refused as early. Prompts are shorter than the length
+// and differ by some tokens: where dense_len is near them, every sample is asked, else the first of a cell.
 void check_policy(const RunPlan& plan, const Tokenizer& tokenizer) {
+  if (plan.select == SelectBy::kLearned) return;
   const auto shift = static_cast<int64_t>(plan.prefix.size());
-  for (const Cell& cell : plan.cells) check_select(plan.select, plan.model_name, plan.model, cell.length + shift);
-  if (plan.select != SelectBy::kOracle && plan.select != SelectBy::kAdversary) return;
-  std::set<const tasks::Task*> asked;
-  for (const Cell& cell : plan.cells)
-    if (asked.insert(cell.task).second)
-      policy_for(plan.select, cell.task->make_sample(plan.request(cell, cell.samples[0]), tokenizer), shift, plan.seed);
+  const int64_t dense_len = plan.model.sparse_config.dense_len;
+  check_select(plan.select, plan.model_name, plan.model, dense_len);  // whether any layer selects, before samples are made
+  if (plan.select == SelectBy::kRandom && dense_len <= 0) return;
+  for (const Cell& cell : plan.cells) {
+    const bool near = dense_len > cell.length / 4 || !cell.task->length_is_limit(plan.mode);
+    for (const int64_t index : cell.samples) {
+      const tasks::Sample sample = cell.task->make_sample(plan.request(cell, index), tokenizer);
+      check_select(plan.select, plan.model_name, plan.model, shift + static_cast<int64_t>(sample.prompt_ids.size()));
+      policy_for(plan.select, sample, shift, plan.seed);
+      if (!near) break;
+    }
+  }
 }
 
 // Where a length does not limit the samples, they are made once to know what a session must hold.

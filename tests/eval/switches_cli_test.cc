@@ -1,8 +1,11 @@
 // Switches at evaluation through the program: what they change, how results say so, what is refused.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "eval/run/run_file.h"
 #include "tests/eval/random_model.h"
@@ -168,6 +171,27 @@ TEST_F(Switches, EachIsSetRecordedAndShown) {
   }
   const Json config = summary("out" + std::to_string(at - 1))["sala"]["plan"]["model_config"];
   EXPECT_EQ(config["rope_scaling"]["original_max_position_embeddings"], 256);
+}
+
+// Prompts leave room for the answer: where dense_len lies between the longest prompt and the length, no policy changes
+// anything, and where it lies between two prompts, one sample would stop the run.
+TEST_F(Switches, PoliciesAreCheckedAgainstThePromptsBeforeTheFolderIsMade) {
+  run("own", {"--task", "niah_multikey_2"});
+  std::vector<int64_t> tokens;  // with BOS
+  std::istringstream journal(read_bytes(folder_.file("own") + "/samples.jsonl"));
+  for (std::string line; std::getline(journal, line);)
+    tokens.push_back(Json::parse(line)["prompt_tokens"].get<int64_t>() + 1);
+  const auto [shortest, longest] = std::minmax_element(tokens.begin(), tokens.end());
+  ASSERT_LT(*longest, 512);
+  ASSERT_LT(*shortest, tokens[0]) << "a later sample is the shorter one";
+  for (const char* select : {"oracle", "random"}) {
+    for (const int64_t dense : {int64_t{513}, int64_t{512}, tokens[0] + 1, tokens[0]})
+      expect_refused(
+          program_, words("never", {"--task", "niah_multikey_2", "--select", select, "--dense-len", std::to_string(dense)}),
+          ErrorCode::kUsage, {fmt::format("--select {}", select), fmt::format("shorter than {} tokens dense", dense)});
+    EXPECT_FALSE(fs::exists(folder_.file("never")));
+    run(select, {"--task", "niah_multikey_2", "--select", select, "--dense-len", std::to_string(*shortest)});
+  }
 }
 
 TEST_F(Switches, WhatWouldChangeNothingIsRefused) {
