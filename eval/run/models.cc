@@ -158,10 +158,9 @@ std::optional<ModelEntry> possible_member(const ModelChoice& choice, const std::
   if (!planned_names.empty()) more = fmt::format("; described but not here: {}", fmt::join(planned_names, ", "));
   if (const auto made = possible_member(choice, members))
     more += fmt::format(
-        "; to train one, add the table [members.mine] with base = \"{}\", layers = \"{}\", pe = \"{}\" to train/family.toml "
-        "and run "
-        "`{}` (docs/training.md)",
-        kDefaultModel, layer_map_string(made->config.mixer_types), position_policy(made->config),
+        "; to train one, add the table [members.mine] with base = \"{0}\", family = \"{1}, layers {2}, pe {3}\", "
+        "layers = \"{2}\", pe = \"{3}\" to train/family.toml and run `{4}` (docs/training.md)",
+        kDefaultModel, made->architecture(), layer_map_string(made->config.mixer_types), position_policy(made->config),
         training_command({"mine"}));
   throw Error(ErrorCode::kUsage, "nobody trained such a model; there are: {}{}", describe_all(members), more);
 }

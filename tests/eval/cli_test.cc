@@ -283,7 +283,8 @@ TEST_F(Cli, ImpossibleWishesAreRefusedBeforeAnythingIsWritten) {
   refused({"--layers", "SLXS"}, ErrorCode::kConfig, {"'X'"});
   refused({"--pe", "alibi"}, ErrorCode::kUsage, {"alibi", "hype"});
   refused({"--arch", "full", "--pe", "rope"}, ErrorCode::kUsage,
-          {"nobody trained", "sala-tiny (--arch sala --ratio 3:1", "[members.mine]", "layers = \"FFFF\", pe = \"rope\"",
+          {"nobody trained", "sala-tiny (--arch sala --ratio 3:1", "[members.mine]",
+           "family = \"full, layers FFFF, pe rope\", layers = \"FFFF\", pe = \"rope\"",
            "train/train_members.py --members mine"});
   refused({"--arch", "full", "--model", "sala-tiny"}, ErrorCode::kUsage, {"either"});
   refused({"--model", "./nowhere"}, ErrorCode::kIo, {"./nowhere"});
