@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
 #include <fstream>
 #include <set>
@@ -18,6 +19,8 @@
 
 namespace sala::tasks {
 namespace {
+
+constexpr std::string_view kNolimaUser = "nolima_user";
 
 std::string read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
@@ -66,7 +69,7 @@ class Opened final : public UserFiles {
     HaystackWords haystack;
     for (int64_t book = 0; book < books.count(); ++book) haystack.add(books.text(book));
     for (const std::string& sentence : check_needle_set(needles_, haystack)) problems_.push_back("needles: " + sentence);
-    add(make_nolima_task("nolima_user", needles_, books_.get()));
+    add(make_nolima_task(std::string(kNolimaUser), needles_, books_.get()));
   }
   void open_mrcr(const std::string& path, const std::string& tokenizer) {
     const auto bins = tokenizer.empty() ? nullptr : open_tokenizer(tokenizer);
@@ -93,7 +96,39 @@ class Opened final : public UserFiles {
   std::unique_ptr<const Corpora> corpora_;
 };
 
+// Records of somebody's needle set: there is nothing to make samples of.
+class NolimaRecords final : public Task {
+ public:
+  NolimaRecords(std::string name, std::string_view benchmark) : name_(std::move(name)), benchmark_(benchmark) {}
+  std::string_view name() const override { return name_; }
+  std::string_view group() const override { return name_; }
+  std::string_view benchmark() const override { return benchmark_; }
+  std::string_view description() const override { return "NoLiMa records"; }
+  std::string_view texts_name() const override { return "NoLiMa records"; }
+  int64_t tokens_to_generate() const override { return 0; }
+  Sample make_sample(const SampleRequest&, const Tokenizer&) const override {
+    throw Error(ErrorCode::kUnsupported, "{}: these samples are only in the file of their predictions", name_);
+  }
+  double score(const Sample& sample, std::string_view answer) const override {
+    return nolima_match(NolimaMetric::kContains, answer, sample.outputs);
+  }
+
+ private:
+  std::string name_;
+  std::string_view benchmark_;
+};
+
 }  // namespace
+
+std::shared_ptr<const Task> make_file_task(const std::string& name) {
+  constexpr std::string_view kOfficialRows = "mrcr_official_", kDirect = "nolima_direct";
+  if (name == kNolimaUser) return std::make_shared<NolimaRecords>(name, nolima_task().group());
+  if (name == kDirect) return std::make_shared<NolimaRecords>(name, kDirect);
+  int64_t needles = 0;
+  const char *begin = name.data() + kOfficialRows.size(), *end = name.data() + name.size();
+  if (!name.starts_with(kOfficialRows) || std::from_chars(begin, end, needles).ptr != end || needles < 1) return nullptr;
+  return make_mrcr_rows_task(std::make_shared<const std::vector<MrcrRow>>(), needles);
+}
 
 std::unique_ptr<UserFiles> open_user_files(const UserPaths& paths) { return std::make_unique<Opened>(paths); }
 

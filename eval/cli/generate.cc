@@ -107,7 +107,7 @@ Json evidence_json(const tasks::Sample& sample) {
 
 // The fields of upstream's validation.jsonl (spec tasks 1.9). Upstream's niah overwrites `index` with the character offset
 // of the answer; here `index` is the index and the offset has a name of its own.
-Json ruler_fields(const tasks::Sample& sample) {
+Json ruler_fields(const tasks::Task& task, const tasks::Sample& sample) {
   int64_t answer_token = -1;
   for (const auto& span : sample.evidence)
     if (answer_token < 0 && !sample.outputs.empty() && span.value == sample.outputs[0]) answer_token = span.value_token;
@@ -119,15 +119,11 @@ Json ruler_fields(const tasks::Sample& sample) {
   line["length"] = length;
   line["length_w_model_temp"] = length;
   line["answer_prefix"] = sample.answer_prefix;
-  if (answer_token >= 0 && sample.task.starts_with("niah_")) {
+  if (answer_token >= 0 && task.hides_answers()) {
     line["token_position_answer"] = answer_token;
     line["answer_char"] = code_points(std::string_view(sample.input).substr(0, sample.input.find(sample.outputs[0])));
   }
   return line;
-}
-
-std::string_view built_in_texts(const tasks::Task& task) {
-  return task.group() == "nolima" ? "nolima-own" : task.group() == "mrcr" ? "mrcr-synth" : "ruler-synth";
 }
 
 // What every sample says of itself, behind the fields of its benchmark.
@@ -137,7 +133,7 @@ void add_certificate(Json& line, const tasks::Task& task, const tasks::Sample& s
   line["id"] = sample.id;
   line["mode"] = tasks::mode_name(request.mode);
   line["samples_version"] = tasks::kSamplesVersion;
-  line["corpora"] = request.corpora == nullptr ? std::string(built_in_texts(task)) : request.corpora->hash;
+  line["corpora"] = request.corpora == nullptr ? std::string(task.texts_name()) : request.corpora->hash;
   line["tokenizer"] = tokenizer.hash();
   line["seed"] = request.seed;
   line["max_length"] = request.length;
@@ -153,7 +149,7 @@ std::string to_line(const tasks::Task& task, tasks::Sample sample, const Tokeniz
   const tasks::Record record = task.record(sample, tokenizer);
   Json line;
   for (const auto& field : record) std::visit([&](const auto& held) { line[field.first] = held; }, field.second);
-  if (record.empty()) line = ruler_fields(sample);
+  if (record.empty()) line = ruler_fields(task, sample);
   add_certificate(line, task, sample, tokenizer);
   sample.prompt_ids = {};
   if (record.empty()) line["input"] = std::move(sample.input);

@@ -36,7 +36,7 @@ struct DepthPairs {
         const auto& expected = record->expected;
         const bool asked = expected.size() > 1 &&
                            std::find(expected.begin(), expected.end(), span.value) != expected.end() &&
-                           std::string_view(record->task).substr(0, 3) != "qa_";  // any of its answers will do
+                           !cell.cell.task->any_answer_counts();
         depths.push_back(std::clamp(span.depth, 0.0, 1.0));
         scores.push_back(asked ? tasks::string_match_all(record->answer, {span.value}) : record->score);
       }

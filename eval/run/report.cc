@@ -81,14 +81,14 @@ std::string csv(const ReportSubject& subject, const RunResults& results) {
       "model,task,group,length,samples,score,interval_low,interval_high,standard_error,empty_answers,recall,reached,fill,"
       "tokens_per_second,seconds,switches\n";
   const auto number = [](const std::optional<double>& value) { return value ? fmt::format("{:.6f}", *value) : ""; };
+  const auto measured = [&](double value) { return subject.timed ? fmt::format("{:.3f}", value) : ""; };
   for (const CellResult& cell : results.cells) {
-    const std::optional<double> error =
-        cell.standard_error ? std::optional<double>(100 * *cell.standard_error) : std::nullopt;
-    text +=
-        fmt::format("{},{},{},{},{},{:.4f},{:.4f},{:.4f},{},{},{},{},{:.6f},{:.3f},{:.3f},{}\n", subject.model,
-                    cell.cell.task->name(), cell.cell.task->group(), cell.cell.length, cell.records.size(), 100 * cell.score,
-                    100 * cell.interval.low, 100 * cell.interval.high, number(error), cell.nulls, number(cell.recall),
-                    number(cell.reached), cell.mean_fill, cell.tokens_per_second, cell.seconds, subject.switches);
+    const std::string error = cell.standard_error ? fmt::format("{:.6f}", 100 * *cell.standard_error) : "";
+    text += fmt::format("{},{},{},{},{},{:.4f},{:.4f},{:.4f},{},{},{},{},{:.6f},{},{},{}\n", subject.model,
+                        cell.cell.task->name(), cell.cell.task->group(), cell.cell.length, cell.records.size(),
+                        100 * cell.score, 100 * cell.interval.low, 100 * cell.interval.high, error, cell.nulls,
+                        number(cell.recall), number(cell.reached), cell.mean_fill, measured(cell.tokens_per_second),
+                        measured(cell.seconds), subject.switches);
   }
   return text;
 }
@@ -179,8 +179,8 @@ Json summary_json(const ReportSubject& subject, const RunResults& results, const
                        {"evidence_recall", optional_json(cell.recall)},
                        {"evidence_reached", optional_json(cell.reached)},
                        {"fill", cell.mean_fill},
-                       {"tokens_per_second", cell.tokens_per_second},
-                       {"seconds", cell.seconds}});
+                       {"tokens_per_second", subject.timed ? Json(cell.tokens_per_second) : Json(nullptr)},
+                       {"seconds", subject.timed ? Json(cell.seconds) : Json(nullptr)}});
   }
   Json groups = Json::array();
   for (const GroupResult& group : results.groups) {

@@ -4,44 +4,13 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "eval/run/near.h"
 #include "sala/core/error.h"
-#include "tasks/mrcr/mrcr.h"
 
 namespace sala::eval {
 namespace {
-
-constexpr std::string_view kOfficialRows = "mrcr_official_", kNolimaUser = "nolima_user", kNolimaDirect = "nolima_direct";
-
-// Records of somebody's needle set: there is nothing to make samples of.
-class NolimaRecords final : public tasks::Task {
- public:
-  explicit NolimaRecords(std::string name) : name_(std::move(name)) {}
-  std::string_view name() const override { return name_; }
-  std::string_view group() const override { return name_; }
-  std::string_view description() const override { return "NoLiMa records"; }
-  int64_t tokens_to_generate() const override { return 0; }
-  tasks::Sample make_sample(const tasks::SampleRequest&, const Tokenizer&) const override {
-    throw Error(ErrorCode::kUnsupported, "{}: these samples are only in the file of their predictions", name_);
-  }
-  double score(const tasks::Sample& sample, std::string_view answer) const override {
-    return tasks::nolima_match(tasks::NolimaMetric::kContains, answer, sample.outputs);
-  }
-
- private:
-  std::string name_;
-};
-
-std::shared_ptr<const tasks::Task> make_own_task(const std::string& name) {
-  if (name == kNolimaUser || name == kNolimaDirect) return std::make_shared<NolimaRecords>(name);
-  int64_t needles = 0;
-  const char *begin = name.data() + kOfficialRows.size(), *end = name.data() + name.size();
-  if (!name.starts_with(kOfficialRows) || std::from_chars(begin, end, needles).ptr != end || needles < 1) return nullptr;
-  return tasks::make_mrcr_rows_task(std::make_shared<const std::vector<tasks::MrcrRow>>(), needles);
-}
 
 Error unknown_task(const std::string& name) {
   std::vector<std::string> names;
@@ -51,7 +20,7 @@ Error unknown_task(const std::string& name) {
 
 // The same metric as the ports have it: lm-eval counts the share of the answers also where any one will do.
 void add_port_score(const tasks::Task& task, const Prediction& prediction, SampleRecord& record) {
-  if (!task.name().starts_with("qa_") || prediction.references.size() < 2) return;
+  if (!task.any_answer_counts() || prediction.references.size() < 2) return;
   double matches = 0;
   for (const std::string& reference : prediction.references) {
     tasks::Sample one;
@@ -79,7 +48,7 @@ const tasks::Task& LineScorer::find_task(const std::string& name, const std::str
   const std::lock_guard lock(mutex_);
   const auto known = own_tasks_.find(name);
   if (known != own_tasks_.end()) return *known->second;
-  const std::shared_ptr<const tasks::Task> made = make_own_task(name);
+  const std::shared_ptr<const tasks::Task> made = tasks::make_file_task(name);
   if (made == nullptr) throw unknown_task(name);
   own_tasks_.emplace(name, made);
   return *made;
@@ -94,12 +63,11 @@ std::vector<tasks::TaskInfo> LineScorer::user_tasks() const {
 }
 
 bool LineScorer::wanted(const tasks::Task& task) const {
-  // Tasks of files have no name in the registry: `mrcr` stands for mrcr_official_N, `nolima` for nolima_user.
-  const std::string_view name = task.name();
-  const bool own = name.starts_with(kOfficialRows) || name == kNolimaUser;
+  // A task of files has no name in the registry: its benchmark's stands for it.
+  const bool registered = tasks::find_task(task.name()) == &task;
   return request_.tasks.empty() ||
          std::any_of(request_.tasks.begin(), request_.tasks.end(), [&](const tasks::TaskInfo& info) {
-           return info.name == name || (own && name.starts_with(info.group));
+           return info.name == task.name() || (!registered && info.task->benchmark() == task.benchmark());
          });
 }
 
@@ -110,8 +78,7 @@ const Tokenizer& LineScorer::tokenizer() {
 }
 
 tasks::Sample LineScorer::sample_of(const tasks::Task& task, Prediction& prediction) {
-  const bool chat = task.name().starts_with("mrcr_");
-  const bool complete = !prediction.references.empty() && (!chat || !prediction.messages.empty());
+  const bool complete = !prediction.references.empty() && (!task.needs_messages() || !prediction.messages.empty());
   if (!complete && prediction.id.empty())
     throw Error(ErrorCode::kFormat, "no reference answers ('outputs') and no 'id' to make the sample again from");
   if (!complete) {

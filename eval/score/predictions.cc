@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "eval/run/record.h"
+#include "eval/score/python_json.h"
 #include "sala/core/error.h"
 #include "sala/core/rng.h"
 #include "sim/model/json_read.h"
@@ -20,10 +21,6 @@ using namespace fields;
 
 constexpr std::array<std::string_view, 5> kFormatNames = {"ruler", "lm-eval", "sala", "nolima", "mrcr"};
 
-// lm-eval's names of RULER's tasks where they are not upstream's.
-constexpr std::pair<std::string_view, std::string_view> kLmEvalNames[] = {
-    {"ruler_vt", "vt"}, {"ruler_cwe", "cwe"}, {"ruler_fwe", "fwe"}, {"ruler_qa_squad", "qa_1"}, {"ruler_qa_hotpot", "qa_2"}};
-
 bool has(const Json& object, const char* name) { return object.is_object() && object.contains(name); }
 
 bool has_response(const Json& line) { return has(line, "pred") || has(line, "response"); }
@@ -31,6 +28,11 @@ bool has_response(const Json& line) { return has(line, "pred") || has(line, "res
 bool is_task(std::string_view name) {
   const auto& all = tasks::all_tasks();
   return std::any_of(all.begin(), all.end(), [&](const tasks::TaskInfo& info) { return info.name == name; });
+}
+
+bool hides_answers(const std::string& name) {
+  const tasks::Task* task = tasks::find_task(name);
+  return task != nullptr && task->hides_answers();
 }
 
 // Text, or a list whose first text counts (servers that return several answers; lm-eval's lists of lists).
@@ -70,7 +72,7 @@ std::vector<tasks::Evidence> evidence_of(const Json& object, const std::string& 
                           text(span, "value")});
     return evidence;
   }
-  if (!task.starts_with("niah_") || !has(object, "input") || !object["input"].is_string()) return {};
+  if (!hides_answers(task) || !has(object, "input") || !object["input"].is_string()) return {};
   const std::string& input = object["input"].get_ref<const std::string&>();
   for (const std::string& reference : references) {
     const std::size_t at = input.find(reference);
@@ -116,7 +118,7 @@ Prediction parse_ruler(const Json& line, const LineContext& context) {
   if (!made.id.empty()) return made;
   const int64_t index = integer(line, "index");
   // Upstream's needle tasks write the character offset of the answer as the index, so that samples may share one.
-  if (!made.task.starts_with("niah_")) made.index = index;
+  if (!hides_answers(made.task)) made.index = index;
   made.key = fmt::format("{}/{}", index, hash_of_prompt(line, made.references));
   return made;
 }
@@ -230,8 +232,20 @@ std::optional<PredictionFormat> detect_format(const Json& line) {
   return std::nullopt;
 }
 
-Json parse_json_line(const std::string& line) {
-  Json json = parse_json(line, "the line");
+Json parse_json_line(std::string& line, std::vector<std::string>& notes) {
+  const auto parse = [&] {
+    try {
+      return parse_json(line, "the line");
+    } catch (const Error&) {
+      StandardJson standard = standard_json(line);
+      if (standard.not_numbers + standard.surrogates == 0) throw;
+      if (standard.surrogates > 0)
+        notes.push_back(fmt::format("{} lone surrogates in its texts count as U+FFFD", standard.surrogates));
+      line = std::move(standard.text);
+      return parse_json(line, "the line");
+    }
+  };
+  Json json = parse();
   if (!json.is_object()) throw Error(ErrorCode::kFormat, "the line holds {}, expected a JSON object", json.type_name());
   return json;
 }
@@ -260,8 +274,8 @@ std::string task_of_file(const std::string& path) {
     // A time stamp follows: _2025-06-01T12-34-56.789
     const std::size_t stamp = stem.rfind("_2");
     if (stamp != std::string::npos && stem.find('T', stamp) != std::string::npos) stem.resize(stamp);
-    for (const auto& [theirs, ours] : kLmEvalNames)
-      if (stem == theirs) return std::string(ours);
+    for (const tasks::TaskInfo& info : tasks::all_tasks())
+      if (stem == info.task->lm_eval_name()) return std::string(info.name);
   } else if (const std::size_t dash = stem.rfind('-');
              dash != std::string::npos && stem.find_first_not_of("0123456789", dash + 1) == std::string::npos) {
     stem.resize(dash);  // chunk 3 of a task

@@ -47,8 +47,9 @@ struct LineContext {
   const Tokenizer* bins = nullptr;  // counts the tokens of MRCR rows; null = what the rows say
 };
 
-// Parses one line. Throws Error{kFormat} with one sentence.
-fields::Json parse_json_line(const std::string& line);
+// Parses one line. What only Python's json module reads is made standard in `line` (python_json.h), and said in `notes`
+// where it changes a text. Throws Error{kFormat} with one sentence.
+fields::Json parse_json_line(std::string& line, std::vector<std::string>& notes);
 Prediction parse_prediction(const std::string& line, const fields::Json& json, const LineContext& context);
 
 // Task that a file is named after: `vt.jsonl`, `vt-3.jsonl` (a chunk), `samples_ruler_qa_squad_2025-06-01T....jsonl`; empty

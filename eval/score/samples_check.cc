@@ -29,14 +29,14 @@ int64_t length_of_path(const std::string& path) {
   return 0;
 }
 
-std::string source_of(const SampleRecord& record) {
-  if (record.id.empty())
-    return record.task.starts_with("mrcr_")     ? "rows of openai/mrcr"
-           : record.task.starts_with("nolima_") ? "NoLiMa records"
-                                                : "not named in the files";
+std::string source_of(const tasks::Task& task, const SampleRecord& record) {
+  if (record.id.empty()) {
+    const bool registered = tasks::find_task(task.name()) == &task;
+    return registered ? "not named in the files" : std::string(task.texts_name());
+  }
   const tasks::SampleId id = tasks::parse_sample_id(record.id);
-  std::string source = id.corpora.empty() ? id.group + (id.group == "nolima" ? "-own" : "-synth")
-                                          : fmt::format("{} on the files {}", id.group, id.corpora);
+  std::string source =
+      id.corpora.empty() ? std::string(task.texts_name()) : fmt::format("{} on the files {}", id.group, id.corpora);
   if (id.request.mode == tasks::Mode::kUpstream) source += " (upstream mode)";
   return source;
 }
@@ -86,16 +86,16 @@ void SamplesCheck::begin_file(const std::string& path) {
   }
 }
 
-std::string SamplesCheck::add(PredictionFormat format, SampleRecord& record, const std::string& key,
+std::string SamplesCheck::add(PredictionFormat format, const tasks::Task& task, SampleRecord& record, const std::string& key,
                               std::optional<int64_t> index, const std::string& place) {
-  if (record.length == 0 && !record.task.starts_with("mrcr_"))
-    record.length = request_.length > 0 ? request_.length : folder_length_;
+  if (record.length == 0 && !task.length_is_bin()) record.length = request_.length > 0 ? request_.length : folder_length_;
   const std::string cell = fmt::format("{}@{}", record.task, record.length);
   const std::string scope = record.id.empty() && record.length == 0 ? folder_ : "";
   const auto [known, fresh] = places_.emplace(fmt::format("{}|{}|{}", cell, key, scope), place);
   if (!fresh) return known->second;
-  sources_.insert(source_of(record));
+  sources_.insert(source_of(task, record));
   record_folders_.push_back(folder_);
+  binned_.push_back(task.length_is_bin());
   const int64_t ordinal = ordinals_[cell]++;
   if (record.id.empty() && format != PredictionFormat::kLmEval) record.index = ordinal;
   if (!index) return "";
@@ -107,8 +107,7 @@ std::string SamplesCheck::add(PredictionFormat format, SampleRecord& record, con
   counted.name = name;
   const auto [first, new_index] = counted.indexes.emplace(*index, place);
   // Upstream's index of a needle task is a character offset, which samples may share.
-  if (!new_index && format == PredictionFormat::kRuler && !record.task.starts_with("niah_") &&
-      first->second.starts_with(path_ + ":"))
+  if (!new_index && format == PredictionFormat::kRuler && !task.hides_answers() && first->second.starts_with(path_ + ":"))
     repeated_.push_back(
         fmt::format("{}: index {} with another prompt than at {}; both count", place, *index, first->second));
   return "";
@@ -117,9 +116,9 @@ std::string SamplesCheck::add(PredictionFormat format, SampleRecord& record, con
 void SamplesCheck::infer_lengths(std::vector<SampleRecord>& records, std::vector<std::string>& warnings) const {
   constexpr double kLeastFill = 0.8;
   std::map<std::string, int64_t> longest;
-  const auto unknown = [](const SampleRecord& record) { return record.length == 0 && !record.task.starts_with("mrcr_"); };
+  const auto unknown = [&](std::size_t i) { return records[i].length == 0 && !binned_[i]; };
   for (std::size_t i = 0; i < records.size(); ++i)
-    if (unknown(records[i])) {
+    if (unknown(i)) {
       int64_t& most = longest[record_folders_[i]];
       most = std::max(most, records[i].prompt_tokens);
     }
@@ -137,7 +136,7 @@ void SamplesCheck::infer_lengths(std::vector<SampleRecord>& records, std::vector
     }
   }
   for (std::size_t i = 0; i < records.size(); ++i)
-    if (unknown(records[i])) records[i].length = lengths[record_folders_[i]];
+    if (unknown(i)) records[i].length = lengths[record_folders_[i]];
 }
 
 void SamplesCheck::find_missing(std::vector<std::string>& problems) const {

@@ -19,8 +19,8 @@ class SamplesCheck {
   void begin_file(const std::string& path);
   // Takes note of one record and fills in its length, where line, --len or the folder say it, and its index, where the line
   // has none that counts. Returns the place of the same sample when it was there before, else "".
-  std::string add(PredictionFormat format, SampleRecord& record, const std::string& key, std::optional<int64_t> index,
-                  const std::string& place);
+  std::string add(PredictionFormat format, const tasks::Task& task, SampleRecord& record, const std::string& key,
+                  std::optional<int64_t> index, const std::string& place);
   // Infers lengths that nothing says, then looks for what is missing.
   void finish(std::vector<SampleRecord>& records, std::vector<std::string>& problems, std::vector<std::string>& warnings);
 
@@ -46,6 +46,7 @@ class SamplesCheck {
   bool has_plan_ = false;
   std::map<std::string, int64_t> ordinals_;  // samples so far of a task and length
   std::vector<std::string> record_folders_;  // of each record
+  std::vector<bool> binned_;                 // whether a record's task has lengths of its own (Task::length_is_bin)
   std::set<std::string> sources_;
   std::vector<std::string> repeated_;  // sentences
 };

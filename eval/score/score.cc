@@ -113,10 +113,12 @@ class Scoring {
 
   // The first line that is a JSON object decides. False when none does: then the file has a problem.
   bool recognise(const std::vector<Line>& batch) {
+    std::vector<std::string> notes;  // said when the line is scored
     const std::string& path = made_.files.back().path;
     for (const Line& line : batch) {
       try {
-        const fields::Json json = parse_json_line(line.text);
+        std::string text = line.text;
+        const fields::Json json = parse_json_line(text, notes);
         const std::optional<PredictionFormat> format = detect_format(json);
         if (!format) {
           std::vector<std::string> names;
@@ -153,10 +155,11 @@ class Scoring {
     for (std::size_t i = 0; i < batch.size(); ++i) take(batch[i].number, std::move(outcomes[i]));
   }
 
-  Outcome score_line(const std::string& text) {
+  Outcome score_line(std::string& text) {
     Outcome outcome;
     try {
-      const fields::Json json = parse_json_line(text);
+      std::vector<std::string> notes;
+      const fields::Json json = parse_json_line(text, notes);
       LineContext context = context_;
       // A file may mix formats; a line of none is measured by the file's, whose fields it then lacks.
       if (!request_.format) context.format = detect_format(json).value_or(context_.format);
@@ -172,6 +175,7 @@ class Scoring {
       outcome.filter = prediction.filter;
       outcome.index = prediction.index;
       outcome.warnings = std::move(prediction.warnings);
+      outcome.warnings.insert(outcome.warnings.end(), notes.begin(), notes.end());
       const std::optional<double> stored = prediction.stored_score;
       outcome.record = scorer_.score(task, std::move(prediction));
       if (stored && *stored != outcome.record->score)
@@ -198,7 +202,8 @@ class Scoring {
       ++file.skipped;
       return;
     }
-    if (const std::string twin = check_.add(outcome.format, *outcome.record, outcome.key, outcome.index, place);
+    if (const std::string twin =
+            check_.add(outcome.format, *outcome.task, *outcome.record, outcome.key, outcome.index, place);
         !twin.empty())
       return problem(fmt::format("{}: the sample of {} again; the first one counts", place, twin));
     for (const std::string& warning : outcome.warnings) made_.warnings.push_back(fmt::format("{}: {}", place, warning));

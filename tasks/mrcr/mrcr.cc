@@ -53,16 +53,22 @@ class MrcrTask : public Task {
   std::string_view group() const override { return "mrcr"; }
   std::string_view description() const override { return description_; }
   int64_t tokens_to_generate() const override { return kMostTokensToGenerate; }
+  std::string_view texts_name() const override { return "mrcr-synth"; }
+  bool needs_messages() const override { return true; }
+  bool length_is_bin() const override { return true; }
   int64_t training_answer_room() const override { return tokens_to_generate(); }  // a sample keeps what its answer needs
   double score(const Sample& sample, std::string_view answer) const override {
     return mrcr_grade(answer, sample.outputs.at(0), question_of(sample).hash).score;
   }
-  Record record(const Sample& sample, const Tokenizer& tokenizer) const override { return mrcr_record(sample, tokenizer); }
+  Record record(const Sample& sample, const Tokenizer& tokenizer) const override {
+    return mrcr_record(sample, tokenizer, generator());
+  }
   std::vector<std::pair<std::string, double>> diagnostics(const Sample& sample, std::string_view answer) const override {
     return mrcr_diagnostics(answer, sample.outputs.at(0), question_of(sample).hash, sample.messages);
   }
 
  protected:
+  virtual std::string generator() const { return "mrcr-synth"; }  // as records name it
   Sample make_header(const SampleRequest& request) const {
     Sample sample;
     sample.task = name_;
@@ -105,6 +111,8 @@ class RowsTask final : public MrcrTask {
                  needles),
         rows_(std::move(rows)) {}
   std::string_view group() const override { return "mrcr_official"; }
+  std::string_view benchmark() const override { return "mrcr"; }
+  std::string_view texts_name() const override { return "rows of openai/mrcr"; }
   bool length_is_limit(Mode) const override { return false; }
   Sample make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const override {
     std::vector<const MrcrRow*> bin;
@@ -130,6 +138,7 @@ class RowsTask final : public MrcrTask {
   }
 
  private:
+  std::string generator() const override { return "openai/mrcr"; }
   std::shared_ptr<const std::vector<MrcrRow>> rows_;
 };
 
@@ -145,7 +154,7 @@ std::unique_ptr<Task> make_mrcr_rows_task(std::shared_ptr<const std::vector<Mrcr
   return std::make_unique<RowsTask>(std::move(rows), needles);
 }
 
-Record mrcr_record(const Sample& sample, const Tokenizer& tokenizer) {
+Record mrcr_record(const Sample& sample, const Tokenizer& tokenizer, const std::string& generator) {
   const MrcrQuestion question = question_of(sample);
   nlohmann::ordered_json prompt = nlohmann::ordered_json::array();
   int64_t chars = 0, needles = 0, desired = -1;
@@ -173,7 +182,7 @@ Record mrcr_record(const Sample& sample, const Tokenizer& tokenizer) {
           {"format", question.format},
           {"topic", question.topic},
           {"tokens", tokens},
-          {"generator", sample.task.starts_with("mrcr_official") ? std::string("openai/mrcr") : std::string("mrcr-synth")},
+          {"generator", generator},
           {"seed", static_cast<int64_t>(sample.request.seed)}};
 }
 

@@ -7,8 +7,8 @@
 #include <vector>
 
 #include "sala/tasks/record.h"
-#include "sala/tasks/training.h"
 #include "sala/tasks/task.h"
+#include "sala/tasks/training.h"
 #include "tasks/mrcr/conversation.h"
 
 namespace sala::tasks {
@@ -31,6 +31,6 @@ TrainingRow mrcr_training_row(const Task& task, int64_t needles, const TrainingR
 
 // Task::record() of these tasks: the columns of openai/mrcr (spec tasks 3.2) and, after them, what a built-in sample adds:
 // bin, ordinal, format, topic, tokens, generator, seed. `tokenizer` counts the tokens of the bin.
-Record mrcr_record(const Sample& sample, const Tokenizer& tokenizer);
+Record mrcr_record(const Sample& sample, const Tokenizer& tokenizer, const std::string& generator = "mrcr-synth");
 
 }  // namespace sala::tasks

@@ -50,6 +50,7 @@ class NolimaTask final : public Task {
   std::string_view group() const override { return name_; }  // `nolima`; a user's task is a benchmark of its own
   std::string_view description() const override { return description_; }
   int64_t tokens_to_generate() const override { return options_.tokens_to_generate; }
+  std::string_view texts_name() const override { return "nolima-own"; }
   // fixed: the prompt and the answer budget fill request.length; books are told apart by file name; the name that is hidden
   // does not occur in the book. upstream: request.length is the book window alone (needle, template and chat template come
   // on top), names come from NumPy's stream.

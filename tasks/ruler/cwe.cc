@@ -10,6 +10,7 @@
 #include "sala/core/error.h"
 #include "sala/tasks/corpora.h"
 #include "tasks/ruler/ruler_task.h"
+#include "tasks/ruler/upstream_source.h"
 #include "tasks/text/budget.h"
 #include "tasks/text/pseudo_words.h"
 #include "tasks/text/values.h"
@@ -182,6 +183,12 @@ class CweTask final : public RulerTask {
     return answer;
   }
   CweTask() : RulerTask("cwe", "the ten most common words of a list", kTokensToGenerate, Metric::kAll) {}
+
+  std::string_view lm_eval_name() const override { return "ruler_cwe"; }
+  std::unique_ptr<UpstreamSamples> upstream_samples(const SampleRequest& request,
+                                                    const Tokenizer& tokenizer) const override {
+    return size_upstream(*this, make_upstream_cwe(request), request, tokenizer);
+  }
 
  protected:
   Sample fixed_sample(const SampleRequest& request, const Tokenizer& tokenizer) const override;

@@ -6,6 +6,7 @@
 
 #include "sala/core/error.h"
 #include "tasks/ruler/ruler_task.h"
+#include "tasks/ruler/upstream_source.h"
 #include "tasks/text/budget.h"
 #include "tasks/text/values.h"
 
@@ -25,6 +26,12 @@ bool decidable(const std::vector<int64_t>& counts) {
 class FweTask final : public RulerTask {
  public:
   FweTask() : RulerTask("fwe", "the three most frequent words of a coded text", kTokensToGenerate, Metric::kAll) {}
+
+  std::string_view lm_eval_name() const override { return "ruler_fwe"; }
+  std::unique_ptr<UpstreamSamples> upstream_samples(const SampleRequest& request,
+                                                    const Tokenizer& tokenizer) const override {
+    return make_upstream_fwe(*this, request, tokenizer);
+  }
 
  protected:
   Sample fixed_sample(const SampleRequest& request, const Tokenizer& tokenizer) const override;

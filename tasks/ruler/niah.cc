@@ -10,10 +10,10 @@
 
 #include "sala/core/error.h"
 #include "tasks/ruler/niah_training.h"
-#include "tasks/ruler/upstream.h"
+#include "tasks/ruler/ruler_task.h"
+#include "tasks/ruler/upstream_source.h"
 #include "tasks/text/essay.h"
 #include "tasks/text/fit.h"
-#include "tasks/text/match.h"
 
 namespace sala::tasks {
 namespace {
@@ -172,32 +172,23 @@ struct Draft {
   NiahText text;
 };
 
-class NiahTask final : public Task {
+class NiahTask final : public RulerTask {
  public:
-  explicit NiahTask(const NiahSpec& spec) : spec_(spec) {}
-  std::string_view name() const override { return spec_.name; }
-  std::string_view group() const override { return "ruler"; }
-  std::string_view description() const override { return spec_.description; }
-  int64_t tokens_to_generate() const override { return kTokensToGenerate; }
-  std::unique_ptr<SampleStream> open_stream(const SampleRequest& first, const Tokenizer& tokenizer) const override {
-    return first.mode == Mode::kUpstream ? open_upstream_stream(*this, first, tokenizer)
-                                         : Task::open_stream(first, tokenizer);
+  explicit NiahTask(const NiahSpec& spec)
+      : RulerTask(spec.name, spec.description, kTokensToGenerate, Metric::kAll), spec_(spec) {}
+  bool hides_answers() const override { return true; }
+  std::unique_ptr<UpstreamSamples> upstream_samples(const SampleRequest& request,
+                                                    const Tokenizer& tokenizer) const override {
+    return size_upstream(*this, make_upstream_niah(spec_, request), request, tokenizer);
   }
-  double score(const Sample& sample, std::string_view answer) const override {
-    return string_match_all(answer, sample.outputs);
-  }
-  std::vector<std::pair<std::string, double>> diagnostics(const Sample& sample, std::string_view answer) const override {
-    return {{"word_match", word_match_all(answer, sample.outputs)}};
-  }
-  Sample make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const override;
   TrainingRow training_row(const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const override {
     return niah_training_row(spec_, request, rng, tokenizer);
   }
 
+ protected:
+  Sample fixed_sample(const SampleRequest& request, const Tokenizer& tokenizer) const override;
+
  private:
-  Rng stream(const SampleRequest& request, uint32_t id) const {
-    return Rng(request.seed, fmt::format("ruler/{}", spec_.name), static_cast<uint64_t>(request.index), id);
-  }
   Draft draft(const SampleRequest& request, FreshValues& values) const;
   std::string prompt(const SampleRequest& request, Draft& draft, HaystackUnits& units, int64_t count,
                      std::string_view part) const;
@@ -284,8 +275,7 @@ std::string NiahTask::prompt(const SampleRequest& request, Draft& draft, Haystac
   return text;
 }
 
-Sample NiahTask::make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const {
-  if (request.mode == Mode::kUpstream) return upstream_sample(*this, request, tokenizer);
+Sample NiahTask::fixed_sample(const SampleRequest& request, const Tokenizer& tokenizer) const {
   FreshValues values(spec_.name, request);
   Draft parts = draft(request, values);
   HaystackUnits units(spec_, request, values);

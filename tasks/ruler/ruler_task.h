@@ -1,6 +1,7 @@
 // What the RULER tasks share: metric, diagnostics, and the way from a prompt's bytes to a sample.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,7 +38,9 @@ Sample finish_sample(const Task& task, const SampleRequest& request, Tokenized t
 [[noreturn]] void throw_too_short(std::string_view task, int64_t length, int64_t smallest_prompt,
                                   int64_t tokens_to_generate);
 
-// vt, cwe, fwe and qa: the registry's face. A task fills in fixed_sample(); upstream mode is in upstream.h.
+class UpstreamSamples;  // upstream_source.h
+
+// The registry's face of all 13. A task fills in fixed_sample() and upstream_samples(); what modes share is in upstream.h.
 class RulerTask : public Task {
  public:
   enum class Metric { kAll, kPart };
@@ -47,12 +50,18 @@ class RulerTask : public Task {
   std::string_view group() const override { return "ruler"; }
   std::string_view description() const override { return description_; }
   int64_t tokens_to_generate() const override { return tokens_to_generate_; }
+  std::string_view texts_name() const override { return "ruler-synth"; }
+  bool any_answer_counts() const override { return metric_ == Metric::kPart; }
   Sample make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const override;
   std::unique_ptr<SampleStream> open_stream(const SampleRequest& first, const Tokenizer& tokenizer) const override;
   double score(const Sample& sample, std::string_view answer) const override;
   std::string training_answer(const Sample& sample) const override;
   // `word_match`: as the score, but a reference counts only where no letter or digit touches it.
   std::vector<std::pair<std::string, double>> diagnostics(const Sample& sample, std::string_view answer) const override;
+
+  // Upstream's samples from index 0 on. Throws Error{kUsage} where upstream's size search crashes.
+  virtual std::unique_ptr<UpstreamSamples> upstream_samples(const SampleRequest& request,
+                                                            const Tokenizer& tokenizer) const = 0;
 
  protected:
   virtual Sample fixed_sample(const SampleRequest& request, const Tokenizer& tokenizer) const = 0;

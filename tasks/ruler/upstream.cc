@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <optional>
 
 #include "sala/core/error.h"
 #include "tasks/ruler/upstream_source.h"
@@ -17,66 +16,60 @@ double python_floor_divide(double a, double b) {
   return quotient - floored > 0.5 ? floored + 1 : floored;
 }
 
+class SizedSamples final : public UpstreamSamples {
+ public:
+  SizedSamples(const Task& task, std::unique_ptr<UpstreamSource> source, const SampleRequest& request,
+               const Tokenizer& tokenizer)
+      : task_(task), length_(request.length), tokenizer_(tokenizer), source_(std::move(source)) {
+    try {
+      size_ = search_upstream_size(*source_, length_, task.tokens_to_generate(), tokenizer);
+    } catch (const PythonError& error) {
+      throw Error(ErrorCode::kUsage, "{}: upstream's size search crashes at length {}: {}; use mode fixed", task.name(),
+                  length_, error.what());
+    }
+  }
+  RulerText next(Tokenized& tokens) override {
+    return draw_upstream_sample(*source_, task_.name(), size_, index_++, length_, task_.tokens_to_generate(), tokenizer_,
+                                tokens);
+  }
+
+ private:
+  const Task& task_;
+  int64_t length_, size_ = 0, index_ = 0;
+  const Tokenizer& tokenizer_;
+  std::unique_ptr<UpstreamSource> source_;
+};
+
 class UpstreamStream final : public SampleStream {
  public:
-  UpstreamStream(const Task& task, const SampleRequest& first, const Tokenizer& tokenizer);
+  UpstreamStream(const RulerTask& task, const SampleRequest& first, const Tokenizer& tokenizer);
   Sample next() override;
 
  private:
-  RulerText draw(Tokenized& tokens);
-
-  const Task& task_;
-  SampleRequest request_;
-  const Tokenizer& tokenizer_;
-  std::unique_ptr<UpstreamSource> source_;
-  std::optional<UpstreamFwe> fwe_;
-  int64_t size_ = 0, index_ = 0;
+  const RulerTask& task_;
+  SampleRequest request_;  // of the next sample
+  std::unique_ptr<UpstreamSamples> samples_;
 };
 
-UpstreamStream::UpstreamStream(const Task& task, const SampleRequest& first, const Tokenizer& tokenizer)
-    : task_(task), request_(first), tokenizer_(tokenizer) {
+UpstreamStream::UpstreamStream(const RulerTask& task, const SampleRequest& first, const Tokenizer& tokenizer)
+    : task_(task), request_(first) {
   if (first.split == Split::kTrain)
     throw Error(ErrorCode::kUsage, "{}: upstream mode knows no training split; use mode fixed", task.name());
   if (first.seed >> 32)
     throw Error(ErrorCode::kUsage, "{}: seed {} is too large for upstream mode; NumPy takes at most {}", task.name(),
                 first.seed, 0xffffffffu);
   if (first.length <= task.tokens_to_generate()) throw_too_short(task.name(), first.length, 1, task.tokens_to_generate());
-  for (const NiahSpec& spec : niah_specs())
-    if (spec.name == task.name()) source_ = make_upstream_niah(spec, request_);
-  if (task.name() == "vt")
-    source_ = make_upstream_vt(request_, tokenizer);
-  else if (task.name() == "cwe")
-    source_ = make_upstream_cwe(request_);
-  else if (task.name() == "qa_1" || task.name() == "qa_2")
-    source_ = make_upstream_qa(task.name() == "qa_1" ? 1 : 2, request_);
-  else if (task.name() == "fwe")
-    fwe_.emplace(request_, tokenizer);
-  else if (source_ == nullptr)
-    throw Error(ErrorCode::kUnsupported, "{} has no upstream mode", task.name());
-  if (source_ != nullptr) {
-    try {
-      size_ = search_upstream_size(*source_, request_.length, task.tokens_to_generate(), tokenizer);
-    } catch (const PythonError& error) {
-      throw Error(ErrorCode::kUsage, "{}: upstream's size search crashes at length {}: {}; use mode fixed", task.name(),
-                  request_.length, error.what());
-    }
-  }
+  samples_ = task.upstream_samples(request_, tokenizer);
   Tokenized ignored;
-  while (index_ < first.index) draw(ignored);
-}
-
-RulerText UpstreamStream::draw(Tokenized& tokens) {
-  const int64_t index = index_++;
-  if (fwe_) return fwe_->next(tokens);
-  return draw_upstream_sample(*source_, task_.name(), size_, index, request_.length, task_.tokens_to_generate(), tokenizer_,
-                              tokens);
+  for (int64_t index = 0; index < first.index; ++index) samples_->next(ignored);
 }
 
 Sample UpstreamStream::next() {
-  request_.index = index_;
   Tokenized tokens;
-  RulerText text = draw(tokens);
-  return finish_sample(task_, request_, std::move(tokens), std::move(text));
+  RulerText text = samples_->next(tokens);
+  const SampleRequest request = request_;
+  ++request_.index;
+  return finish_sample(task_, request, std::move(tokens), std::move(text));
 }
 
 }  // namespace
@@ -127,11 +120,16 @@ RulerText draw_upstream_sample(UpstreamSource& source, std::string_view task, in
       task, limit, reason);
 }
 
-Sample upstream_sample(const Task& task, const SampleRequest& request, const Tokenizer& tokenizer) {
+std::unique_ptr<UpstreamSamples> size_upstream(const Task& task, std::unique_ptr<UpstreamSource> source,
+                                               const SampleRequest& request, const Tokenizer& tokenizer) {
+  return std::make_unique<SizedSamples>(task, std::move(source), request, tokenizer);
+}
+
+Sample upstream_sample(const RulerTask& task, const SampleRequest& request, const Tokenizer& tokenizer) {
   return UpstreamStream(task, request, tokenizer).next();
 }
 
-std::unique_ptr<SampleStream> open_upstream_stream(const Task& task, const SampleRequest& first,
+std::unique_ptr<SampleStream> open_upstream_stream(const RulerTask& task, const SampleRequest& first,
                                                    const Tokenizer& tokenizer) {
   return std::make_unique<UpstreamStream>(task, first, tokenizer);
 }

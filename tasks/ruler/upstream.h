@@ -13,13 +13,14 @@
 
 #include <memory>
 
-#include "sala/tasks/task.h"
+#include "tasks/ruler/ruler_task.h"
 
 namespace sala::tasks {
 
 // Throws Error{kUsage} for training rows, for a seed above 2^32 - 1 (NumPy's limit) and where upstream would crash or never
 // end.
-Sample upstream_sample(const Task& task, const SampleRequest& request, const Tokenizer& tokenizer);
-std::unique_ptr<SampleStream> open_upstream_stream(const Task& task, const SampleRequest& first, const Tokenizer& tokenizer);
+Sample upstream_sample(const RulerTask& task, const SampleRequest& request, const Tokenizer& tokenizer);
+std::unique_ptr<SampleStream> open_upstream_stream(const RulerTask& task, const SampleRequest& first,
+                                                   const Tokenizer& tokenizer);
 
 }  // namespace sala::tasks

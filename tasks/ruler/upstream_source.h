@@ -17,6 +17,14 @@ struct PythonError : std::runtime_error {
   using std::runtime_error::runtime_error;
 };
 
+// A task's samples one after the other, each drawn from the streams that the one before it left.
+class UpstreamSamples {
+ public:
+  virtual ~UpstreamSamples() = default;
+  // `tokens` takes the prompt, in place of RulerText::prompt.
+  virtual RulerText next(Tokenized& tokens) = 0;
+};
+
 // One run of a task script: its streams and its corpora. `size` counts units: words, lines or documents.
 class UpstreamSource {
  public:
@@ -47,20 +55,11 @@ int64_t search_upstream_size(UpstreamSource& source, int64_t limit, int64_t rese
 RulerText draw_upstream_sample(UpstreamSource& source, std::string_view task, int64_t size, int64_t index, int64_t limit,
                                int64_t reserve, const Tokenizer& tokenizer, Tokenized& tokens);
 
+// Samples of the size that the search finds. Throws Error{kUsage} where it crashes.
+std::unique_ptr<UpstreamSamples> size_upstream(const Task& task, std::unique_ptr<UpstreamSource> source,
+                                               const SampleRequest& request, const Tokenizer& tokenizer);
 // fwe sizes in its own way: the number of words, and a sample's text for at most so many.
-class UpstreamFwe {
- public:
-  UpstreamFwe(const SampleRequest& request, const Tokenizer& tokenizer);
-  RulerText next(Tokenized& tokens);
-
- private:
-  std::vector<std::string> draw_vocabulary();
-  RulerText text(const std::vector<std::string>& vocabulary, int64_t words) const;
-  int64_t limit_, step_;
-  uint64_t seed_;
-  const Tokenizer& tokenizer_;
-  PyRandom random_;
-  int64_t words_ = 0;
-};
+std::unique_ptr<UpstreamSamples> make_upstream_fwe(const Task& task, const SampleRequest& request,
+                                                   const Tokenizer& tokenizer);
 
 }  // namespace sala::tasks

@@ -87,14 +87,23 @@ class UpstreamCwe final : public UpstreamSource {
   std::vector<std::string_view> lexicon_;
 };
 
-}  // namespace
+class UpstreamFwe final : public UpstreamSamples {
+ public:
+  UpstreamFwe(const Task& task, const SampleRequest& request, const Tokenizer& tokenizer);
+  RulerText next(Tokenized& tokens) override;
 
-std::unique_ptr<UpstreamSource> make_upstream_cwe(const SampleRequest& request) {
-  return std::make_unique<UpstreamCwe>(request);
-}
+ private:
+  std::vector<std::string> draw_vocabulary();
+  RulerText text(const std::vector<std::string>& vocabulary, int64_t words) const;
+  int64_t limit_, step_;
+  uint64_t seed_;
+  const Tokenizer& tokenizer_;
+  PyRandom random_;
+  int64_t words_ = 0;
+};
 
-UpstreamFwe::UpstreamFwe(const SampleRequest& request, const Tokenizer& tokenizer)
-    : limit_(request.length - fwe_task()->tokens_to_generate()),
+UpstreamFwe::UpstreamFwe(const Task& task, const SampleRequest& request, const Tokenizer& tokenizer)
+    : limit_(request.length - task.tokens_to_generate()),
       step_(limit_ / 32),
       seed_(request.seed),
       tokenizer_(tokenizer),
@@ -152,6 +161,16 @@ RulerText UpstreamFwe::next(Tokenized& tokens) {
     tokenizer_.encode_into(tokens.text, tokens.ids, tokens.offsets);
     if (tokens.tokens() <= limit_) return made;
   }
+}
+
+}  // namespace
+
+std::unique_ptr<UpstreamSource> make_upstream_cwe(const SampleRequest& request) {
+  return std::make_unique<UpstreamCwe>(request);
+}
+std::unique_ptr<UpstreamSamples> make_upstream_fwe(const Task& task, const SampleRequest& request,
+                                                   const Tokenizer& tokenizer) {
+  return std::make_unique<UpstreamFwe>(task, request, tokenizer);
 }
 
 }  // namespace sala::tasks

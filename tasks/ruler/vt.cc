@@ -8,6 +8,7 @@
 #include "sala/tasks/training.h"
 #include "tasks/ruler/niah.h"  // kNoiseSentence
 #include "tasks/ruler/ruler_task.h"
+#include "tasks/ruler/upstream_source.h"
 #include "tasks/text/budget.h"
 #include "tasks/text/values.h"
 
@@ -37,6 +38,12 @@ class VtTask final : public RulerTask {
   }
   TrainingRow training_row(const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const override {
     return vt_training_row(*this, request, rng, tokenizer);
+  }
+
+  std::string_view lm_eval_name() const override { return "ruler_vt"; }
+  std::unique_ptr<UpstreamSamples> upstream_samples(const SampleRequest& request,
+                                                    const Tokenizer& tokenizer) const override {
+    return size_upstream(*this, make_upstream_vt(request, tokenizer), request, tokenizer);
   }
 
  protected:

@@ -53,6 +53,38 @@ std::string line(int64_t index, const std::string& pred) {
          "\n";
 }
 
+TEST_F(Score, JsonOfPythonIsRead) {
+  const std::string unused =
+      R"({"index": 0, "pred": "one", "input": "NaN", "outputs": ["one"], "p": NaN, "q": [-Infinity, Infinity]})";
+  const std::string half = R"({"index": 1, "pred": "one \ud83d! \\ud83d \ud83d\ude00", "input": "b", "outputs": ["one"]})";
+  const std::string needed = R"({"index": NaN, "pred": "one", "input": "c", "outputs": ["one"]})";
+  const std::string missing = R"({"index": 2, "pred": NaN, "input": "d", "outputs": ["one"]})";
+  const Scored made = scored_text("vt.jsonl", unused + "\n" + half + "\n" + needed + "\n" + missing + "\n");
+  ASSERT_EQ(made.records.size(), 2u);
+  EXPECT_EQ(made.records[0].score, 1);
+  EXPECT_EQ(made.records[1].answer, "one \xEF\xBF\xBD! \\ud83d \xF0\x9F\x98\x80") << "only what has no other half";
+  EXPECT_EQ(problems(made), (Texts{"vt.jsonl:3: field 'index' is null, expected an integer from 0 up",
+                                   "vt.jsonl:4: field 'pred' is null, expected text"}));
+  ASSERT_FALSE(made.warnings.empty());
+  EXPECT_TRUE(made.warnings[0].ends_with("vt.jsonl:2: 1 lone surrogates in its texts count as U+FFFD")) << made.warnings[0];
+  EXPECT_EQ(problems(scored_text("vt.jsonl", unused + "\n{\"index\": 1, \"pred\": NaN\n")).size(), 1u)
+      << "broken all the same";
+}
+
+TEST_F(Score, CsvLeavesUnknownTimesEmpty) {
+  const Scored made = scored_text("vt.jsonl", line(0, "one"));
+  ReportSubject subject;
+  subject.model = "m";
+  subject.timed = false;
+  const RunResults results = summarize(made.cells, made.records);
+  const std::string csv = format_results(subject, results, "csv");
+  EXPECT_TRUE(csv.ends_with(",,,\n")) << csv;
+  EXPECT_EQ(csv.find(",0.000,"), std::string::npos) << csv;
+  const auto json = summary_json(subject, results, {});
+  EXPECT_TRUE(json["sala"]["cells"][0]["seconds"].is_null());
+  EXPECT_TRUE(json["sala"]["cells"][0]["tokens_per_second"].is_null());
+}
+
 TEST_F(Score, UpstreamRulerHasUpstreamsNumbers) {
   const Scored made = scored({golden("ruler")});
   EXPECT_EQ(made.problems, Texts{});

@@ -89,6 +89,22 @@ class Task {
   virtual std::string_view group() const = 0;        // `ruler`
   virtual std::string_view description() const = 0;  // one line
   virtual int64_t tokens_to_generate() const = 0;
+  // What its samples are made of without the user's files: `ruler-synth`.
+  virtual std::string_view texts_name() const { return "built-in texts"; }
+  // The benchmark by whose name predictions of this task are asked for, where no registry has it: `mrcr` for openai/mrcr
+  // rows.
+  virtual std::string_view benchmark() const { return group(); }
+  // lm-eval's name, where it is not ours.
+  virtual std::string_view lm_eval_name() const { return name(); }
+  // Whether one reference of several is a whole answer.
+  virtual bool any_answer_counts() const { return false; }
+  // Whether the references stand in the prompt once each, and their places are the evidence. In RULER's files of such tasks
+  // `index` is such a place and no index.
+  virtual bool hides_answers() const { return false; }
+  // Whether score() needs Sample::messages.
+  virtual bool needs_messages() const { return false; }
+  // Whether a sample's length is the bin of its own tokens, whatever a folder or a flag says.
+  virtual bool length_is_bin() const { return false; }
   // Whether prompt and answer budget stay within a request's length. Not where a benchmark's lengths count something else
   // (NoLiMa's window in upstream mode, MRCR's bins).
   virtual bool length_is_limit(Mode) const { return true; }

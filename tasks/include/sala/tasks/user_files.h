@@ -38,4 +38,9 @@ class UserFiles {
 // Throws Error{kIo}, Error{kFormat} or Error{kUsage} for a file that cannot be used at all.
 std::unique_ptr<UserFiles> open_user_files(const UserPaths& paths);
 
+// A task that exists in files of predictions only, by its name: `mrcr_official_N` (rows of openai/mrcr), `nolima_user`
+// (NoLiMa records of somebody's needles), `nolima_direct` (their questions that ask for the needle itself, which NoLiMa's
+// figures leave out). Null for other names.
+std::shared_ptr<const Task> make_file_task(const std::string& name);
+
 }  // namespace sala::tasks
