@@ -99,7 +99,8 @@ class Builder {
   void add_fillers(int64_t room);
   void top_up(int64_t room);
   void arrange();
-  MrcrConversation assemble() const;
+  MrcrConversation assemble();
+  void take_back(MrcrRow& row);
 
   const int64_t needles_;
   const SampleRequest& request_;
@@ -357,17 +358,18 @@ void Builder::arrange() {
   for (size_t t = 0; t < places.size(); ++t) order_[places[t]] = t;
 }
 
-MrcrConversation Builder::assemble() const {
+// The replies move into the messages: a second copy would be a third of all memory that a sample takes.
+MrcrConversation Builder::assemble() {
   MrcrConversation made;
   MrcrRow& row = made.row;
   row.messages.reserve(2 * pairs_.size() + 2);
   row.messages.push_back({"user", preambles_[static_cast<size_t>(mix_.examples) - 1]});
   int64_t seen = 0;
   for (size_t at : order_) {
-    const Pair& pair = pairs_[at];
+    Pair& pair = pairs_[at];
     if (pair.target && ++seen == question_.ordinal) row.desired_msg_index = static_cast<int64_t>(row.messages.size());
     row.messages.push_back({"user", request_text(pair.request)});
-    row.messages.push_back({"assistant", pair.reply});
+    row.messages.push_back({"assistant", std::move(pair.reply)});
   }
   row.messages.push_back({"user", mrcr_question(question_)});
   row.hash = question_.hash;
@@ -378,10 +380,18 @@ MrcrConversation Builder::assemble() const {
   made.question = question_;
   made.tokens_to_generate = budget_;
   made.input = render_plain(row.messages);
-  made.input += kMrcrAnswerPrefix;  // for a moment, to encode the prompt where it stands
+  made.input += kMrcrAnswerPrefix;                              // for a moment, to encode the prompt where it stands
+  const int64_t room = request_.length + request_.length / 64;  // a vector that has to grow doubles
+  made.prompt_ids.reserve(static_cast<size_t>(room));
+  made.offsets.reserve(room);
   tokenizer_.encode_into(made.input, made.prompt_ids, made.offsets);
   made.input.resize(made.input.size() - kMrcrAnswerPrefix.size());
   return made;
+}
+
+// Undoes what assemble() did to pairs_.
+void Builder::take_back(MrcrRow& row) {
+  for (size_t i = 0; i < order_.size(); ++i) pairs_[order_[i]].reply = std::move(row.messages[2 * i + 2].content);
 }
 
 // Tokens not taken by the frame, the pairs and the answer budget.
@@ -423,6 +433,7 @@ MrcrConversation Builder::build() {
       throw Error(ErrorCode::kInternal, "mrcr_{}: could not fit {} tokens into {}", needles_, made.prompt_ids.size(),
                   target);
     room -= over;
+    take_back(made.row);
     pairs_.pop_back();
     top_up(room);
   }

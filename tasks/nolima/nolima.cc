@@ -184,6 +184,17 @@ void NolimaTask::place(const SampleRequest& request, const Tokenizer& tokenizer,
   draft.needle_at = draft.haystack_at + needle_at;
 }
 
+// place(), then the prompt's tokens. Those of an earlier attempt are given back first: text and ids are never there twice.
+void NolimaTask::place_and_encode(const SampleRequest& request, const Tokenizer& tokenizer, int64_t context_length,
+                                  Draft& draft, std::vector<int32_t>& ids, TokenOffsets& offsets) const {
+  ids = {}, offsets = {};
+  place(request, tokenizer, context_length, draft);
+  const int64_t room = request.length + kLineSlack;  // a vector that has to grow doubles
+  ids.reserve(static_cast<size_t>(room));
+  offsets.reserve(room);
+  tokenizer.encode_into(draft.prompt, ids, offsets);
+}
+
 // fixed mode: the longest window whose prompt and answer budget fit the length.
 void NolimaTask::fit(const SampleRequest& request, const Tokenizer& tokenizer, Draft& draft, std::vector<int32_t>& ids,
                      TokenOffsets& offsets) const {
@@ -200,8 +211,7 @@ void NolimaTask::fit(const SampleRequest& request, const Tokenizer& tokenizer, D
   if (target - frame < kLeastWindow) throw too_small();
   int64_t window = target - frame, fits = 0;  // `fits`: the largest window known to
   for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
-    place(request, tokenizer, window, draft);
-    tokenizer.encode_into(draft.prompt, ids, offsets);
+    place_and_encode(request, tokenizer, window, draft, ids, offsets);
     const int64_t over = static_cast<int64_t>(ids.size()) - target;
     const bool filled = static_cast<double>(ids.size()) >= kMinimumFill * static_cast<double>(target);
     if (over <= 0 && (over >= -kCloseEnough || (attempt >= 1 && filled))) return;
@@ -210,18 +220,15 @@ void NolimaTask::fit(const SampleRequest& request, const Tokenizer& tokenizer, D
     window = std::max(kLeastWindow, window - over);
   }
   if (fits == 0) throw Error(ErrorCode::kInternal, "{}: could not fit {} tokens into {}", name_, ids.size(), target);
-  place(request, tokenizer, fits, draft);
-  tokenizer.encode_into(draft.prompt, ids, offsets);
+  place_and_encode(request, tokenizer, fits, draft, ids, offsets);
 }
 
 Sample NolimaTask::make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const {
   Draft made = draft(request, tokenizer);
   Sample sample;
   TokenOffsets offsets;
-  sample.prompt_ids.reserve(static_cast<size_t>(request.length + kLineSlack));
   if (request.mode == Mode::kUpstream) {
-    place(request, tokenizer, request.length, made);
-    tokenizer.encode_into(made.prompt, sample.prompt_ids, offsets);
+    place_and_encode(request, tokenizer, request.length, made, sample.prompt_ids, offsets);
   } else {
     fit(request, tokenizer, made, sample.prompt_ids, offsets);
   }

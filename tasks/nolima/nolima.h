@@ -80,6 +80,8 @@ class NolimaTask final : public Task {
   Draft draft(const SampleRequest& request, const Tokenizer& tokenizer) const;
   std::string choose_name(const SampleRequest& request, const Draft& draft, const std::string& text) const;
   void place(const SampleRequest& request, const Tokenizer& tokenizer, int64_t context_length, Draft& draft) const;
+  void place_and_encode(const SampleRequest& request, const Tokenizer& tokenizer, int64_t context_length, Draft& draft,
+                        std::vector<int32_t>& ids, TokenOffsets& offsets) const;
   void fit(const SampleRequest& request, const Tokenizer& tokenizer, Draft& draft, std::vector<int32_t>& ids,
            TokenOffsets& offsets) const;
 

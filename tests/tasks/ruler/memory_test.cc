@@ -99,6 +99,32 @@ TEST(RulerMemory, ASampleIsMadeInThreeTimesItsText) {
   EXPECT_EQ(ids_apart, expected);  // the prose tasks meet the bound with everything counted
 }
 
+// An MRCR sample holds its text twice, as messages and as a prompt; its ids come on top, as above. NoLiMa's book belongs to
+// all its samples.
+TEST(TaskMemory, NolimaAndMrcrKeepToThreeTimesTheirText) {
+  for (const char* name : {SALA_SOURCE_DIR "/models/tokenizer.model", "whitespace"}) {
+    const auto tokenizer = open_tokenizer(name);
+    for (const TaskInfo& info : resolve_tasks("nolima,mrcr"))
+      for (int64_t index = 0; index < 3; ++index) {
+        SampleRequest request;
+        request.length = kLength;
+        request.index = index;
+        info.task->make_sample(request, *tokenizer);  // its book, and the tokenizer's cache
+        const int64_t before = live_bytes;
+        peak_bytes = before;
+        const Sample sample = info.task->make_sample(request, *tokenizer);
+        const int64_t peak = peak_bytes - before;
+        const size_t text = sample.prompt().size(), ids = sample.prompt_ids.size() * sizeof(int32_t);
+        const auto apart = static_cast<double>(sample.messages.empty() ? 0 : ids);
+        EXPECT_GE(peak, static_cast<int64_t>(text + ids)) << "the counting itself is wrong";
+        EXPECT_LE(static_cast<double>(peak), kMostMemory * static_cast<double>(text) + apart)
+            << sample.id << " with " << name << ": text " << text << ", ids " << ids;
+        RecordProperty(std::string(info.name) + "_" + tokenizer->kind() + "_" + std::to_string(index),
+                       std::to_string(static_cast<double>(peak) / static_cast<double>(text)));
+      }
+  }
+}
+
 TEST(TaskMemory, ASampleIsTokenizedAtMostTwice) {
   for (const char* name : {SALA_SOURCE_DIR "/models/tokenizer.model", "whitespace", "byte"}) {
     const auto tokenizer = open_tokenizer(name);
