@@ -241,6 +241,7 @@ void Builder::make_targets() {
         good = accept(reply, *matchers[other]) && accept(pairs_[other].reply, *matcher);
       if (!good) continue;
       const int64_t tokens = count_pair(target_, reply);
+      reply.shrink_to_fit();  // it grew by doubling, and there are hundreds
       pairs_.push_back({target_, std::move(reply), tokens, true});
       matchers.push_back(std::move(matcher));
       break;
@@ -261,6 +262,7 @@ void Builder::add(const Request& request) {
     std::string reply = draw_reply(request);
     if (near && !accept(reply, *answer_)) continue;
     const int64_t tokens = count_pair(request, reply);
+    reply.shrink_to_fit();
     pairs_.push_back({request, std::move(reply), tokens, false});
     return;
   }
