@@ -42,10 +42,12 @@ int64_t edit_distance(std::string_view a, std::string_view b) {
 }
 
 std::vector<std::string> near_names(const std::string& word) {
-  std::vector<std::pair<int64_t, std::string>> ranked = {{edit_distance(word, "niah"), "niah"}};
+  std::vector<std::pair<int64_t, std::string>> ranked;
   for (const TaskInfo& info : all_tasks()) {
     ranked.emplace_back(edit_distance(word, info.name), info.name);
     ranked.emplace_back(edit_distance(word, info.group), info.group);
+    if (const std::string subgroup(info.task->subgroup()); !subgroup.empty())
+      ranked.emplace_back(edit_distance(word, subgroup), subgroup);
   }
   std::sort(ranked.begin(), ranked.end());
   ranked.erase(std::unique(ranked.begin(), ranked.end()), ranked.end());
@@ -84,7 +86,7 @@ std::vector<TaskInfo> resolve_tasks(const std::string& list, const std::vector<T
       if (info.name == word || info.group == word || info.group.substr(0, info.group.find('_')) == word) take(info);
     if (!found)
       for (const TaskInfo& info : all_tasks())
-        if (info.name == word || info.group == word || (word == "niah" && info.name.starts_with("niah_"))) take(info);
+        if (info.name == word || info.group == word || (!word.empty() && info.task->subgroup() == word)) take(info);
     if (!found)
       throw Error(ErrorCode::kUsage, "no task or group '{}'; near it: {}; `sala_eval list tasks` shows all", word,
                   fmt::join(near_names(word), ", "));

@@ -28,7 +28,7 @@ std::vector<Row> task_rows() {
 
 std::vector<Row> model_rows() {
   std::vector<Row> rows = {{"model", "arch", "ratio", "layers", "pe", "parameters", "trained to", "tokens"}};
-  for (const char* score : kTrainingScores) rows[0].push_back(score);
+  for (const std::string& score : training_scores()) rows[0].push_back(score);
   rows[0].push_back("weights");
   // What `training` lacks is shown as "-".
   const auto add = [&](const ModelEntry& entry, const std::string& trained, const std::optional<TrainingRecord>& training,
@@ -44,7 +44,7 @@ std::vector<Row> model_rows() {
     const std::map<std::string, double> scores =
         training ? std::map<std::string, double>(training->scores.begin(), training->scores.end())
                  : std::map<std::string, double>{};
-    for (const char* name : kTrainingScores)
+    for (const std::string& name : training_scores())
       row.push_back(scores.count(name) ? fmt::format("{:.0f}", 100 * scores.at(name)) : "-");
     row.push_back(weights);
     rows.push_back(row);

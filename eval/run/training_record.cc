@@ -7,6 +7,7 @@
 
 #include "eval/run/json_fields.h"
 #include "sala/core/error.h"
+#include "sala/tasks/task.h"
 #include "sim/model/json_read.h"
 
 namespace sala::eval {
@@ -15,16 +16,6 @@ namespace {
 using namespace fields;
 
 constexpr int64_t kMostBytes = 64 << 20, kMostTokens = int64_t{1} << 50;
-
-// Where the scores of a task are shown, and which of its figures.
-struct Shown {
-  const char* prefix;
-  const char* name;
-  const char* figure;
-};
-constexpr Shown kShown[] = {{"niah_", "needle", "values"}, {"vt", "vt", "tokens"}, {"fwe", "fwe", "values"},
-                            {"cwe", "cwe", "tokens"},      {"qa_", "qa", "exact"}, {"nolima", "nolima", "exact"},
-                            {"mrcr_", "mrcr", "tokens"}};
 
 // "niah_single_1_8192" -> task and 8192.
 std::pair<std::string, int64_t> split_key(const std::string& key) {
@@ -53,20 +44,29 @@ TrainingRecord parse_training(const Json& json) {
   for (const auto& [key, value] : validation.items()) {
     const auto [task, length] = split_key(key);
     if (length != record.length) continue;
-    for (const Shown& shown : kShown) {
-      const std::string prefix = shown.prefix;
-      if (prefix.back() == '_' ? task.rfind(prefix, 0) != 0 : task != prefix) continue;
-      sums[shown.name].first += number(value, shown.figure);
-      sums[shown.name].second += 1;
-    }
+    const tasks::Task* known = tasks::find_task(task);
+    if (known == nullptr) continue;  // of a mix with tasks that this program does not have
+    const tasks::TrainingFigure shown = known->training_figure();
+    auto& [sum, count] = sums[std::string(shown.name)];
+    sum += number(value, std::string(shown.figure).c_str());
+    ++count;
   }
-  for (const char* name : kTrainingScores)
+  for (const std::string& name : training_scores())
     if (const auto found = sums.find(name); found != sums.end())
       record.scores.emplace_back(name, found->second.first / static_cast<double>(found->second.second));
   return record;
 }
 
 }  // namespace
+
+std::vector<std::string> training_scores() {
+  std::vector<std::string> names;
+  for (const tasks::TaskInfo& info : tasks::all_tasks()) {
+    std::string name(info.task->training_figure().name);
+    if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(std::move(name));
+  }
+  return names;
+}
 
 std::optional<TrainingRecord> read_training(const std::string& directory) {
   const std::string path = (std::filesystem::path(directory) / "training.json").string();

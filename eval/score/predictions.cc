@@ -236,13 +236,19 @@ Json parse_json_line(std::string& line, std::vector<std::string>& notes) {
   const auto parse = [&] {
     try {
       return parse_json(line, "the line");
-    } catch (const Error&) {
+    } catch (const Error& as_written) {
       StandardJson standard = standard_json(line);
       if (standard.not_numbers + standard.surrogates == 0) throw;
       if (standard.surrogates > 0)
-        notes.push_back(fmt::format("{} lone surrogates in its texts count as U+FFFD", standard.surrogates));
-      line = std::move(standard.text);
-      return parse_json(line, "the line");
+        notes.push_back(fmt::format("{} lone surrogate{} in its texts count{} as U+FFFD", standard.surrogates,
+                                    standard.surrogates == 1 ? "" : "s", standard.surrogates == 1 ? "s" : ""));
+      try {
+        Json json = parse_json(standard.text, "the line");
+        line = std::move(standard.text);
+        return json;
+      } catch (const Error&) {
+        throw as_written;  // its position is one of the line in the file
+      }
     }
   };
   Json json = parse();

@@ -95,7 +95,8 @@ class Scoring {
     check_.finish(made_.records, made_.problems, made_.warnings);
     if (made_.records.empty())
       throw Error(ErrorCode::kFormat, "no prediction could be scored{}",
-                  made_.problems.empty() ? "; nothing there is of the tasks asked for" : ": " + made_.problems[0]);
+                  made_.problems.empty() ? "; nothing there is of the tasks asked for"
+                                         : ": " + fmt::format("{}", fmt::join(made_.problems, "; ")));
     made_.own_tasks = scorer_.own_tasks();
     made_.cells = check_.cells(made_.records, tasks_);
     made_.sources = check_.sources();

@@ -56,6 +56,7 @@ class MrcrTask : public Task {
   std::string_view texts_name() const override { return "mrcr-synth"; }
   bool needs_messages() const override { return true; }
   bool length_is_bin() const override { return true; }
+  TrainingFigure training_figure() const override { return {"mrcr", "tokens"}; }
   int64_t training_answer_room() const override { return tokens_to_generate(); }  // a sample keeps what its answer needs
   double score(const Sample& sample, std::string_view answer) const override {
     return mrcr_grade(answer, sample.outputs.at(0), question_of(sample).hash).score;

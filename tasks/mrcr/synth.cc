@@ -43,9 +43,7 @@ constexpr int64_t kAutojunkFrom = 200;  // characters
 constexpr int kTopUpFormat = 6;         // short essay: grows by sentences
 constexpr double kMeanOfMedian = 1.05;  // mean of a drawn reply length over the median
 constexpr int64_t kHashTokens = 12;     // of the ten characters, at most
-constexpr double kPlanShare =
-    0.97;  // of the length that a plan may take, and what it may fall to when texts come out longer than planned
-constexpr double kLeastShare = 0.90;
+constexpr double kPlanShare = 0.97;     // of the length that a plan may take; less when texts come out longer than planned
 enum Stream : uint32_t { kPlanStream, kLayoutStream, kFirstReplyStream };
 
 struct Request {
@@ -59,6 +57,10 @@ struct Pair {
   std::string reply;
   int64_t tokens = 0;  // of the rendered request and reply
   bool target = false;
+};
+
+struct TooShort {  // of a length; `least` might do, unless texts come out longer than planned
+  int64_t least;
 };
 
 class Builder {
@@ -207,9 +209,7 @@ void Builder::choose_plan() {
   std::fill(group_repeats_.begin(), group_repeats_.end(), 2);
   for (const MrcrMix& mix : ladder)
     if (fits(mix)) return;
-  const auto least = static_cast<int64_t>(std::ceil(tokens_needed(ladder.back(), kMrcrShortestMedian) / kLeastShare));
-  throw Error(ErrorCode::kUsage, "mrcr_{}: length {} is too small; this sample needs at least {}", needles_, request_.length,
-              least);
+  throw TooShort{static_cast<int64_t>(std::ceil(tokens_needed(ladder.back(), kMrcrShortestMedian) / plan_share_))};
 }
 
 int64_t Builder::draw_chars(Rng& rng) const {
@@ -449,7 +449,30 @@ std::vector<MrcrMix> mrcr_ladder(int64_t needles) {
 }
 
 MrcrConversation make_mrcr_conversation(int64_t needles, const SampleRequest& request, const Tokenizer& tokenizer) {
-  return Builder(needles, request, tokenizer).build();
+  const auto make = [&](int64_t length) {
+    SampleRequest wanted = request;
+    wanted.length = length;
+    return Builder(needles, wanted, tokenizer).build();
+  };
+  const auto works = [&](int64_t length) {
+    try {
+      make(length);
+      return true;
+    } catch (const TooShort&) {
+      return false;
+    }
+  };
+  int64_t least = 0;
+  try {
+    return Builder(needles, request, tokenizer).build();
+  } catch (const TooShort& found) {
+    least = std::max(found.least, request.length + 1);
+  }
+  constexpr int64_t kStep = 16;
+  while (!works(least)) least += kStep;
+  while (least > request.length + 1 && works(least - 1)) --least;
+  throw Error(ErrorCode::kUsage, "mrcr_{}: length {} is too small; this sample needs at least {}", needles, request.length,
+              least);
 }
 
 }  // namespace sala::tasks

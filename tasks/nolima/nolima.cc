@@ -201,21 +201,21 @@ void NolimaTask::fit(const SampleRequest& request, const Tokenizer& tokenizer, D
   const int64_t target = request.length - options_.tokens_to_generate;
   const int64_t frame = tokenizer.count(
       fill_template(*draft.from, fmt::format(" {}\n {}", draft.needle, draft.pair->distractor), draft.pair->question));
-  const auto too_small = [&] {
+  const auto too_small = [&](int64_t over) {
     return Error(ErrorCode::kUsage,
                  "{}: length {} is too small; this sample needs at least {} ({} tokens of prompt around a window of {} + {} "
                  "to generate)",
-                 name_, request.length, frame + kLeastWindow + 8 + options_.tokens_to_generate, frame, kLeastWindow,
-                 options_.tokens_to_generate);
+                 name_, request.length, frame + kLeastWindow + over + options_.tokens_to_generate, frame + over,
+                 kLeastWindow, options_.tokens_to_generate);
   };
-  if (target - frame < kLeastWindow) throw too_small();
+  if (target - frame < kLeastWindow) throw too_small(0);
   int64_t window = target - frame, fits = 0;  // `fits`: the largest window known to
   for (int attempt = 0; attempt < kMostAttempts; ++attempt) {
     place_and_encode(request, tokenizer, window, draft, ids, offsets);
     const int64_t over = static_cast<int64_t>(ids.size()) - target;
     const bool filled = static_cast<double>(ids.size()) >= kMinimumFill * static_cast<double>(target);
     if (over <= 0 && (over >= -kCloseEnough || (attempt >= 1 && filled))) return;
-    if (over > 0 && window == kLeastWindow) throw too_small();
+    if (over > 0 && window == kLeastWindow) throw too_small(over);
     if (over <= 0) fits = std::max(fits, window);
     window = std::max(kLeastWindow, window - over);
   }

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <memory>
 #include <optional>
 
@@ -21,6 +22,8 @@ namespace {
 
 constexpr int64_t kTokensToGenerate = 120;
 constexpr int64_t kSwapCandidates = 48;  // words tried in place of the last one, to fill the target
+constexpr int64_t kMostSwaps = 8;
+constexpr double kEstimateMargin = 4;  // tokens by which an estimate may be too high
 
 const std::unordered_set<std::string_view>& built_in_words() {
   static const auto words = [] {
@@ -71,12 +74,14 @@ class CweList {
           Rng rng);
   const std::vector<std::string>& example() const { return example_; }
   const std::vector<std::string>& words() const { return words_; }
-  // The list that takes at most `tokens`: the first count - 1 of words(), and words()[last]. At least kCweLeastWords.
+  // A list of the first `count` of words(), some of which give way to others: (place, index into words()).
   struct Choice {
-    int64_t count, last;
+    int64_t count;
     double tokens;
+    std::vector<std::pair<int64_t, int64_t>> swaps;
   };
-  Choice fitting(double tokens);
+  // The list that takes at most `tokens`, and `least` where swaps reach it. At least kCweLeastWords.
+  Choice fitting(double tokens, double least);
 
  private:
   void start(bool long_list);
@@ -141,7 +146,7 @@ bool CweList::grow() {
   return true;
 }
 
-CweList::Choice CweList::fitting(double tokens) {
+CweList::Choice CweList::fitting(double tokens, double least) {
   int64_t count = kCweCommon, uncommon_tokens = 0;
   while (true) {
     if (count == static_cast<int64_t>(words_.size()) && !grow()) {
@@ -149,21 +154,29 @@ CweList::Choice CweList::fitting(double tokens) {
         throw Error(ErrorCode::kUsage, "cwe: length {} needs more different words than the {} of the long list",
                     request_.length, words_.size());
       start(true);  // spec 1.6: then all words come from the long list
-      return fitting(tokens);
+      return fitting(tokens, least);
     }
     const int64_t next = tokens_[static_cast<size_t>(count)];
     if (count >= kCweLeastWords && cost(count + 1, uncommon_tokens + next) > tokens) break;
     uncommon_tokens += next;
     ++count;
   }
-  Choice choice{count, count - 1, cost(count, uncommon_tokens)};
-  // The last word gives way to the longest of the next words that still fits.
+  Choice choice{count, cost(count, uncommon_tokens), {}};
   while (static_cast<int64_t>(words_.size()) < count + kSwapCandidates && grow()) {
   }
-  const int64_t last = tokens_[static_cast<size_t>(count - 1)];
-  for (int64_t i = count; i < static_cast<int64_t>(words_.size()); ++i) {
-    const double swapped = cost(count, uncommon_tokens - last + tokens_[static_cast<size_t>(i)]);
-    if (swapped <= tokens && swapped > choice.tokens) choice = {count, i, swapped};
+  // The last word gives way to the longest of the next words that still fits; those before it too while the fill is too low.
+  for (int64_t place = count - 1; place >= std::max<int64_t>(kCweCommon, count - kMostSwaps); --place) {
+    if (place < count - 1 && choice.tokens >= least) break;
+    int64_t best = place, best_tokens = uncommon_tokens;
+    for (int64_t i = count; i < static_cast<int64_t>(words_.size()); ++i) {
+      const int64_t swapped = uncommon_tokens - tokens_[static_cast<size_t>(place)] + tokens_[static_cast<size_t>(i)];
+      const bool taken = std::any_of(choice.swaps.begin(), choice.swaps.end(), [&](const auto& s) { return s.second == i; });
+      if (!taken && swapped > best_tokens && cost(count, swapped) <= tokens) best = i, best_tokens = swapped;
+    }
+    if (best == place) continue;
+    uncommon_tokens = best_tokens;
+    choice.swaps.emplace_back(place, best);
+    choice.tokens = cost(count, uncommon_tokens);
   }
   words_.shrink_to_fit(), tokens_.shrink_to_fit();  // they stay while the prompt is built and tokenized
   return choice;
@@ -185,6 +198,7 @@ class CweTask final : public RulerTask {
   CweTask() : RulerTask("cwe", "the ten most common words of a list", kTokensToGenerate, Metric::kAll) {}
 
   std::string_view lm_eval_name() const override { return "ruler_cwe"; }
+  TrainingFigure training_figure() const override { return {name(), "tokens"}; }
   std::unique_ptr<UpstreamSamples> upstream_samples(const SampleRequest& request,
                                                     const Tokenizer& tokenizer) const override {
     return size_upstream(*this, make_upstream_cwe(request), request, tokenizer);
@@ -236,12 +250,15 @@ Sample CweTask::fixed_sample(const SampleRequest& request, const Tokenizer& toke
   prepare(cwe_counts(request.length));
   // A tokenizer that spells words in many pieces leaves no room beside 300 common entries: then the list is of the small
   // kind.
-  if (list->fitting(static_cast<double>(target - frame.base)).count < 2 * kCweCommon) prepare(kCweSmallCounts);
+  if (list->fitting(static_cast<double>(target - frame.base), 0).count < 2 * kCweCommon) prepare(kCweSmallCounts);
   Tokenized tokens = fit_budget(name(), target, tokenizer, [&](int64_t budget) {
-    const CweList::Choice choice = list->fitting(static_cast<double>(budget - frame.base));
+    const CweList::Choice choice =
+        list->fitting(static_cast<double>(budget - frame.base), std::ceil(kMinimumFill * static_cast<double>(target)) +
+                                                                    kEstimateMargin - static_cast<double>(frame.base));
     Rng shuffle = stream(request, 1);
     std::vector<int32_t> entries = draw_cwe_entries(shuffle, choice.count, frame.counts.common, frame.counts.uncommon);
-    std::replace(entries.begin(), entries.end(), static_cast<int32_t>(choice.count - 1), static_cast<int32_t>(choice.last));
+    for (const auto& [place, index] : choice.swaps)
+      std::replace(entries.begin(), entries.end(), static_cast<int32_t>(place), static_cast<int32_t>(index));
     Built built;
     built.text = frame.before;
     built.text.reserve(frame.before.size() + cwe_list_bytes(list->words(), entries) + frame.after.size());

@@ -28,6 +28,7 @@ class FweTask final : public RulerTask {
   FweTask() : RulerTask("fwe", "the three most frequent words of a coded text", kTokensToGenerate, Metric::kAll) {}
 
   std::string_view lm_eval_name() const override { return "ruler_fwe"; }
+  TrainingFigure training_figure() const override { return {name(), "values"}; }
   std::unique_ptr<UpstreamSamples> upstream_samples(const SampleRequest& request,
                                                     const Tokenizer& tokenizer) const override {
     return make_upstream_fwe(*this, request, tokenizer);

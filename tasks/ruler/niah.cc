@@ -177,6 +177,8 @@ class NiahTask final : public RulerTask {
   explicit NiahTask(const NiahSpec& spec)
       : RulerTask(spec.name, spec.description, kTokensToGenerate, Metric::kAll), spec_(spec) {}
   bool hides_answers() const override { return true; }
+  std::string_view subgroup() const override { return "niah"; }
+  TrainingFigure training_figure() const override { return {"needle", "values"}; }
   std::unique_ptr<UpstreamSamples> upstream_samples(const SampleRequest& request,
                                                     const Tokenizer& tokenizer) const override {
     return size_upstream(*this, make_upstream_niah(spec_, request), request, tokenizer);

@@ -197,6 +197,7 @@ class QaTask final : public RulerTask {
   QaTask(std::string_view name, std::string_view lm_eval_name, std::string_view description, int hops)
       : RulerTask(name, description, kTokensToGenerate, Metric::kPart), lm_eval_name_(lm_eval_name), hops_(hops) {}
   std::string_view lm_eval_name() const override { return lm_eval_name_; }
+  TrainingFigure training_figure() const override { return {"qa", "exact"}; }
   TrainingRow training_row(const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const override {
     return qa_training_row(*this, hops_, request, rng, tokenizer);
   }

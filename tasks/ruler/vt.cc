@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 
 #include "sala/core/error.h"
 #include "sala/tasks/training.h"
@@ -20,9 +21,14 @@ constexpr int64_t kExampleTokens = 500;  // upstream's limit for the solved exam
 constexpr int64_t kExampleShare = 8;     // of the length: below 4000 tokens the example shrinks with it
 constexpr int64_t kLeastUnits = 5;
 
-// Sentences of the noise line, for the last line of a haystack.
-constexpr std::array<std::string_view, 5> kNoiseParts = {"The grass is green.", "The sky is blue.", "The sun is yellow.",
-                                                         "Here we go.", "There and back again."};
+// Beginnings of a noise line as the last line of a haystack: none, after each sentence, and after each word.
+std::vector<std::string> noise_tails(bool words) {
+  std::vector<std::string> tails = {""};
+  const std::string line = "\n" + std::string(kNoiseSentence);
+  for (size_t at = line.find(' '); at != std::string::npos; at = line.find(' ', at + 1))
+    if (words || line[at - 1] == '.') tails.push_back(line.substr(0, at));
+  return tails;
+}
 
 struct Draft {
   std::string example;  // solved example with its answer, newline at the end
@@ -41,6 +47,7 @@ class VtTask final : public RulerTask {
   }
 
   std::string_view lm_eval_name() const override { return "ruler_vt"; }
+  TrainingFigure training_figure() const override { return {name(), "tokens"}; }
   std::unique_ptr<UpstreamSamples> upstream_samples(const SampleRequest& request,
                                                     const Tokenizer& tokenizer) const override {
     return size_upstream(*this, make_upstream_vt(request, tokenizer), request, tokenizer);
@@ -53,7 +60,7 @@ class VtTask final : public RulerTask {
   std::string example(Rng& rng, const SampleRequest& request, const Tokenizer& tokenizer, std::set<std::string>& used) const;
   Draft draft(const SampleRequest& request, const Tokenizer& tokenizer) const;
   // The whole prompt; `parts` sentences of a last, shorter noise line.
-  std::string prompt(const SampleRequest& request, const Draft& draft, int64_t units, size_t parts) const;
+  std::string prompt(const SampleRequest& request, const Draft& draft, int64_t units, std::string_view tail) const;
 };
 
 // What a noise line adds behind others.
@@ -92,31 +99,35 @@ Draft VtTask::draft(const SampleRequest& request, const Tokenizer& tokenizer) co
   return draft;
 }
 
-std::string VtTask::prompt(const SampleRequest& request, const Draft& draft, int64_t units, size_t parts) const {
+std::string VtTask::prompt(const SampleRequest& request, const Draft& draft, int64_t units, std::string_view tail) const {
   std::string text;
   text.reserve(draft.example.size() + static_cast<size_t>(units + 16) * (kNoiseSentence.size() + 1));
   text.append(draft.example).append("\n").append(draft.text.header);
   Rng positions = stream(request, 1);
   append_vt_context(text, draft.chain, draw_vt_positions(positions, units, kVtHops + 1), units);
-  for (size_t i = 0; i < parts; ++i) text.append(i == 0 ? "\n" : " ").append(kNoiseParts[i]);
-  return text.append(draft.text.question).append(draft.text.answer_prefix);
+  return text.append(tail).append(draft.text.question).append(draft.text.answer_prefix);
 }
 
 Sample VtTask::fixed_sample(const SampleRequest& request, const Tokenizer& tokenizer) const {
   const Draft parts = draft(request, tokenizer);
   const int64_t line = line_tokens(tokenizer), target = request.length - kTokensToGenerate;
-  const int64_t smallest = tokenizer.count(prompt(request, parts, kLeastUnits, 0));
+  const int64_t smallest = tokenizer.count(prompt(request, parts, kLeastUnits, ""));
   if (smallest > target) throw_too_short(name(), request.length, smallest, kTokensToGenerate);
-  std::array<int64_t, kNoiseParts.size()> part_tokens{};  // of the first i sentences as a last line
-  for (size_t i = 1; i < kNoiseParts.size(); ++i)
-    part_tokens[i] = tokenizer.count(prompt(request, parts, kLeastUnits, i)) - smallest;
+  const auto least = static_cast<int64_t>(std::ceil(kMinimumFill * static_cast<double>(target)));
   Tokenized tokens = fit_budget(name(), target, tokenizer, [&](int64_t budget) {
     const int64_t units = kLeastUnits + std::max<int64_t>(0, budget - smallest) / line;
-    int64_t expected = smallest + (units - kLeastUnits) * line;
-    size_t sentences = 0;  // of a last line, only where the fill would be too low without it
-    if (static_cast<double>(expected) < kMinimumFill * static_cast<double>(budget))
-      while (sentences + 1 < kNoiseParts.size() && expected + part_tokens[sentences + 1] <= budget) ++sentences;
-    return Built{prompt(request, parts, units, sentences), expected + part_tokens[sentences], {}};
+    const int64_t whole = smallest + (units - kLeastUnits) * line;
+    std::pair<std::string, int64_t> tail{"",
+                                         0};  // the beginning of one more line, only where the fill is too low without it
+    for (const bool words : {false, true}) {
+      if (whole + tail.second >= least) break;
+      for (const std::string& part : noise_tails(words)) {
+        const int64_t taken = tokenizer.count(prompt(request, parts, kLeastUnits, part)) - smallest;
+        if (whole + taken > budget) break;
+        if (taken > tail.second) tail = {part, taken};
+      }
+    }
+    return Built{prompt(request, parts, units, tail.first), whole + tail.second, {}};
   });
   RulerText made;
   made.haystack_begin = static_cast<int64_t>(parts.example.size() + 1 + parts.text.header.size());

@@ -66,7 +66,7 @@ TEST_F(Score, JsonOfPythonIsRead) {
   EXPECT_EQ(problems(made), (Texts{"vt.jsonl:3: field 'index' is null, expected an integer from 0 up",
                                    "vt.jsonl:4: field 'pred' is null, expected text"}));
   ASSERT_FALSE(made.warnings.empty());
-  EXPECT_TRUE(made.warnings[0].ends_with("vt.jsonl:2: 1 lone surrogates in its texts count as U+FFFD")) << made.warnings[0];
+  EXPECT_TRUE(made.warnings[0].ends_with("vt.jsonl:2: 1 lone surrogate in its texts counts as U+FFFD")) << made.warnings[0];
   EXPECT_EQ(problems(scored_text("vt.jsonl", unused + "\n{\"index\": 1, \"pred\": NaN\n")).size(), 1u)
       << "broken all the same";
 }

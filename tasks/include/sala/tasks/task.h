@@ -31,7 +31,7 @@ struct TrainingRow;
 struct Corpora;  // sala/tasks/corpora.h: texts from the user's files, loaded once, immutable
 
 // Version of all samples: raised when the bytes of any evaluation sample change, and stored with every result.
-inline constexpr int kSamplesVersion = 3;
+inline constexpr int kSamplesVersion = 4;
 
 // Most tokens of a sample that an id names: an id may come from a stranger's file, and making a longer one would not end.
 inline constexpr int64_t kLongestSample = int64_t{1} << 32;
@@ -82,6 +82,10 @@ class SampleStream {
   virtual Sample next() = 0;
 };
 
+struct TrainingFigure {
+  std::string_view name, figure;
+};
+
 class Task {
  public:
   virtual ~Task() = default;
@@ -94,6 +98,11 @@ class Task {
   // The benchmark by whose name predictions of this task are asked for, where no registry has it: `mrcr` for openai/mrcr
   // rows.
   virtual std::string_view benchmark() const { return group(); }
+  // A name for several tasks of the group, `niah` for the eight needle tasks; none by default.
+  virtual std::string_view subgroup() const { return {}; }
+  // Under which name `list models` shows the scores that a member had in training (tasks of one name share it), and which
+  // figure of training.json that is: values (parts of the answer between commas), tokens, or exact (whole answers).
+  virtual TrainingFigure training_figure() const { return {name(), "exact"}; }
   // lm-eval's name, where it is not ours.
   virtual std::string_view lm_eval_name() const { return name(); }
   // Whether one reference of several is a whole answer.
