@@ -17,8 +17,8 @@ struct UserFlags {
 // with_mode: false where the ids of samples say it.
 void add_user_flags(CLI::App& command, UserFlags& flags, bool with_mode = true);
 
-// Opens the files; their SHA-256s (unless `quiet`), and what is wrong with single rows, go to stderr behind `command`. Throws
-// as tasks::open_user_files().
+// Opens the files; their SHA-256s (unless `quiet`), and what is wrong with single rows, go to stderr behind `command`.
+// Throws as tasks::open_user_files().
 std::unique_ptr<const tasks::UserFiles> open_user_files(const UserFlags& flags, const std::string& command, bool quiet);
 
 }  // namespace sala::eval

@@ -144,8 +144,8 @@ void check_lightning(const ModelConfig& config) {
   const std::vector<double>& slopes = config.sala_lab.lightning_slopes;
   const auto given = static_cast<int64_t>(slopes.size());
   if (given != 0 && given != heads && given != heads * config.num_hidden_layers)
-    throw Error(ErrorCode::kConfig, "sala_lab.lightning_slopes has {} slopes; lightning_nh is {}, with {} layers {}", given, heads,
-                config.num_hidden_layers, heads * config.num_hidden_layers);
+    throw Error(ErrorCode::kConfig, "sala_lab.lightning_slopes has {} slopes; lightning_nh is {}, with {} layers {}", given,
+                heads, config.num_hidden_layers, heads * config.num_hidden_layers);
   for (const double slope : slopes)
     if (!(slope >= 0)) throw Error(ErrorCode::kConfig, "sala_lab.lightning_slopes has {}, expected at least 0", slope);
 }

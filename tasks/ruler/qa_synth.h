@@ -40,7 +40,8 @@ struct QaSynth2 {
   static std::string document(Split split, int64_t id);
   static int64_t num_questions(Split split);
   static QaQuestion question(Split split, int64_t number);
-  // What the two documents of a pair answer: the bridge question and its two steps ("Who was the founder of the company A?").
+  // What the two documents of a pair answer: the bridge question and its two steps ("Who was the founder of the company
+  // A?").
   static std::vector<SynthQuestion> questions(Split split, int64_t number, int64_t pair);
 };
 

@@ -205,7 +205,7 @@ inline void check_sample(const Sample& sample, const Tokenizer& tokenizer, bool 
   if (sample.request.length >= 4096) {
     EXPECT_TRUE(filled) << gap << " tokens are left";
   }
-  if (part > 0) {  // only where whole units do not suffice
+  if (part > 0) {                 // only where whole units do not suffice
     constexpr int64_t kSeam = 2;  // tokens by which `part` alone may differ from its share of the prompt
     EXPECT_LT(static_cast<double>(tokens - part - kSeam), 0.995 * static_cast<double>(target));
   }

@@ -133,7 +133,8 @@ TEST(Essay, ArticlesFitTheirNouns) {
     const std::string text = " " + essay_sentence(Split::kEval, index);
     for (const char* wrong : {" a a", " a e", " a i", " an b", " an t", " A a", " A i"}) {
       const size_t at = text.find(wrong);
-      EXPECT_TRUE(at == std::string::npos || text.compare(at, 5, " a eu") == 0 || text.compare(at + 3, 2, "on") == 0) << text;
+      EXPECT_TRUE(at == std::string::npos || text.compare(at, 5, " a eu") == 0 || text.compare(at + 3, 2, "on") == 0)
+          << text;
     }
   }
 }
