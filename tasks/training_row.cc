@@ -89,6 +89,13 @@ TrainingRow sample_row(const Task& task, const TrainingRequest& request, Rng& rn
               request.row_tokens, task.name());
 }
 
+std::optional<TrainingRow> row_as_evaluated(const Task& task, const TrainingRequest& request, Rng& rng,
+                                            const Tokenizer& tokenizer) {
+  if (request.as_evaluated) return sample_row(task, request, rng, tokenizer);
+  if (rng.uniform() < kAsEvaluatedShare) return try_sample_row(task, request, rng, tokenizer);
+  return std::nullopt;
+}
+
 TrainingRow Task::training_row(const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const {
   return sample_row(*this, request, rng, tokenizer);
 }

@@ -1,4 +1,5 @@
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <map>
 #include <memory>
@@ -73,11 +74,18 @@ std::vector<Row> model_rows() {
 }
 
 std::string model_notes() {
-  return "tokens: seen in training. Scores: held-out training rows of the longest kind, percent; needle and fwe: values of "
-         "the answer "
-         "that are right, vt, cwe and mrcr: its tokens, qa and nolima: whole answers.\n"
-         "to be trained: described in train/family.toml; `" +
-         training_command({"NAME"}) + "` (docs/training.md).\n";
+  std::map<std::string_view, std::set<std::string_view>> shown;  // figure: names
+  for (const tasks::TaskInfo& info : tasks::all_tasks()) {
+    const tasks::TrainingFigure figure = info.task->training_figure();
+    shown[figure.figure].insert(figure.name);
+  }
+  std::vector<std::string> figures;
+  for (const auto& [figure, names] : shown)
+    figures.push_back(fmt::format("{}: {}", fmt::join(names, ", "),
+                                  figure == "exact" ? "whole answers" : fmt::format("{} of the answer", figure)));
+  return fmt::format("tokens: seen in training. Scores: held-out training rows of the longest kind, percent right; {}.\n",
+                     fmt::join(figures, "; ")) +
+         "to be trained: described in train/family.toml; `" + training_command({"NAME"}) + "` (docs/training.md).\n";
 }
 
 std::vector<Row> mixer_rows() {

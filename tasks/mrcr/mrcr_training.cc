@@ -80,9 +80,7 @@ std::optional<TrainingRow> many_questions(int64_t needles, const TrainingRequest
 
 TrainingRow mrcr_training_row(const Task& task, int64_t needles, const TrainingRequest& request, Rng& rng,
                               const Tokenizer& tokenizer) {
-  if (request.as_evaluated) return sample_row(task, request, rng, tokenizer);
-  if (rng.uniform() < kAsEvaluatedShare)
-    if (auto row = try_sample_row(task, request, rng, tokenizer)) return *std::move(row);
+  if (auto row = row_as_evaluated(task, request, rng, tokenizer)) return *std::move(row);
   for (int attempt = 0; attempt < kAttempts; ++attempt)
     if (auto row = many_questions(needles, request, rng, tokenizer, attempt * request.row_tokens / kAttempts))
       return *std::move(row);

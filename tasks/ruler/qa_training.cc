@@ -32,9 +32,7 @@ Unit make_unit(int hops, Split split, int64_t article, int64_t number) {
 
 TrainingRow qa_training_row(const Task& task, int hops, const TrainingRequest& request, Rng& rng,
                             const Tokenizer& tokenizer) {
-  if (request.as_evaluated) return sample_row(task, request, rng, tokenizer);
-  if (rng.uniform() < kAsEvaluatedShare)
-    if (auto row = try_sample_row(task, request, rng, tokenizer)) return *std::move(row);
+  if (auto row = row_as_evaluated(task, request, rng, tokenizer)) return *std::move(row);
   const int64_t articles =
       hops == 1 ? QaSynth1::num_documents(request.split) / QaSynth1::kSlots : QaSynth2::num_questions(request.split);
   const double turns = most_turns_share(request.row_tokens) * (0.3 + 0.7 * rng.uniform());

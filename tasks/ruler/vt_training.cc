@@ -91,9 +91,7 @@ std::optional<TrainingRow> many_chains(const TrainingRequest& request, Rng& rng,
 }  // namespace
 
 TrainingRow vt_training_row(const Task& task, const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) {
-  if (request.as_evaluated) return sample_row(task, request, rng, tokenizer);
-  if (rng.uniform() < kAsEvaluatedShare)
-    if (auto row = try_sample_row(task, request, rng, tokenizer)) return *std::move(row);
+  if (auto row = row_as_evaluated(task, request, rng, tokenizer)) return *std::move(row);
   for (int attempt = 0; attempt < kAttempts; ++attempt)
     if (auto row = many_chains(request, rng, tokenizer, attempt * request.row_tokens / 64)) return *std::move(row);
   throw Error(ErrorCode::kUsage,

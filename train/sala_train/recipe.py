@@ -48,6 +48,8 @@ class Recipe:
     @staticmethod
     def load(path: str | Path) -> "Recipe":
         raw = tomllib.loads(Path(path).read_text())
+        if base := raw.pop("base", None):  # another recipe in the same folder, of which this one says what differs
+            raw = {**tomllib.loads(Path(path).with_name(base).read_text()), **raw}
         known = set(Recipe.__dataclass_fields__)
         for key in raw:
             if key not in known:
