@@ -6,18 +6,6 @@
 #include "sala/core/error.h"
 
 namespace sala {
-namespace {
-
-uint64_t splitmix_finalise(uint64_t x) {
-  x ^= x >> 30;
-  x *= 0xbf58476d1ce4e5b9u;
-  x ^= x >> 27;
-  x *= 0x94d049bb133111ebu;
-  return x ^ (x >> 31);
-}
-
-}  // namespace
-
 std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key) {
   for (int round = 0; round < 10; ++round) {
     const uint64_t a = uint64_t{0xD2511F53} * counter[0];
@@ -28,12 +16,6 @@ std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, std::array<u
     key[1] += 0xBB67AE85;
   }
   return counter;
-}
-
-uint64_t stable_hash(std::string_view text, uint64_t seed) {
-  uint64_t h = 0xcbf29ce484222325u ^ splitmix_finalise(seed + 0x9e3779b97f4a7c15u);
-  for (unsigned char c : text) h = (h ^ c) * 0x100000001b3u;
-  return splitmix_finalise(h);
 }
 
 Rng::Rng(uint64_t seed, std::string_view domain, uint64_t sample, uint32_t stream) {
@@ -50,21 +32,12 @@ void Rng::refill() {
   used_ = 0;
 }
 
-uint32_t Rng::next_u32() {
-  if (used_ == 4) refill();
-  return block_[used_++];
-}
-
-uint64_t Rng::next_u64() {
-  const uint64_t low = next_u32();
-  return low | (uint64_t{next_u32()} << 32);
-}
-
 uint64_t Rng::below(uint64_t n) {
-  const uint64_t threshold = (0 - n) % n;  // values below it would be over-represented
   while (true) {
     const unsigned __int128 product = static_cast<unsigned __int128>(next_u64()) * n;
-    if (static_cast<uint64_t>(product) >= threshold) return static_cast<uint64_t>(product >> 64);
+    const auto low = static_cast<uint64_t>(product);
+    // Values below 2^64 mod n would be over-represented; that is less than n, and a division is slow.
+    if (low >= n || low >= (0 - n) % n) return static_cast<uint64_t>(product >> 64);
   }
 }
 

@@ -4,15 +4,18 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <memory>
 #include <optional>
+#include <unordered_set>
 
 #include "sala/core/error.h"
 #include "sala/tasks/corpora.h"
 #include "tasks/ruler/ruler_task.h"
 #include "tasks/ruler/upstream_source.h"
 #include "tasks/text/budget.h"
+#include "tasks/text/hash_set.h"
 #include "tasks/text/pseudo_words.h"
 #include "tasks/text/values.h"
 #include "tasks/text/words.h"
@@ -25,13 +28,20 @@ constexpr int64_t kSwapCandidates = 48;  // words tried in place of the last one
 constexpr int64_t kMostSwaps = 8;
 constexpr double kEstimateMargin = 4;  // tokens by which an estimate may be too high
 
-const std::unordered_set<std::string_view>& built_in_words() {
+const HashSet& built_in_words() {
   static const auto words = [] {
-    std::unordered_set<std::string_view> all;
-    for (const auto* list : {&nouns(), &adjectives(), &verbs()}) all.insert(list->begin(), list->end());
+    HashSet all;
+    for (const auto* list : {&nouns(), &adjectives(), &verbs()})
+      for (const std::string_view word : *list) all.insert(value_hash(word));
     return all;
   }();
   return words;
+}
+
+uint32_t letters_of(std::string_view text) {
+  uint32_t letters = 0;
+  for (const char c : text) letters |= uint32_t{1} << (c & 31);
+  return letters;
 }
 
 uint64_t list_size(const SampleRequest& request, bool long_list, const std::vector<std::string_view>& lexicon) {
@@ -49,31 +59,32 @@ class NumberCosts {
       const int64_t step = std::max<int64_t>(1, 9 * first / kSamples);
       int64_t tokens = 0, samples = 0;
       for (int64_t n = first; n < 10 * first; n += step, ++samples) tokens += counter.after_space(fmt::format("{}.", n));
-      mean_.push_back(static_cast<double>(tokens) / static_cast<double>(samples));
+      const double mean = static_cast<double>(tokens) / static_cast<double>(samples);
+      const double before = digits_.empty() ? 0 : upto(first - 1);
+      digits_.push_back({first, before, mean});
     }
   }
   double upto(int64_t n) const {
-    double tokens = 0;
-    int64_t first = 1;
-    for (const double mean : mean_) {
-      if (n < first) break;
-      tokens += mean * static_cast<double>(std::min(n, 10 * first - 1) - first + 1);
-      first *= 10;
-    }
-    return tokens;
+    size_t at = 0;
+    while (at + 1 < digits_.size() && n >= digits_[at + 1].first) ++at;
+    const Digits& last = digits_[at];
+    return last.before + last.mean * static_cast<double>(n - last.first + 1);
   }
 
  private:
-  std::vector<double> mean_;
+  struct Digits {
+    int64_t first;        // the smallest number of so many digits
+    double before, mean;  // tokens of all smaller numbers together; of one of these
+  };
+  std::vector<Digits> digits_;
 };
 
 // The words of one sample, growing: the common ones first.
 class CweList {
  public:
-  CweList(const SampleRequest& request, const CweCounts& counts, const UnitCounter& counter, const NumberCosts& numbers,
-          Rng rng);
-  const std::vector<std::string>& example() const { return example_; }
-  const std::vector<std::string>& words() const { return words_; }
+  CweList(const SampleRequest& request, const CweCounts& counts, UnitCounter& counter, const NumberCosts& numbers, Rng rng);
+  const WordList& example() const { return example_; }
+  const WordList& words() const { return words_; }
   // A list of the first `count` of words(), some of which give way to others: (place, index into words()).
   struct Choice {
     int64_t count;
@@ -94,25 +105,27 @@ class CweList {
 
   const SampleRequest& request_;
   CweCounts counts_;
-  const UnitCounter& counter_;
+  UnitCounter& counter_;
   const NumberCosts& numbers_;
   Rng rng_;
-  std::vector<std::string> example_, answers_, words_;
-  std::vector<int64_t> tokens_;  // of words_
+  WordList example_, words_;
+  std::vector<std::string> answers_;  // the first of words_
+  std::vector<int64_t> tokens_;       // of words_
   int64_t common_tokens_ = 0;
   bool long_list_ = false;
   std::unique_ptr<CweWordStream> stream_;
 };
 
-CweList::CweList(const SampleRequest& request, const CweCounts& counts, const UnitCounter& counter,
-                 const NumberCosts& numbers, Rng rng)
+CweList::CweList(const SampleRequest& request, const CweCounts& counts, UnitCounter& counter, const NumberCosts& numbers,
+                 Rng rng)
     : request_(request), counts_(counts), counter_(counter), numbers_(numbers), rng_(rng) {
-  CweWordStream lexicon(request, false, rng_);
+  CweWordStream lexicon(request, false, {}, rng_);
   for (int64_t i = 0; i < counts.example_words; ++i) {
-    example_.push_back(lexicon.next({}, {}));
-    if (example_.back().empty())
+    const std::string_view word = lexicon.next();
+    if (word.empty())
       throw Error(ErrorCode::kUsage, "cwe: the word lists hold {} words; the solved example alone needs {}", i,
                   counts.example_words);
+    example_.push_back(word);
   }
   start(false);
 }
@@ -121,9 +134,9 @@ void CweList::start(bool long_list) {
   long_list_ = long_list;
   words_.clear(), answers_.clear(), tokens_.clear();
   common_tokens_ = 0;
-  stream_ = std::make_unique<CweWordStream>(request_, long_list, rng_);
+  stream_ = std::make_unique<CweWordStream>(request_, long_list, example_, rng_);
   while (static_cast<int64_t>(answers_.size()) < kCweCommon) {
-    std::string word = stream_->next(answers_, example_);
+    const std::string_view word = stream_->next();
     if (word.empty()) {
       if (!long_list) return start(true);
       throw Error(ErrorCode::kUsage, "cwe: the word lists are too short for {} different answers", kCweCommon);
@@ -131,25 +144,26 @@ void CweList::start(bool long_list) {
     const bool inside = std::any_of(answers_.begin(), answers_.end(),
                                     [&](const std::string& answer) { return answer.find(word) != std::string::npos; });
     if (inside) continue;
-    answers_.push_back(word);
-    words_.push_back(std::move(word));
-    tokens_.push_back(counter_.after("the", " " + words_.back()));
+    answers_.emplace_back(word);
+    stream_->avoid(word);
+    words_.push_back(word);
+    tokens_.push_back(counter_.after_space_once(word));
     common_tokens_ += tokens_.back();
   }
 }
 
 bool CweList::grow() {
-  std::string word = stream_->next(answers_, example_);
+  const std::string_view word = stream_->next();
   if (word.empty()) return false;
-  words_.push_back(std::move(word));
-  tokens_.push_back(counter_.after("the", " " + words_.back()));
+  words_.push_back(word);
+  tokens_.push_back(counter_.after_space_once(word));
   return true;
 }
 
 CweList::Choice CweList::fitting(double tokens, double least) {
   int64_t count = kCweCommon, uncommon_tokens = 0;
   while (true) {
-    if (count == static_cast<int64_t>(words_.size()) && !grow()) {
+    if (count == words_.size() && !grow()) {
       if (long_list_)
         throw Error(ErrorCode::kUsage, "cwe: length {} needs more different words than the {} of the long list",
                     request_.length, words_.size());
@@ -162,13 +176,13 @@ CweList::Choice CweList::fitting(double tokens, double least) {
     ++count;
   }
   Choice choice{count, cost(count, uncommon_tokens), {}};
-  while (static_cast<int64_t>(words_.size()) < count + kSwapCandidates && grow()) {
+  while (words_.size() < count + kSwapCandidates && grow()) {
   }
   // The last word gives way to the longest of the next words that still fits; those before it too while the fill is too low.
   for (int64_t place = count - 1; place >= std::max<int64_t>(kCweCommon, count - kMostSwaps); --place) {
     if (place < count - 1 && choice.tokens >= least) break;
     int64_t best = place, best_tokens = uncommon_tokens;
-    for (int64_t i = count; i < static_cast<int64_t>(words_.size()); ++i) {
+    for (int64_t i = count; i < words_.size(); ++i) {
       const int64_t swapped = uncommon_tokens - tokens_[static_cast<size_t>(place)] + tokens_[static_cast<size_t>(i)];
       const bool taken = std::any_of(choice.swaps.begin(), choice.swaps.end(), [&](const auto& s) { return s.second == i; });
       if (!taken && swapped > best_tokens && cost(count, swapped) <= tokens) best = i, best_tokens = swapped;
@@ -178,7 +192,6 @@ CweList::Choice CweList::fitting(double tokens, double least) {
     choice.swaps.emplace_back(place, best);
     choice.tokens = cost(count, uncommon_tokens);
   }
-  words_.shrink_to_fit(), tokens_.shrink_to_fit();  // they stay while the prompt is built and tokenized
   return choice;
 }
 
@@ -209,20 +222,19 @@ class CweTask final : public RulerTask {
 };
 
 // What append_cwe_list() appends.
-size_t cwe_list_bytes(const std::vector<std::string>& words, const std::vector<int32_t>& entries) {
+size_t cwe_list_bytes(const WordList& words, const std::vector<int32_t>& entries) {
   size_t bytes = entries.size() * 4;  // one digit, full stop, and the spaces before word and number
   for (size_t tens = 10; tens <= entries.size(); tens *= 10) bytes += entries.size() - tens + 1;
-  for (const int32_t entry : entries) bytes += words[static_cast<size_t>(entry)].size();
+  for (const int32_t entry : entries) bytes += words[entry].size();
   return bytes;
 }
 
-std::string example_text(const std::vector<std::string>& words, const CweCounts& counts, Rng& rng) {
+std::string example_text(const WordList& words, const CweCounts& counts, Rng& rng) {
   std::string text = cwe_text().header;
-  append_cwe_list(text, words,
-                  draw_cwe_entries(rng, static_cast<int64_t>(words.size()), counts.example_common, counts.example_uncommon),
-                  0, nullptr);
+  append_cwe_list(text, words, draw_cwe_entries(rng, words.size(), counts.example_common, counts.example_uncommon), 0,
+                  nullptr);
   text += cwe_text().question + cwe_text().answer_prefix;
-  for (int64_t i = 0; i < kCweCommon; ++i) text += fmt::format(" {}. {}", i + 1, words[static_cast<size_t>(i)]);
+  for (int64_t i = 0; i < kCweCommon; ++i) text += fmt::format(" {}. {}", i + 1, words[i]);
   return text + "\n";
 }
 
@@ -270,7 +282,7 @@ Sample CweTask::fixed_sample(const SampleRequest& request, const Tokenizer& toke
     return built;
   });
   RulerText made;
-  made.outputs.assign(list->words().begin(), list->words().begin() + kCweCommon);
+  for (int64_t i = 0; i < kCweCommon; ++i) made.outputs.emplace_back(list->words()[i]);
   for (size_t i = 0; i < tokens.marks.size(); i += 3) {
     const std::string& word = made.outputs[static_cast<size_t>(tokens.marks[i + 2])];
     made.evidence.push_back({tokens.marks[i], tokens.marks[i + 1], word, word});
@@ -316,44 +328,49 @@ std::vector<std::string_view> cwe_lexicon(const SampleRequest& request) {
   return request.split == Split::kEval ? eval : train;
 }
 
-CweWordStream::CweWordStream(const SampleRequest& request, bool long_list, Rng& rng)
+CweWordStream::CweWordStream(const SampleRequest& request, bool long_list, const WordList& others, Rng& rng)
     : request_(request),
       lexicon_(long_list ? std::vector<std::string_view>() : cwe_lexicon(request)),
       pseudo_(long_list && (request.corpora == nullptr || request.corpora->english.empty())),
-      order_(list_size(request, long_list, lexicon_), rng) {}
+      order_(list_size(request, long_list, lexicon_), rng) {
+  for (int64_t i = 0; i < others.size(); ++i) left_out_.insert(value_hash(others[i]));
+}
 
-bool CweWordStream::take(uint64_t number, std::string& word) {
+std::string_view CweWordStream::take(uint64_t number) {
   if (pseudo_) {
-    word = pseudo_word(static_cast<int64_t>(number));
-    return split_of(word) == request_.split && !built_in_words().contains(word);
+    spelled_ = spell_pseudo_word(static_cast<int64_t>(number));
+    const uint64_t hash = value_hash(spelled_.view());
+    const bool wanted = split_of(hash) == request_.split && !built_in_words().contains(hash) && !left_out_.contains(hash);
+    return wanted ? spelled_.view() : std::string_view();
   }
-  if (!lexicon_.empty()) {
-    word = lexicon_[number];
-    return true;
-  }
-  word = request_.corpora->english[number];
-  return seen_.insert(stable_hash(word)).second;
+  const std::string_view word = lexicon_.empty() ? request_.corpora->english[number] : lexicon_[number];
+  return left_out_.insert(value_hash(word)) ? word : std::string_view();
 }
 
-std::string CweWordStream::next(const std::vector<std::string>& answers, const std::vector<std::string>& others) {
-  std::string word;
+void CweWordStream::avoid(std::string_view part) { avoided_.push_back({std::string(part), letters_of(part)}); }
+
+std::string_view CweWordStream::next() {
   while (at_ < order_.size()) {
-    if (!take(order_(at_++), word)) continue;
-    const bool holds_answer = std::any_of(answers.begin(), answers.end(),
-                                          [&](const std::string& answer) { return word.find(answer) != std::string::npos; });
-    if (!holds_answer && std::find(others.begin(), others.end(), word) == others.end()) return word;
+    const std::string_view word = take(order_(at_++));
+    const uint32_t letters = letters_of(word);
+    const auto inside = [&](const Part& part) {
+      return (part.letters & ~letters) == 0 && word.find(part.text) != std::string_view::npos;
+    };
+    if (!word.empty() && std::none_of(avoided_.begin(), avoided_.end(), inside)) return word;
   }
-  return "";
+  return {};
 }
 
-void append_cwe_list(std::string& text, const std::vector<std::string>& words, const std::vector<int32_t>& entries,
-                     int32_t marked, std::vector<int64_t>* marks) {
-  std::array<char, 24> digits;
+void append_cwe_list(std::string& text, const WordList& words, const std::vector<int32_t>& entries, int32_t marked,
+                     std::vector<int64_t>* marks) {
+  std::array<char, 24> label = {' '};  // space, number, full stop, space
   for (size_t i = 0; i < entries.size(); ++i) {
-    if (i > 0) text.push_back(' ');
-    const auto begin = static_cast<int64_t>(text.size());
-    text.append(digits.data(), static_cast<size_t>(fmt::format_to(digits.data(), "{}. ", i + 1) - digits.data()));
-    text += words[static_cast<size_t>(entries[i])];
+    const auto begin = static_cast<int64_t>(text.size()) + (i > 0 ? 1 : 0);
+    char* end = std::to_chars(label.data() + 1, label.data() + label.size(), i + 1).ptr;
+    *end++ = '.', *end++ = ' ';
+    const char* from = label.data() + (i > 0 ? 0 : 1);
+    text.append(from, static_cast<size_t>(end - from));
+    text += words[entries[i]];
     if (entries[i] < marked) marks->insert(marks->end(), {begin, static_cast<int64_t>(text.size()), entries[i]});
   }
 }

@@ -4,12 +4,14 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <unordered_set>
 #include <vector>
 
 #include "sala/core/rng.h"
 #include "sala/tasks/task.h"
+#include "tasks/text/hash_set.h"
 #include "tasks/text/permutation.h"
+#include "tasks/text/pseudo_words.h"
+#include "tasks/text/word_list.h"
 
 namespace sala::tasks {
 
@@ -34,27 +36,35 @@ const CweText& cwe_text();
 std::vector<std::string_view> cwe_lexicon(const SampleRequest& request);
 
 // Distinct words in random order: of the lexicon, or of the long list (the user's English words, else pseudo-words of the
-// split that are in no built-in list).
+// split that are in no built-in list), without `others`.
 class CweWordStream {
  public:
-  CweWordStream(const SampleRequest& request, bool long_list, Rng& rng);
-  // The next word that is not among `others` and holds none of `answers`; empty when the list ends.
-  std::string next(const std::vector<std::string>& answers, const std::vector<std::string>& others);
+  CweWordStream(const SampleRequest& request, bool long_list, const WordList& others, Rng& rng);
+  // From now on no word that `part` is a part of.
+  void avoid(std::string_view part);
+  // The next word, valid until the next call; empty when the list ends.
+  std::string_view next();
 
  private:
-  bool take(uint64_t number, std::string& word);
+  struct Part {
+    std::string text;
+    uint32_t letters;  // a bit for each: a word without one of them cannot hold the text
+  };
+  std::string_view take(uint64_t number);  // empty = not to be used
   const SampleRequest& request_;
   std::vector<std::string_view> lexicon_;
   bool pseudo_;
   Permutation order_;
   uint64_t at_ = 0;
-  std::unordered_set<uint64_t> seen_;  // hashes of the user's long list, which may repeat itself
+  PseudoWord spelled_;
+  std::vector<Part> avoided_;
+  HashSet left_out_;  // the others, and what was taken from a list, as the user's may repeat itself
 };
 
 // "1. word 2. word ...": `entries` are indexes into `words`. Appends to `marks`, for each entry below `marked`, begin, end
 // and index.
-void append_cwe_list(std::string& text, const std::vector<std::string>& words, const std::vector<int32_t>& entries,
-                     int32_t marked, std::vector<int64_t>* marks);
+void append_cwe_list(std::string& text, const WordList& words, const std::vector<int32_t>& entries, int32_t marked,
+                     std::vector<int64_t>* marks);
 // `common` times each of the first kCweCommon words, `uncommon` times each of the others, shuffled.
 std::vector<int32_t> draw_cwe_entries(Rng& rng, int64_t words, int64_t common, int64_t uncommon);
 

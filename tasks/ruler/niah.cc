@@ -14,6 +14,7 @@
 #include "tasks/ruler/upstream_source.h"
 #include "tasks/text/essay.h"
 #include "tasks/text/fit.h"
+#include "tasks/text/hash_set.h"
 
 namespace sala::tasks {
 namespace {
@@ -45,35 +46,6 @@ struct Needle {
   size_t begin = 0;  // first byte in the prompt built last
 };
 
-// Hashes of strings, open addressing: eight bytes a slot.
-class HashSet {
- public:
-  bool insert(uint64_t hash) {  // false when it is there already
-    if (hash == 0) hash = 1;    // 0 marks a free slot
-    if (4 * (used_ + 1) > 3 * slots_.size()) grow();
-    const size_t at = find(hash);
-    if (slots_[at] == hash) return false;
-    slots_[at] = hash;
-    return ++used_ > 0;
-  }
-  size_t size() const { return used_; }
-
- private:
-  size_t find(uint64_t hash) const {
-    size_t at = hash & (slots_.size() - 1);
-    while (slots_[at] != 0 && slots_[at] != hash) at = (at + 1) & (slots_.size() - 1);
-    return at;
-  }
-  void grow() {
-    std::vector<uint64_t> old(2 * slots_.size());
-    old.swap(slots_);
-    for (const uint64_t hash : old)
-      if (hash != 0) slots_[find(hash)] = hash;
-  }
-  std::vector<uint64_t> slots_ = std::vector<uint64_t>(16);
-  size_t used_ = 0;
-};
-
 // Draws keys and values that the sample does not hold yet: a second needle of the same key, or the answer in another needle,
 // would make the question ambiguous (spec tasks 5, pitfall 9). Strings are remembered by hash; two that share one only cost
 // a further draw.
@@ -82,12 +54,12 @@ class FreshValues {
   FreshValues(std::string_view task, const SampleRequest& request) : task_(task), request_(&request) {}
   const std::string& draw(Rng& rng, ValueKind kind) {
     for (int attempt = 0; attempt < kMostDraws; ++attempt) {
-      draw_value(rng, kind, *request_, value_);
-      if (used_.insert(stable_hash(value_))) return value_;
+      if (used_.insert(draw_value(rng, kind, *request_, value_))) return value_;
     }
     throw Error(ErrorCode::kUsage, "{}: the length needs more distinct keys and values than there are (about {} drawn)",
                 task_, used_.size());
   }
+  void reserve(size_t values) { used_.reserve(values); }
 
  private:
   static constexpr int kMostDraws = 1000;
@@ -105,8 +77,12 @@ class HaystackUnits {
   HaystackUnits(const NiahSpec& spec, const SampleRequest& request, const FreshValues& values)
       : spec_(spec), request_(request), first_values_(values), values_(values), rng_(stream()) {}
   char separator() const { return spec_.haystack == Haystack::kEssay ? ' ' : '\n'; }
-  // Room for units and prompt together, so that the text never moves.
-  void reserve(size_t bytes) { text_.reserve(bytes); }
+  // Room for so many units of that many bytes, and for the prompt around them, so that the text never moves.
+  void reserve(size_t units, size_t bytes) {
+    text_.reserve(bytes);
+    ends_.reserve(units);
+    if (spec_.haystack == Haystack::kNeedle) values_.reserve(2 * units);
+  }
   std::string_view operator[](int64_t index) {
     if (spec_.haystack == Haystack::kNoise) return kNoiseSentence;
     if (taken_) restart();
@@ -114,8 +90,8 @@ class HaystackUnits {
       if (spec_.haystack == Haystack::kEssay) {
         text_ += essay_sentence(request_, static_cast<int64_t>(ends_.size()));
       } else {
-        const std::string key = values_.draw(rng_, spec_.key_kind);
-        append_needle(text_, spec_.value_kind, key, values_.draw(rng_, spec_.value_kind));
+        key_ = values_.draw(rng_, spec_.key_kind);
+        append_needle(text_, spec_.value_kind, key_, values_.draw(rng_, spec_.value_kind));
       }
       ends_.push_back(text_.size());
     }
@@ -160,6 +136,7 @@ class HaystackUnits {
   const FreshValues first_values_;
   FreshValues values_;
   Rng rng_;
+  std::string key_;   // of the unit that is being made
   std::string text_;  // units without separators
   std::vector<size_t> ends_;
   bool taken_ = false;  // text_ became a prompt; ends_ still tells where its units were
@@ -292,9 +269,11 @@ Sample NiahTask::fixed_sample(const SampleRequest& request, const Tokenizer& tok
   if (spec_.haystack == Haystack::kEssay && request.length >= kProbedLength) growing.probe_units = 64;
   growing.unit_tokens = [&](int64_t i) {
     if (noise_tokens > 0) return noise_tokens;
-    if (i == kUnitsThatTell)
-      units.reserve(static_cast<size_t>(1.03 * static_cast<double>(units.bytes(i) + static_cast<size_t>(i)) *
-                                        static_cast<double>(request.length) / static_cast<double>(tokens)));
+    if (i == kUnitsThatTell) {
+      const double times = 1.03 * static_cast<double>(request.length) / static_cast<double>(tokens);
+      units.reserve(static_cast<size_t>(times * static_cast<double>(i)),
+                    static_cast<size_t>(times * static_cast<double>(units.bytes(i) + static_cast<size_t>(i))));
+    }
     const int64_t added = tokens_of(units[i]);
     tokens += added;
     return added;
@@ -325,7 +304,7 @@ Sample NiahTask::fixed_sample(const SampleRequest& request, const Tokenizer& tok
     evidence.depth = static_cast<double>(span.begin) / static_cast<double>(fitted.ids.size());
     evidence.key = needle.key;
     evidence.value = needle.value;
-    evidence.value_token = fitted.tokens_of(value_end - needle.value.size(), value_end).begin;
+    evidence.value_token = fitted.token_of(value_end - needle.value.size());
     sample.evidence.push_back(std::move(evidence));
   }
   sample.template_tokens = fitted.tokens_beside(

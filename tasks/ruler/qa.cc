@@ -90,15 +90,21 @@ class DocumentQueue {
   int64_t required() const { return required_; }
   bool ended() const { return at_ == order_.size(); }
   size_t size() const { return ids_.size(); }
-  std::string text(int64_t i) const { return source_.document(ids_[static_cast<size_t>(i)]); }
+  std::string text(int64_t i) const {
+    const auto at = static_cast<size_t>(i);
+    return at < texts_.size() ? texts_[at] : source_.document(ids_[at]);
+  }
+  // Texts stay from when their tokens were counted until here; asked for later, they are made again.
+  void drop_texts() { texts_ = {}; }
   // Bytes of document `i`, once its tokens have been counted.
   int64_t bytes(int64_t i) const { return bytes_[static_cast<size_t>(i)]; }
   // Tokens that document `i` adds with "Document 1:" before it and the empty line behind it.
   int64_t tokens(int64_t i) {
     for (auto next = static_cast<int64_t>(tokens_.size()); next <= i; ++next) {
-      const std::string document = text(next);
+      std::string document = source_.document(ids_[static_cast<size_t>(next)]);
       bytes_.push_back(static_cast<int64_t>(document.size()));
       tokens_.push_back(tokenizer_.count(fmt::format("{}{}{}{}", kStop, kLabel, document, kLabel)) - before_);
+      if (static_cast<int64_t>(texts_.size()) == next) texts_.push_back(std::move(document));
     }
     return tokens_[static_cast<size_t>(i)];
   }
@@ -116,6 +122,7 @@ class DocumentQueue {
   int64_t required_ = 0, before_ = tokenizer_.count(std::string(kStop).append(kLabel));
   std::unordered_set<int64_t> taken_;
   std::vector<int64_t> ids_, tokens_, bytes_;
+  std::vector<std::string> texts_;  // of the first documents, or none
 };
 
 // What "Document 10:", "Document 100:", ... cost more than "Document 1:", summed over documents 1 to n.
@@ -147,12 +154,14 @@ struct Selection {
 // Swaps documents of the selection from `first` on for others of the pool, each time those which add most.
 void swap_documents(DocumentQueue& queue, int64_t budget, size_t first, std::vector<int64_t>& pool, Selection& selection) {
   for (int swaps = 0; swaps < kMostSwaps && selection.tokens < budget; ++swaps) {
+    const int64_t room = budget - selection.tokens;
     int64_t best = 0;
     std::pair<size_t, size_t> places;
-    for (size_t in = 0; in < pool.size(); ++in) {
+    // Once nothing can be better, the rest of the pool need not be written and counted.
+    for (size_t in = 0; in < pool.size() && best < room; ++in) {
       for (size_t out = first; out < selection.documents.size(); ++out) {
         const int64_t gain = queue.tokens(pool[in]) - queue.tokens(selection.documents[out]);
-        if (gain > best && selection.tokens + gain <= budget) best = gain, places = {in, out};
+        if (gain > best && gain <= room) best = gain, places = {in, out};
       }
     }
     if (best == 0) return;
@@ -212,8 +221,7 @@ class QaTask final : public RulerTask {
 
  private:
   // The prompt; marks: for each supporting document begin and end.
-  Built prompt(const SampleRequest& request, const QaText& text, const DocumentQueue& queue,
-               const Selection& selection) const;
+  Built prompt(const SampleRequest& request, const QaText& text, DocumentQueue& queue, const Selection& selection) const;
   // Where no documents fill the target: the beginning of one more, behind the others.
   void add_part(const SampleRequest& request, const QaText& text, DocumentQueue& queue, const Selection& selection,
                 int64_t target, const Tokenizer& tokenizer, Tokenized& tokens) const;
@@ -221,7 +229,7 @@ class QaTask final : public RulerTask {
   int hops_;
 };
 
-Built QaTask::prompt(const SampleRequest& request, const QaText& text, const DocumentQueue& queue,
+Built QaTask::prompt(const SampleRequest& request, const QaText& text, DocumentQueue& queue,
                      const Selection& selection) const {
   std::vector<int64_t> order = selection.documents;
   Rng rng = stream(request, 1);
@@ -242,6 +250,7 @@ Built QaTask::prompt(const SampleRequest& request, const QaText& text, const Doc
   }
   built.text += text.question;
   built.text += text.answer_prefix;
+  queue.drop_texts();  // the prompt has them, and its tokens need the room
   return built;
 }
 

@@ -23,16 +23,24 @@ std::string_view domain(int collection, Split split) {
 }
 
 // The introduction, then facts and filler in random order, until the text has about `words` words.
-std::string compose(Rng& rng, std::string text, std::vector<std::string> sentences, const std::string& subject,
+std::string compose(Rng& rng, std::string text, const std::vector<std::string>& facts, const std::string& subject,
                     int64_t words) {
+  std::string sentences;
+  std::vector<std::pair<size_t, size_t>> places;  // begin and size of each
   int64_t have = count_words(text);
-  for (const std::string& sentence : sentences) have += count_words(sentence);
-  while (have < words) {
-    sentences.push_back(filler_sentence(rng, subject));
-    have += count_words(sentences.back());
+  for (const std::string& fact : facts) {
+    places.emplace_back(sentences.size(), fact.size());
+    sentences += fact;
+    have += count_words(fact);
   }
-  rng.shuffle(sentences);
-  for (const std::string& sentence : sentences) text += " " + sentence;
+  while (have < words) {
+    const size_t begin = sentences.size();
+    have += append_filler(sentences, rng, subject);
+    places.emplace_back(begin, sentences.size() - begin);
+  }
+  rng.shuffle(places);
+  text.reserve(text.size() + sentences.size() + places.size());
+  for (const auto& [begin, size] : places) text.append(1, ' ').append(sentences, begin, size);
   return text;
 }
 

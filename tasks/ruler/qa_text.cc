@@ -1,5 +1,6 @@
 #include "tasks/ruler/qa_text.h"
 
+#include <algorithm>
 #include <vector>
 
 #include "tasks/text/pseudo_words.h"
@@ -146,12 +147,35 @@ std::vector<std::string_view> plain(const std::vector<std::string_view>& words, 
   return kept;
 }
 
-// "a" and "A" before a vowel letter become "an" and "An".
-void fix_articles(std::string& text) {
-  for (size_t at = 0; at + 2 < text.size(); ++at) {
-    const bool article = (text[at] == 'a' || text[at] == 'A') && text[at + 1] == ' ' && (at == 0 || text[at - 1] == ' ');
-    if (article && std::string_view("aeiou").find(text[at + 2]) != std::string_view::npos) text.insert(++at, 1, 'n');
+// A filler cut at its slots: each piece is text, then the slot behind it (none behind the last).
+struct Filler {
+  struct Piece {
+    std::string_view before;
+    char slot;
+  };
+  explicit Filler(std::string_view pattern) : spaces(std::count(pattern.begin(), pattern.end(), ' ')) {
+    size_t begin = 0;
+    for (size_t i = 0; i < pattern.size(); ++i) {
+      const bool alone = (i == 0 || pattern[i - 1] == ' ') && (i + 1 == pattern.size() || pattern[i + 1] < 'A');
+      const bool article = i == 0 && pattern[i] == 'A';
+      if (!alone || article || std::string_view("ENVA").find(pattern[i]) == std::string_view::npos) continue;
+      pieces.push_back({pattern.substr(begin, i - begin), pattern[i]});
+      begin = i + 1;
+    }
+    end = pattern.substr(begin);
   }
+  std::vector<Piece> pieces;
+  std::string_view end;
+  int64_t spaces;
+};
+
+// Appends `word` to a sentence that begins at `begin`; "a" and "A" before a vowel letter become "an" and "An".
+void append_word(std::string& text, size_t begin, std::string_view word) {
+  const size_t size = text.size() - begin;
+  const auto back = [&](size_t i) { return text[text.size() - i]; };
+  const bool article = size >= 2 && back(1) == ' ' && (back(2) == 'a' || back(2) == 'A') && (size == 2 || back(3) == ' ');
+  if (article && std::string_view("aeiou").find(word[0]) != std::string_view::npos) text.insert(text.size() - 1, 1, 'n');
+  text += word;
 }
 
 }  // namespace
@@ -219,41 +243,25 @@ std::string answer_string(AnswerForm form, Rng& rng, const std::string& name) {
   return name;
 }
 
-std::string filler_sentence(Rng& rng, const std::string& entity) {
+int64_t append_filler(std::string& text, Rng& rng, std::string_view entity) {
   static const std::vector<std::string_view> kNouns = plain(nouns(), 900), kAdjectives = plain(prose_adjectives(), 300),
                                              kVerbs = plain(verbs(), 320);
+  static const std::vector<Filler> fillers(kFillers.begin(), kFillers.end());
   const auto word = [&](const std::vector<std::string_view>& list) { return list[rng.below(list.size())]; };
-  const std::string_view pattern = kFillers[rng.below(kFillers.size())];
-  std::string text;
-  text.reserve(110);
-  for (size_t i = 0; i < pattern.size(); ++i) {
-    const bool alone = (i == 0 || pattern[i - 1] == ' ') && (i + 1 == pattern.size() || pattern[i + 1] < 'A');
-    if (!alone) {
-      text.push_back(pattern[i]);
-      continue;
-    }
-    switch (pattern[i]) {
-      case 'E':
-        text += entity;
-        break;
-      case 'N':
-        text += word(kNouns);
-        break;
-      case 'V':
-        text += word(kVerbs);
-        break;
-      case 'A':
-        if (i == 0)
-          text.push_back('A');  // the article
-        else
-          text += word(kAdjectives);
-        break;
-      default:
-        text.push_back(pattern[i]);
+  const Filler& filler = fillers[rng.below(fillers.size())];
+  const size_t begin = text.size();
+  int64_t spaces = filler.spaces;
+  for (const auto& [before, slot] : filler.pieces) {
+    text += before;
+    if (slot == 'E') {
+      append_word(text, begin, entity);
+      spaces += std::count(entity.begin(), entity.end(), ' ');
+    } else {
+      append_word(text, begin, word(slot == 'N' ? kNouns : slot == 'V' ? kVerbs : kAdjectives));
     }
   }
-  fix_articles(text);
-  return text;
+  text += filler.end;
+  return spaces + 1;
 }
 
 std::string_view plain_adjective(Rng& rng) { return kPlainAdjectives[rng.below(kPlainAdjectives.size())]; }
@@ -262,17 +270,14 @@ std::string fill_pattern(std::string_view pattern,
                          std::initializer_list<std::pair<std::string_view, std::string_view>> slots) {
   std::string text;
   text.reserve(pattern.size() + 32);
-  for (size_t i = 0; i < pattern.size();) {
-    if (pattern[i] == '{') {
-      const std::string_view slot = pattern.substr(i + 1, 1);
-      for (const auto& [name, value] : slots)
-        if (name == slot) text += value;
-      i += 3;
-      continue;
-    }
-    text.push_back(pattern[i++]);
+  while (true) {
+    const size_t open = pattern.find('{');
+    text += pattern.substr(0, open);
+    if (open == std::string_view::npos) return text;
+    for (const auto& [name, value] : slots)
+      if (name[0] == pattern[open + 1]) text += value;
+    pattern.remove_prefix(open + 3);
   }
-  return text;
 }
 
 }  // namespace sala::tasks

@@ -42,11 +42,12 @@ const std::array<PersonAttribute, 5>& person_attributes();
 std::string_view given_name(Rng& rng);
 // "Corin Talverin", "Talverin", "Talverin Square", ...
 std::string answer_string(AnswerForm form, Rng& rng, const std::string& name);
-// A sentence about `entity` that states no attribute. Its lexicon words hold no invented name.
-std::string filler_sentence(Rng& rng, const std::string& entity);
+// Appends a sentence about `entity` that states no attribute; returns how many words it has. Its lexicon words hold no
+// invented name.
+int64_t append_filler(std::string& text, Rng& rng, std::string_view entity);
 // An adjective for an introduction.
 std::string_view plain_adjective(Rng& rng);
-// `pattern` with {name} replaced for each pair.
+// `pattern` with {name}, a letter, replaced for each pair.
 std::string fill_pattern(std::string_view pattern,
                          std::initializer_list<std::pair<std::string_view, std::string_view>> slots);
 

@@ -33,8 +33,7 @@ Sample finish_sample(const Task& task, const SampleRequest& request, Tokenized t
     const auto begin = static_cast<size_t>(bytes.begin);
     const size_t value =
         std::string_view(tokens.text).substr(begin, static_cast<size_t>(bytes.end) - begin).find(bytes.value);
-    if (value != std::string::npos && !bytes.value.empty())
-      found.value_token = tokens.tokens_of(begin + value, begin + value + bytes.value.size()).begin;
+    if (value != std::string::npos && !bytes.value.empty()) found.value_token = tokens.token_of(begin + value);
     sample.evidence.push_back(std::move(found));
   }
   sample.prompt_ids = std::move(tokens.ids);

@@ -24,26 +24,26 @@ class UpstreamCwe final : public UpstreamSource {
   }
   Sizing sizing() const override { return {10, 4096, true}; }
   RulerText generate(int64_t size, int64_t) override {
-    const std::vector<std::string> shown = draw_words(counts_.example_words);
+    const WordList shown = draw_words(counts_.example_words);
     const CweText& frame = cwe_text();
     RulerText text;
     text.prompt = frame.header;
     append_cwe_list(text.prompt, shown, entries(counts_.example_words, counts_.example_common, counts_.example_uncommon), 0,
                     nullptr);
     text.prompt += frame.question + frame.answer_prefix;
-    for (size_t i = 0; i < kCweCommon; ++i) text.prompt += fmt::format(" {}. {}", i + 1, shown[i]);
+    for (int64_t i = 0; i < kCweCommon; ++i) text.prompt += fmt::format(" {}. {}", i + 1, shown[i]);
     text.prompt += "\n" + frame.header;
-    const std::vector<std::string> words = draw_words(size);
+    const WordList words = draw_words(size);
     const auto answers = static_cast<int32_t>(std::min(size, kCweCommon));
     std::vector<int64_t> marks;
     text.haystack_begin = static_cast<int64_t>(text.prompt.size());
     append_cwe_list(text.prompt, words, entries(size, counts_.common, counts_.uncommon), answers, &marks);
     text.haystack_end = static_cast<int64_t>(text.prompt.size());
     for (size_t i = 0; i < marks.size(); i += 3) {
-      const std::string& word = words[static_cast<size_t>(marks[i + 2])];
+      const std::string word(words[marks[i + 2]]);
       text.evidence.push_back({marks[i], marks[i + 1], word, word});
     }
-    text.outputs.assign(words.begin(), words.begin() + answers);
+    for (int64_t i = 0; i < answers; ++i) text.outputs.emplace_back(words[i]);
     text.prompt += frame.question + frame.answer_prefix;
     text.prefix_at = find_answer_prefix(text.prompt, frame.answer_prefix);
     return text;
@@ -53,18 +53,17 @@ class UpstreamCwe final : public UpstreamSource {
   int64_t long_list_size() const {
     return corpora_ != nullptr && !corpora_->english.empty() ? static_cast<int64_t>(corpora_->english.size()) : kPseudoWords;
   }
-  std::vector<std::string> draw_words(int64_t count) {
+  WordList draw_words(int64_t count) {
     const bool long_list = count > static_cast<int64_t>(lexicon_.size());
     const int64_t population = long_list ? long_list_size() : static_cast<int64_t>(lexicon_.size());
     if (count > population) throw PythonError("Sample larger than population or is negative");
-    std::vector<std::string> words;
-    words.reserve(static_cast<size_t>(count));
+    const bool given = corpora_ != nullptr && !corpora_->english.empty();
+    WordList words;
     for (const int64_t i : random_.sample(population, count)) {
       if (!long_list)
-        words.emplace_back(lexicon_[static_cast<size_t>(i)]);
+        words.push_back(lexicon_[static_cast<size_t>(i)]);
       else
-        words.push_back(corpora_ != nullptr && !corpora_->english.empty() ? corpora_->english[static_cast<size_t>(i)]
-                                                                          : pseudo_word(i));
+        words.push_back(given ? corpora_->english[static_cast<size_t>(i)] : pseudo_word(i));
     }
     return words;
   }

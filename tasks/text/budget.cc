@@ -9,14 +9,13 @@ namespace sala::tasks {
 int64_t UnitCounter::after_space(std::string_view unit) {
   const auto found = counts_.find(unit);
   if (found != counts_.end()) return found->second;
-  buffer_.assign("the ").append(unit);
-  const int64_t count = tokenizer_.count(buffer_) - tokenizer_.count("the");
-  counts_.emplace(unit, count);
-  return count;
+  return counts_.emplace(unit, after_space_once(unit)).first->second;
 }
 
-int64_t UnitCounter::after(std::string_view before, std::string_view unit) const {
-  return tokenizer_.count(std::string(before).append(unit)) - tokenizer_.count(before);
+int64_t UnitCounter::after_space_once(std::string_view unit) {
+  buffer_.resize(kBefore.size() + 1);
+  buffer_.append(unit);
+  return tokenizer_.count(buffer_) - before_;
 }
 
 Tokenized fit_budget(std::string_view task, int64_t target, const Tokenizer& tokenizer, const PromptBuilder& build) {

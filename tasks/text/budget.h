@@ -27,17 +27,19 @@ class UnitCounter {
   explicit UnitCounter(const Tokenizer& tokenizer) : tokenizer_(tokenizer) {}
   // Tokens that `unit` adds after a space: " unit" behind some word.
   int64_t after_space(std::string_view unit);
-  // Tokens that `unit` adds behind `before`, without a cache.
-  int64_t after(std::string_view before, std::string_view unit) const;
+  // The same for a unit that will not be asked for again: it is not remembered.
+  int64_t after_space_once(std::string_view unit);
 
  private:
+  static constexpr std::string_view kBefore = "the";
   struct Hash {
     using is_transparent = void;
     size_t operator()(std::string_view text) const { return std::hash<std::string_view>{}(text); }
   };
   const Tokenizer& tokenizer_;
+  const int64_t before_ = tokenizer_.count(kBefore);
   std::unordered_map<std::string, int64_t, Hash, std::equal_to<>> counts_;
-  std::string buffer_;
+  std::string buffer_ = std::string(kBefore).append(1, ' ');  // and the unit asked for
 };
 
 // A prompt as its builder sees it.

@@ -58,9 +58,7 @@ class Estimate {
 }  // namespace
 
 FittedPrompt::Span FittedPrompt::tokens_of(size_t begin, size_t end) const {
-  const auto first = offsets.before(static_cast<int64_t>(begin) + 1) - 1;
-  // Of several pieces of one character, the first.
-  return {offsets.before(offsets[first]), offsets.before(static_cast<int64_t>(end))};
+  return {token_of(begin), offsets.before(static_cast<int64_t>(end))};
 }
 
 int64_t FittedPrompt::tokens_beside(size_t begin, size_t end) const {

@@ -37,6 +37,8 @@ struct FittedPrompt {
   };
   // The tokens that hold the bytes [begin, end) of text; end > begin.
   Span tokens_of(size_t begin, size_t end) const;
+  // The token that holds a byte; of several pieces of one character the first.
+  int64_t token_of(size_t byte) const { return offsets.holding(static_cast<int64_t>(byte)); }
   // The tokens that hold none of them.
   int64_t tokens_beside(size_t begin, size_t end) const;
   // Fills ids and offsets from text; `expected` tokens are reserved.

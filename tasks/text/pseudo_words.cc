@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <vector>
 
 #include "sala/core/error.h"
@@ -17,15 +18,29 @@ constexpr std::array<std::string_view, 8> kNuclei = {"a", "e", "i", "o", "u", "a
 constexpr std::array<std::string_view, 8> kCodas = {"", "l", "m", "n", "r", "s", "x", "k"};
 constexpr uint64_t kSyllables = 20 * 8 * 8;
 
+struct Syllable {
+  std::array<char, 8> letters{};  // 5 at most; a word has 4 syllables at most
+  size_t size = 0;
+};
+std::vector<Syllable> syllables_by_number() {
+  std::vector<Syllable> list;
+  for (const std::string_view coda : kCodas)
+    for (const std::string_view nucleus : kNuclei)
+      for (const std::string_view onset : kOnsets) {
+        Syllable& made = list.emplace_back();
+        for (const std::string_view part : {onset, nucleus, coda})
+          for (const char letter : part) made.letters[made.size++] = letter;
+      }
+  return list;
+}
+
 constexpr std::string_view kNameOnsets = "bdfghklmnprstvwz", kVowels = "aeiou", kFinals = "nrlsmk";
 constexpr std::array<std::string_view, 24> kMiddles = {"b", "d", "f", "g", "h",  "k",  "l",  "m",  "n",  "p",  "r",  "s",
                                                        "t", "v", "w", "z", "lv", "rd", "nd", "zd", "rk", "ld", "mb", "vr"};
 constexpr int64_t kHeads = 16 * 5 * 24 * 5;
 
-// Spreads neighbouring numbers; a permutation of [0, n) because the factor is a prime that does not divide n.
-uint64_t spread(uint64_t number, uint64_t n) {
-  return static_cast<uint64_t>(static_cast<unsigned __int128>(number) * 2654435761u % n);
-}
+// Spreads neighbouring numbers below 2^32; a permutation of [0, n) because the factor is a prime that does not divide n.
+uint64_t spread(uint64_t number, uint64_t n) { return number * 2654435761u % n; }
 
 // The endings (onset, vowel, final) of one split.
 const std::vector<std::string>& endings(Split split) {
@@ -55,7 +70,8 @@ bool name_at(std::string_view text) {
 
 }  // namespace
 
-std::string pseudo_word(int64_t number) {
+PseudoWord spell_pseudo_word(int64_t number) {
+  static const std::vector<Syllable> list = syllables_by_number();
   SALA_DCHECK(number >= 0 && number < kPseudoWords);
   const auto quarter = static_cast<uint64_t>(number) >> 2;
   const int kind = static_cast<int>(number & 3);  // of four words one has 2 syllables, two have 3, one has 4
@@ -63,12 +79,12 @@ std::string pseudo_word(int64_t number) {
   uint64_t n = 1;
   for (int i = 0; i < syllables; ++i) n *= kSyllables;
   uint64_t code = spread(syllables == 3 ? quarter * 2 + static_cast<uint64_t>(kind - 1) : quarter, n);
-  std::string word;
+  PseudoWord word;
   for (int i = 0; i < syllables; ++i, code /= kSyllables) {
-    const uint64_t syllable = code % kSyllables;
-    word += kOnsets[syllable % 20];
-    word += kNuclei[syllable / 20 % 8];
-    word += kCodas[syllable / 160];
+    const Syllable& next = list[code % kSyllables];
+    // Copied whole: the next one covers what is behind its end.
+    std::memcpy(word.letters.data() + word.size, next.letters.data(), sizeof(next.letters));
+    word.size += next.size;
   }
   return word;
 }
@@ -83,7 +99,8 @@ std::string invented_name(Split split, int64_t number) {
   name += kVowels[head / 16 % 5];
   name += kMiddles[head / 80 % 24];
   name += kVowels[head / 1920];
-  return name + tails[code % tails.size()];
+  name += tails[code % tails.size()];
+  return name;
 }
 
 bool holds_name(std::string_view word) {

@@ -9,7 +9,7 @@ namespace sala {
 namespace {
 
 TEST(TokenOffsets, AgreesWithAPlainList) {
-  for (const int64_t tokens : {1, 255, 256, 257, 5000}) {
+  for (const int64_t tokens : {1, 63, 64, 65, 257, 5000}) {
     Rng rng(7, "offsets", static_cast<uint64_t>(tokens));
     TokenOffsets offsets;
     std::vector<int64_t> plain;
@@ -29,6 +29,16 @@ TEST(TokenOffsets, AgreesWithAPlainList) {
       for (const int64_t asked : {byte - 1, byte, byte + 1})
         ASSERT_EQ(offsets.before(asked), std::lower_bound(plain.begin(), plain.end(), asked) - plain.begin()) << asked;
     }
+    for (int64_t i = 0; i < tokens; ++i) {
+      const int64_t byte = plain[static_cast<size_t>(i)];
+      const int64_t first = std::lower_bound(plain.begin(), plain.end(), byte) - plain.begin();
+      ASSERT_EQ(offsets.holding(byte), first) << i;
+      const int64_t next = i + 1 < tokens ? plain[static_cast<size_t>(i) + 1] : byte + 9;
+      if (next > byte) {
+        ASSERT_EQ(offsets.holding(next - 1), first) << i;
+      }
+    }
+    EXPECT_EQ(offsets.holding(plain.front() - 1), 0);
     EXPECT_EQ(offsets.before(plain.back() + 1), tokens);
     offsets.clear();
     EXPECT_EQ(offsets.before(1000000), 0);

@@ -146,7 +146,10 @@ TEST(QaSynth2, TwoDocumentsAnswerAndEightDistract) {
 TEST(QaSynth, FillerHoldsNoInventedName) {
   Rng rng(1, "test");
   for (int i = 0; i < 20000; ++i) {
-    const std::string sentence = lower(filler_sentence(rng, "E"));
+    std::string sentence;
+    const int64_t words = append_filler(sentence, rng, "E");
+    ASSERT_EQ(words, 1 + std::count(sentence.begin(), sentence.end(), ' ')) << sentence;
+    sentence = lower(sentence);
     for (size_t begin = 0; begin < sentence.size();) {
       const size_t end = std::min(sentence.find(' ', begin), sentence.size());
       ASSERT_FALSE(holds_name(sentence.substr(begin, end - begin))) << sentence;

@@ -18,8 +18,14 @@ class Rng {
  public:
   Rng(uint64_t seed, std::string_view domain, uint64_t sample = 0, uint32_t stream = 0);
 
-  uint32_t next_u32();
-  uint64_t next_u64();
+  uint32_t next_u32() {
+    if (used_ == 4) refill();
+    return block_[used_++];
+  }
+  uint64_t next_u64() {
+    const uint64_t low = next_u32();
+    return low | (uint64_t{next_u32()} << 32);
+  }
   // Uniform integer in [0, n), unbiased (Lemire's rejection); n >= 1.
   uint64_t below(uint64_t n);
   // Uniform integer in [lo, hi], both inclusive; hi - lo < 2^64 - 1.
@@ -43,7 +49,31 @@ class Rng {
   bool ended_ = false;
 };
 
-// FNV-1a 64 followed by the splitmix64 finaliser: the project's one string hash (train/eval split, ids, caches).
-uint64_t stable_hash(std::string_view text, uint64_t seed = 0);
+// FNV-1a 64 followed by the splitmix64 finaliser: the project's one string hash (train/eval split, ids, caches). Byte by
+// byte, so that the hashes of several texts can be made side by side.
+class StableHash {
+ public:
+  constexpr explicit StableHash(uint64_t seed = 0) : state_(0xcbf29ce484222325u ^ finalise(seed + 0x9e3779b97f4a7c15u)) {}
+  constexpr void add(char c) { state_ = (state_ ^ static_cast<unsigned char>(c)) * 0x100000001b3u; }
+  constexpr void add(std::string_view text) {
+    for (const char c : text) add(c);
+  }
+  constexpr uint64_t value() const { return finalise(state_); }
+
+ private:
+  static constexpr uint64_t finalise(uint64_t x) {
+    x ^= x >> 30;
+    x *= 0xbf58476d1ce4e5b9u;
+    x ^= x >> 27;
+    x *= 0x94d049bb133111ebu;
+    return x ^ (x >> 31);
+  }
+  uint64_t state_;
+};
+constexpr uint64_t stable_hash(std::string_view text, uint64_t seed = 0) {
+  StableHash hash(seed);
+  hash.add(text);
+  return hash.value();
+}
 
 }  // namespace sala

@@ -9,7 +9,7 @@
 namespace sala {
 
 // Offsets of tokens 0, 1, ... in bytes. They do not fall from one token to the next (several tokens of one character have
-// the same). A step from token to token takes one byte, and every 256th token its whole offset besides.
+// the same). A step from token to token takes one byte, and every 64th token its whole offset besides.
 class TokenOffsets {
  public:
   void clear() {
@@ -44,13 +44,19 @@ class TokenOffsets {
     while (at < byte && ++token < end) at = next(at, token);
     return token;
   }
+  // The token that holds `byte`; of several that begin at the same byte the first, and 0 before all tokens.
+  int64_t holding(int64_t byte) const {
+    int64_t token = std::max<int64_t>(0, before(byte + 1) - 1);
+    while (token > 0 && steps_[static_cast<size_t>(token)] == 0) --token;
+    return token;
+  }
 
  private:
   void note(int64_t byte, uint64_t step) {
     if (steps_.size() % kBlock == 0) blocks_.push_back(byte);
     if (step >= kFar) far_.emplace_back(size(), byte);
   }
-  static constexpr int64_t kBlock = 256;
+  static constexpr int64_t kBlock = 64;
   static constexpr uint64_t kFar = 255;  // a step of this size or more: the offset is in far_
   int64_t next(int64_t byte, int64_t token) const {
     const uint8_t step = steps_[static_cast<size_t>(token)];
