@@ -58,6 +58,15 @@ std::vector<std::string> near_names(const std::string& word) {
 
 }  // namespace
 
+std::vector<Message> messages_of(std::string_view text, const std::vector<Turn>& turns) {
+  std::vector<Message> messages;
+  messages.reserve(turns.size());
+  for (const Turn& turn : turns)
+    messages.push_back(
+        {turn.role, text.substr(static_cast<size_t>(turn.begin), static_cast<size_t>(turn.end - turn.begin))});
+  return messages;
+}
+
 const std::vector<TaskInfo>& all_tasks() {
   static const std::vector<TaskInfo> registry = make_registry();
   return registry;

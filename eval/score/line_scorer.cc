@@ -78,7 +78,7 @@ const Tokenizer& LineScorer::tokenizer() {
 }
 
 tasks::Sample LineScorer::sample_of(const tasks::Task& task, Prediction& prediction) {
-  const bool complete = !prediction.references.empty() && (!task.needs_messages() || !prediction.messages.empty());
+  const bool complete = !prediction.references.empty() && (!task.needs_messages() || !prediction.turns.empty());
   if (!complete && prediction.id.empty())
     throw Error(ErrorCode::kFormat, "no reference answers ('outputs') and no 'id' to make the sample again from");
   if (!complete) {
@@ -95,7 +95,8 @@ tasks::Sample LineScorer::sample_of(const tasks::Task& task, Prediction& predict
   sample.task = task.name();
   if (!prediction.id.empty()) sample.request = tasks::parse_sample_id(prediction.id).request;
   sample.outputs = prediction.references;
-  sample.messages = std::move(prediction.messages);
+  sample.input = std::move(prediction.chat);
+  sample.turns = std::move(prediction.turns);
   sample.evidence = prediction.evidence;
   return sample;
 }

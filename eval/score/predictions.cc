@@ -209,7 +209,8 @@ Prediction parse_mrcr(const std::string& line, const Json& json, const LineConte
     made.key = fmt::format("{}/{}/{}", row.hash, row.desired_msg_index, hash_hex(stable_hash(row.answer)));
   }
   made.references = {std::move(row.answer)};
-  made.messages = std::move(row.messages);
+  made.chat = std::move(row.chat.text);
+  made.turns = std::move(row.chat.turns);
   return made;
 }
 

@@ -34,7 +34,8 @@ struct Prediction {
   std::string response;
   std::vector<std::string> references;        // empty = the sample has to be made again from its id
   std::vector<tasks::Evidence> evidence;      // depth, key and value; token places only where the line has them
-  std::vector<tasks::Message> messages;       // of a chat, without which MRCR's figures cannot be had
+  std::string chat;                           // in its plain rendering, without which MRCR's figures cannot be had
+  std::vector<tasks::Turn> turns;             // of it
   std::optional<tasks::NolimaMetric> metric;  // that a NoLiMa record asks for
   std::vector<std::string> kinds;             // of sample (`onehop`, `inverted_order`), whose means are shown too
   std::optional<double> stored_score;         // 0..1, that the line says it has

@@ -23,6 +23,10 @@ std::string_view request_body(std::string_view content) {
   return content;
 }
 
+std::string_view role_name(std::string_view role) {
+  return role == "user" ? "User" : role == "assistant" ? "Assistant" : "System";
+}
+
 bool alphanumeric(char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z'); }
 
 }  // namespace
@@ -74,25 +78,27 @@ std::vector<int64_t> equal_requests(const std::vector<Message>& messages, int64_
 
 std::vector<std::string> check_mrcr_row(const MrcrRow& row) {
   std::vector<std::string> wrong;
-  const auto count = static_cast<int64_t>(row.messages.size());
+  const std::vector<Message> messages = row.chat.messages();
+  const auto count = static_cast<int64_t>(messages.size());
   if (row.desired_msg_index < 0 || row.desired_msg_index > count - 3) {
     wrong.push_back(fmt::format("desired_msg_index {} points outside the {} messages", row.desired_msg_index, count));
     return wrong;
   }
   if (row.total_messages != count)
     wrong.push_back(fmt::format("total_messages says {}, the prompt has {}", row.total_messages, count));
-  const Message& reply = row.messages[static_cast<size_t>(row.desired_msg_index) + 1];
-  if (row.messages[static_cast<size_t>(row.desired_msg_index)].role != "user" || reply.role != "assistant")
+  const Message reply = messages[static_cast<size_t>(row.desired_msg_index) + 1];
+  if (messages[static_cast<size_t>(row.desired_msg_index)].role != "user" || reply.role != "assistant")
     wrong.push_back(
         fmt::format("desired_msg_index {} is no request of the user with a reply behind it", row.desired_msg_index));
-  const std::vector<int64_t> equal = equal_requests(row.messages, row.desired_msg_index);
+  const std::vector<int64_t> equal = equal_requests(messages, row.desired_msg_index);
   if (static_cast<int64_t>(equal.size()) != row.n_needles)
     wrong.push_back(fmt::format("{} requests equal the wanted one, n_needles says {}", equal.size(), row.n_needles));
-  if (row.answer != row.hash + reply.content) wrong.push_back("answer is not the hash followed by the wanted reply");
+  if (row.answer != std::string(row.hash).append(reply.content))
+    wrong.push_back("answer is not the hash followed by the wanted reply");
   bool clean = row.hash.size() == kHashChars;
   for (char c : row.hash) clean = clean && alphanumeric(c);
   if (!clean) wrong.push_back(fmt::format("hash '{}' is not {} letters and digits", row.hash, kHashChars));
-  const auto question = parse_mrcr_question(row.messages.back().content);
+  const auto question = parse_mrcr_question(messages.back().content);
   if (!question) {
     wrong.push_back("the last message is not the question 'Prepend <hash> to the <ordinal> (1 indexed) ...'");
     return wrong;
@@ -107,27 +113,28 @@ std::vector<std::string> check_mrcr_row(const MrcrRow& row) {
 }
 
 std::string render_message(std::string_view role, std::string_view content) {
-  const std::string_view name = role == "user" ? "User" : role == "assistant" ? "Assistant" : "System";
-  return fmt::format("{}:\n{}\n\n", name, content);
+  return fmt::format("{}:\n{}\n\n", role_name(role), content);
 }
 
-std::string render_plain(const std::vector<Message>& messages) {
-  std::string text;
-  size_t bytes = 0;
-  for (const Message& message : messages) bytes += message.content.size() + 16;
-  text.reserve(bytes + kMrcrAnswerPrefix.size());
-  for (const Message& message : messages) text += render_message(message.role, message.content);
-  return text;
+void Chat::add(std::string_view role, std::string_view content) {
+  text.append(role_name(role)).append(":\n");
+  const auto begin = static_cast<int64_t>(text.size());
+  text.append(content);
+  turns.push_back({std::string(role), begin, static_cast<int64_t>(text.size())});
+  text.append("\n\n");
 }
 
-std::vector<Message> merge_turns(const std::vector<Message>& messages) {
-  std::vector<Message> merged;
-  for (const Message& message : messages) {
-    if (!merged.empty() && merged.back().role == message.role) {
-      merged.back().content += "\n" + message.content;
-    } else {
-      merged.push_back(message);
+Chat merge_turns(const std::vector<Message>& messages) {
+  Chat merged;
+  std::string content;
+  for (size_t i = 0; i < messages.size(); ++i) {
+    content.append(messages[i].content);
+    if (i + 1 < messages.size() && messages[i + 1].role == messages[i].role) {
+      content.push_back('\n');
+      continue;
     }
+    merged.add(messages[i].role, content);
+    content.clear();
   }
   return merged;
 }

@@ -26,10 +26,23 @@ std::string ordinal_word(int64_t ordinal);  // 1st, 2nd, 3rd, 4th, 11th, 21st
 // `write a <format> about <topic>`, always "a".
 std::string mrcr_request(std::string_view format, std::string_view topic);
 
+// Rendering for models without a chat template: a message is its role on a line of its own ("User:", "Assistant:",
+// "System:"), its content, and an empty line. The answer begins at the start of the line behind kMrcrAnswerPrefix.
+std::string render_message(std::string_view role, std::string_view content);
+inline constexpr std::string_view kMrcrAnswerPrefix = "Assistant:\n";
+
+// A conversation as its plain rendering, in which every message stands once. The prompt is text + kMrcrAnswerPrefix.
+struct Chat {
+  std::string text;
+  std::vector<Turn> turns;
+  void add(std::string_view role, std::string_view content);
+  std::vector<Message> messages() const { return messages_of(text, turns); }
+};
+
 // What a row says (spec tasks 3.2), official or built in.
 struct MrcrRow {
-  std::vector<Message> messages;  // preamble, request, reply, request, reply, ..., question
-  std::string answer;             // hash immediately followed by the reply
+  Chat chat;           // preamble, request, reply, request, reply, ..., question
+  std::string answer;  // hash immediately followed by the reply
   std::string hash;
   int64_t n_needles = 0;
   int64_t desired_msg_index = 0;  // of the request whose reply is wanted
@@ -46,16 +59,9 @@ std::vector<std::string> check_mrcr_row(const MrcrRow& row);
 // Indexes of the messages that equal messages[desired_msg_index], ascending. "write an email" equals "write a email".
 std::vector<int64_t> equal_requests(const std::vector<Message>& messages, int64_t desired_msg_index);
 
-// Rendering for models without a chat template: a message is its role on a line of its own ("User:", "Assistant:",
-// "System:"), its content, and an empty line. The prompt is render_plain(messages) + kMrcrAnswerPrefix; the answer begins at
-// the start of the next line.
-std::string render_message(std::string_view role, std::string_view content);
-std::string render_plain(const std::vector<Message>& messages);
-inline constexpr std::string_view kMrcrAnswerPrefix = "Assistant:\n";
-
 // For chat templates that demand alternating roles: neighbours of one role joined with a newline (messages 0 and 1 are both
 // the user's).
-std::vector<Message> merge_turns(const std::vector<Message>& messages);
+Chat merge_turns(const std::vector<Message>& messages);
 
 // Upper bound of the bin of spec tasks 3.3 that holds `tokens`: 8192, 16384, ..., 1048576; 0 = below 4096 or above the last.
 int64_t mrcr_bin(int64_t tokens);

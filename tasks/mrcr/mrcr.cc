@@ -16,32 +16,30 @@ namespace {
 constexpr int64_t kMostTokensToGenerate = 2000;  // what HELM allows for the official rows
 
 MrcrQuestion question_of(const Sample& sample) {
-  const auto question = sample.messages.empty() ? std::nullopt : parse_mrcr_question(sample.messages.back().content);
+  const auto question = sample.turns.empty() ? std::nullopt : parse_mrcr_question(sample.messages().back().content);
   if (!question) throw Error(ErrorCode::kFormat, "sample {}: the last message is no MRCR question", sample.id);
   return *question;
 }
 
-// Fills what both kinds of sample share, once the prompt is encoded. `offsets`: byte offset of each prompt token.
-void finish(Sample& sample, MrcrRow row, const TokenOffsets& offsets) {
-  const auto desired = static_cast<size_t>(row.desired_msg_index);
-  size_t at = 0;
-  for (size_t i = 0; i <= desired; ++i) at += render_message(row.messages[i].role, row.messages[i].content).size();
-  const std::string& reply = row.messages[desired + 1].content;
-  at += render_message(row.messages[desired + 1].role, "").size() - 2;  // behind the role line
-  const auto token_of = [&](size_t byte) { return offsets.before(static_cast<int64_t>(byte) + 1) - 1; };
+// Fills what both kinds of sample share, once the prompt is encoded and the sample has input and turns. `offsets`: byte
+// offset of each prompt token; `desired`: the message whose reply is wanted.
+void finish(Sample& sample, int64_t desired, std::string answer, const TokenOffsets& offsets) {
+  const std::vector<Message> messages = sample.messages();
+  const auto asked = static_cast<size_t>(desired);
+  const Turn& reply = sample.turns[asked + 1];
+  const auto token_of = [&](int64_t byte) { return offsets.before(byte + 1) - 1; };
   Evidence evidence;
-  evidence.token_begin = std::max<int64_t>(0, token_of(at));
-  evidence.token_end = token_of(at + std::max<size_t>(1, reply.size()) - 1) + 1;
+  evidence.token_begin = std::max<int64_t>(0, token_of(reply.begin));
+  evidence.token_end = token_of(std::max(reply.begin + 1, reply.end) - 1) + 1;
   evidence.depth =
       static_cast<double>(evidence.token_begin) / static_cast<double>(std::max<size_t>(1, sample.prompt_ids.size()));
-  evidence.key = row.messages[desired].content;
-  evidence.value = reply;
+  evidence.key = messages[asked].content;
+  evidence.value = messages[asked + 1].content;
   sample.evidence.push_back(std::move(evidence));
-  // The conversation is the haystack; the last message asks.
-  const size_t asked = render_message(row.messages.back().role, row.messages.back().content).size();
-  sample.template_tokens = static_cast<int64_t>(sample.prompt_ids.size()) - (token_of(sample.input.size() - asked - 1) + 1);
-  sample.outputs = {row.answer};
-  sample.messages = std::move(row.messages);
+  // The conversation is the haystack; the last message asks. An empty line ends the one before it.
+  const int64_t haystack_end = sample.turns[sample.turns.size() - 2].end + 2;
+  sample.template_tokens = static_cast<int64_t>(sample.prompt_ids.size()) - (token_of(haystack_end - 1) + 1);
+  sample.outputs = {std::move(answer)};
   sample.answer_prefix = kMrcrAnswerPrefix;
 }
 
@@ -65,7 +63,7 @@ class MrcrTask : public Task {
     return mrcr_record(sample, tokenizer, generator());
   }
   std::vector<std::pair<std::string, double>> diagnostics(const Sample& sample, std::string_view answer) const override {
-    return mrcr_diagnostics(answer, sample.outputs.at(0), question_of(sample).hash, sample.messages);
+    return mrcr_diagnostics(answer, sample.outputs.at(0), question_of(sample).hash, sample.messages());
   }
 
  protected:
@@ -94,10 +92,11 @@ class SynthTask final : public MrcrTask {
                   "{}: openai/mrcr has rows and no generator, so there is no mode upstream; load its rows", name());
     MrcrConversation made = make_mrcr_conversation(needles_, request, tokenizer);
     Sample sample = make_header(request);
-    sample.input = std::move(made.input);
+    sample.input = std::move(made.row.chat.text);
+    sample.turns = std::move(made.row.chat.turns);
     sample.prompt_ids = std::move(made.prompt_ids);
     sample.tokens_to_generate = made.tokens_to_generate;
-    finish(sample, std::move(made.row), made.offsets);
+    finish(sample, made.row.desired_msg_index, std::move(made.row.answer), made.offsets);
     return sample;
   }
   TrainingRow training_row(const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const override {
@@ -127,14 +126,16 @@ class RowsTask final : public MrcrTask {
                   request.length, bin.size(), needles_, request.index);
     const MrcrRow& row = *bin[static_cast<size_t>(request.index)];
     Sample sample = make_header(request);
-    sample.input = render_plain(row.messages);
+    sample.input = row.chat.text;
+    sample.turns = row.chat.turns;
+    const std::vector<Message> messages = sample.messages();
     TokenOffsets offsets;
     tokenizer.encode_into(sample.input + std::string(kMrcrAnswerPrefix), sample.prompt_ids, offsets);
-    for (int64_t at : equal_requests(row.messages, row.desired_msg_index))
-      sample.tokens_to_generate =
-          std::max(sample.tokens_to_generate,
-                   tokenizer.count(row.hash + row.messages[static_cast<size_t>(at) + 1].content) + kMrcrBudgetMargin);
-    finish(sample, row, offsets);
+    for (int64_t at : equal_requests(messages, row.desired_msg_index)) {
+      const std::string answer = std::string(row.hash).append(messages[static_cast<size_t>(at) + 1].content);
+      sample.tokens_to_generate = std::max(sample.tokens_to_generate, tokenizer.count(answer) + kMrcrBudgetMargin);
+    }
+    finish(sample, row.desired_msg_index, row.answer, offsets);
     return sample;
   }
 
@@ -157,26 +158,27 @@ std::unique_ptr<Task> make_mrcr_rows_task(std::shared_ptr<const std::vector<Mrcr
 
 Record mrcr_record(const Sample& sample, const Tokenizer& tokenizer, const std::string& generator) {
   const MrcrQuestion question = question_of(sample);
+  const std::vector<Message> messages = sample.messages();
   nlohmann::ordered_json prompt = nlohmann::ordered_json::array();
   int64_t chars = 0, needles = 0, desired = -1;
   const std::string request = mrcr_request(question.format, question.topic);
-  for (size_t i = 0; i < sample.messages.size(); ++i) {
-    const Message& message = sample.messages[i];
+  for (size_t i = 0; i < messages.size(); ++i) {
+    const Message& message = messages[i];
     prompt.push_back({{"role", message.role}, {"content", message.content}});
     for (char c : message.content) chars += (static_cast<unsigned char>(c) & 0xC0) != 0x80;  // code points
   }
-  for (size_t i = 0; i + 1 < sample.messages.size() && desired < 0; ++i)
-    if (sample.messages[i].role == "user" && sample.messages[i].content == sample.evidence.at(0).key &&
-        sample.messages[i + 1].content == sample.evidence[0].value)
+  for (size_t i = 0; i + 1 < messages.size() && desired < 0; ++i)
+    if (messages[i].role == "user" && messages[i].content == sample.evidence.at(0).key &&
+        messages[i + 1].content == sample.evidence[0].value)
       desired = static_cast<int64_t>(i);
-  if (desired >= 0) needles = static_cast<int64_t>(equal_requests(sample.messages, desired).size());
-  const int64_t tokens = count_mrcr_tokens(sample.messages, sample.outputs.at(0), tokenizer);
+  if (desired >= 0) needles = static_cast<int64_t>(equal_requests(messages, desired).size());
+  const int64_t tokens = count_mrcr_tokens(messages, sample.outputs.at(0), tokenizer);
   return {{"prompt", prompt.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace)},
           {"answer", sample.outputs[0]},
           {"random_string_to_prepend", question.hash},
           {"n_needles", needles},
           {"desired_msg_index", desired},
-          {"total_messages", static_cast<int64_t>(sample.messages.size())},
+          {"total_messages", static_cast<int64_t>(messages.size())},
           {"n_chars", chars},
           {"bin", mrcr_bin(tokens)},
           {"ordinal", question.ordinal},

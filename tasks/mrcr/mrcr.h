@@ -13,7 +13,7 @@
 
 namespace sala::tasks {
 
-// mrcr_2, mrcr_4, mrcr_8. Group mrcr. `messages` is the conversation; `input` + `answer_prefix` its plain rendering
+// mrcr_2, mrcr_4, mrcr_8. Group mrcr. `turns` are the conversation; `input` + `answer_prefix` its plain rendering
 // (conversation.h). outputs = {hash + reply}; evidence = the tokens of that reply. score = the published grader in both
 // modes; diagnostics as in grader.h.
 const std::vector<const Task*>& mrcr_tasks();

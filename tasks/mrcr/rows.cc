@@ -33,19 +33,19 @@ int64_t integer_field(const json& object, const char* name) {
   return value.get<int64_t>();
 }
 
-std::vector<Message> read_messages(const json& object) {
+Chat read_chat(const json& object) {
   const json& prompt = field(object, "prompt");
   const json parsed = prompt.is_string() ? parse_shallow<json>(prompt.get_ref<const std::string&>()) : json();
   if (parsed.is_discarded()) throw Error(ErrorCode::kFormat, "the string in 'prompt' is no JSON");
   const json& messages = prompt.is_string() ? parsed : prompt;
   if (!messages.is_array() || messages.size() < 4)
     throw Error(ErrorCode::kFormat, "'prompt' is no list of at least four messages");
-  std::vector<Message> list;
+  Chat chat;
   for (const json& message : messages) {
-    if (!message.is_object()) throw Error(ErrorCode::kFormat, "message {} of 'prompt' is no object", list.size());
-    list.push_back({text_field(message, "role"), text_field(message, "content")});
+    if (!message.is_object()) throw Error(ErrorCode::kFormat, "message {} of 'prompt' is no object", chat.turns.size());
+    chat.add(text_field(message, "role"), text_field(message, "content"));
   }
-  return list;
+  return chat;
 }
 
 }  // namespace
@@ -55,21 +55,22 @@ MrcrRow parse_mrcr_row(const std::string& line, const Tokenizer* bins) {
   if (object.is_discarded()) throw Error(ErrorCode::kFormat, "this is no JSON");
   if (!object.is_object()) throw Error(ErrorCode::kFormat, "this is no JSON object");
   MrcrRow row;
-  row.messages = read_messages(object);
+  row.chat = read_chat(object);
+  const std::vector<Message> messages = row.chat.messages();
   row.answer = text_field(object, "answer");
   row.hash = text_field(object, "random_string_to_prepend");
   row.n_needles = integer_field(object, "n_needles");
   row.desired_msg_index = integer_field(object, "desired_msg_index");
-  row.total_messages = object.contains("total_messages") ? integer_field(object, "total_messages")
-                                                         : static_cast<int64_t>(row.messages.size());
-  if (row.desired_msg_index < 0 || row.desired_msg_index > static_cast<int64_t>(row.messages.size()) - 3)
+  row.total_messages =
+      object.contains("total_messages") ? integer_field(object, "total_messages") : static_cast<int64_t>(messages.size());
+  if (row.desired_msg_index < 0 || row.desired_msg_index > static_cast<int64_t>(messages.size()) - 3)
     throw Error(ErrorCode::kFormat, "desired_msg_index {} points outside the {} messages", row.desired_msg_index,
-                row.messages.size());
-  for (const Message& message : row.messages) row.n_chars += static_cast<int64_t>(code_points(message.content).size());
+                messages.size());
+  for (const Message& message : messages) row.n_chars += static_cast<int64_t>(code_points(message.content).size());
   if (object.contains("date_added") && object["date_added"].is_string())
     row.date_added = object["date_added"].get<std::string>();
   if (bins != nullptr) {
-    row.tokens = count_mrcr_tokens(row.messages, row.answer, *bins);
+    row.tokens = count_mrcr_tokens(messages, row.answer, *bins);
   } else if (object.contains("tokens")) {
     row.tokens = integer_field(object, "tokens");
   }

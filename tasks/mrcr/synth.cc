@@ -102,7 +102,7 @@ class Builder {
   void top_up(int64_t room);
   void arrange();
   MrcrConversation assemble();
-  void take_back(MrcrRow& row);
+  void take_back(const Chat& chat);
 
   const int64_t needles_;
   const SampleRequest& request_;
@@ -360,40 +360,49 @@ void Builder::arrange() {
   for (size_t t = 0; t < places.size(); ++t) order_[places[t]] = t;
 }
 
-// The replies move into the messages: a second copy would be a third of all memory that a sample takes.
+// The replies move into the chat: a second copy would be a third of all memory that a sample takes.
 MrcrConversation Builder::assemble() {
   MrcrConversation made;
   MrcrRow& row = made.row;
-  row.messages.reserve(2 * pairs_.size() + 2);
-  row.messages.push_back({"user", preambles_[static_cast<size_t>(mix_.examples) - 1]});
+  Chat& chat = row.chat;
+  const std::string question = mrcr_question(question_), &preamble = preambles_[static_cast<size_t>(mix_.examples) - 1];
+  const size_t reply_frame = render_message("assistant", "").size();
+  size_t bytes = render_message("user", preamble).size() + render_message("user", question).size();
+  for (const Pair& pair : pairs_)
+    bytes += pair.reply.size() + render_message("user", request_text(pair.request)).size() + reply_frame;
+  chat.text.reserve(bytes + kMrcrAnswerPrefix.size());
+  chat.turns.reserve(2 * pairs_.size() + 2);
+  chat.add("user", preamble);
   int64_t seen = 0;
   for (size_t at : order_) {
     Pair& pair = pairs_[at];
-    if (pair.target && ++seen == question_.ordinal) row.desired_msg_index = static_cast<int64_t>(row.messages.size());
-    row.messages.push_back({"user", request_text(pair.request)});
-    row.messages.push_back({"assistant", std::move(pair.reply)});
+    if (pair.target && ++seen == question_.ordinal) row.desired_msg_index = static_cast<int64_t>(chat.turns.size());
+    chat.add("user", request_text(pair.request));
+    chat.add("assistant", pair.reply);
+    std::string().swap(pair.reply);  // an assignment would keep its memory
   }
-  row.messages.push_back({"user", mrcr_question(question_)});
+  chat.add("user", question);
   row.hash = question_.hash;
-  row.answer = question_.hash + row.messages[static_cast<size_t>(row.desired_msg_index) + 1].content;
+  row.answer = question_.hash;
+  row.answer.append(chat.messages()[static_cast<size_t>(row.desired_msg_index) + 1].content);
   row.n_needles = needles_;
-  row.total_messages = static_cast<int64_t>(row.messages.size());
-  for (const Message& message : row.messages) row.n_chars += static_cast<int64_t>(message.content.size());  // all ASCII
+  row.total_messages = static_cast<int64_t>(chat.turns.size());
+  for (const Turn& turn : chat.turns) row.n_chars += turn.end - turn.begin;  // all ASCII
   made.question = question_;
   made.tokens_to_generate = budget_;
-  made.input = render_plain(row.messages);
-  made.input += kMrcrAnswerPrefix;                              // for a moment, to encode the prompt where it stands
-  const int64_t room = request_.length + request_.length / 64;  // a vector that has to grow doubles
+  chat.text += kMrcrAnswerPrefix;  // for a moment, to encode the prompt where it stands
+  const int64_t target = request_.length - budget_, room = target + target / 256 + 64;  // a vector that has to grow doubles
   made.prompt_ids.reserve(static_cast<size_t>(room));
   made.offsets.reserve(room);
-  tokenizer_.encode_into(made.input, made.prompt_ids, made.offsets);
-  made.input.resize(made.input.size() - kMrcrAnswerPrefix.size());
+  tokenizer_.encode_into(chat.text, made.prompt_ids, made.offsets);
+  chat.text.resize(chat.text.size() - kMrcrAnswerPrefix.size());
   return made;
 }
 
 // Undoes what assemble() did to pairs_.
-void Builder::take_back(MrcrRow& row) {
-  for (size_t i = 0; i < order_.size(); ++i) pairs_[order_[i]].reply = std::move(row.messages[2 * i + 2].content);
+void Builder::take_back(const Chat& chat) {
+  const std::vector<Message> messages = chat.messages();
+  for (size_t i = 0; i < order_.size(); ++i) pairs_[order_[i]].reply = messages[2 * i + 2].content;
 }
 
 // Tokens not taken by the frame, the pairs and the answer budget.
@@ -427,6 +436,8 @@ MrcrConversation Builder::build() {
   int64_t room = room_left();
   top_up(room);
   arrange();
+  answer_.reset();
+  pairs_.shrink_to_fit();
   for (int attempt = 0;; ++attempt) {
     MrcrConversation made = assemble();
     const int64_t target = request_.length - budget_, over = static_cast<int64_t>(made.prompt_ids.size()) - target;
@@ -435,7 +446,7 @@ MrcrConversation Builder::build() {
       throw Error(ErrorCode::kInternal, "mrcr_{}: could not fit {} tokens into {}", needles_, made.prompt_ids.size(),
                   target);
     room -= over;
-    take_back(made.row);
+    take_back(made.row.chat);
     pairs_.pop_back();
     top_up(room);
   }

@@ -28,13 +28,12 @@ struct MrcrMix {
 std::vector<MrcrMix> mrcr_ladder(int64_t needles);
 
 struct MrcrConversation {
-  MrcrRow row;  // with messages, answer, hash and the counts; `tokens` is not counted
+  MrcrRow row;  // with chat, answer, hash and the counts; `tokens` is not counted
   MrcrQuestion question;
   int64_t tokens_to_generate =
       0;  // tokens of the longest instance with the hash + kMrcrBudgetMargin: says nothing about which is asked for
-  std::vector<int32_t> prompt_ids;  // encode(render_plain(messages) + kMrcrAnswerPrefix)
-  TokenOffsets offsets;             // byte offset of each of them in the rendering
-  std::string input;                // render_plain(messages)
+  std::vector<int32_t> prompt_ids;  // encode(row.chat.text + kMrcrAnswerPrefix)
+  TokenOffsets offsets;             // byte offset of each of them
 };
 
 // Topics that requests of a split are about, and a hash to prepend.

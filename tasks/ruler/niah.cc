@@ -110,6 +110,7 @@ class HaystackUnits {
       (*this)[count - 1];
       text.swap(text_);
       taken_ = true;
+      values_ = FreshValues(first_values_);  // gives the memory back, which an assignment of the same would not
     }
     text.resize(size);
     return text;
@@ -126,7 +127,6 @@ class HaystackUnits {
     return Rng(request_.seed, fmt::format("ruler/{}/haystack", spec_.name), static_cast<uint64_t>(request_.index));
   }
   void restart() {
-    values_ = first_values_;
     rng_ = stream();
     text_.clear(), ends_.clear();
     taken_ = false;

@@ -54,12 +54,24 @@ TEST(MrcrConversation, AnBeforeAVowelIsTheSameRequest) {
 }
 
 TEST(MrcrConversation, PlainRenderingPutsRolesOnLines) {
-  EXPECT_EQ(render_plain({{"system", "s"}, {"user", "a\n"}, {"assistant", "b"}}),
-            "System:\ns\n\nUser:\na\n\n\nAssistant:\nb\n\n");
+  Chat chat;
+  std::string rendered;
+  for (const auto& [role, content] : {Message{"system", "s"}, {"user", "a\n"}, {"assistant", "b"}}) {
+    chat.add(role, content);
+    rendered += render_message(role, content);
+  }
+  EXPECT_EQ(chat.text, "System:\ns\n\nUser:\na\n\n\nAssistant:\nb\n\n");
+  EXPECT_EQ(rendered, chat.text);
+  const std::vector<Message> messages = chat.messages();
+  ASSERT_EQ(messages.size(), 3u);
+  EXPECT_EQ(messages[0].role, "system");
+  EXPECT_EQ(messages[1].content, "a\n");
+  EXPECT_EQ(messages[2].content, "b");
 }
 
 TEST(MrcrConversation, MergedTurnsAlternate) {
-  const auto merged = merge_turns({{"user", "preamble"}, {"user", "request"}, {"assistant", "reply"}, {"user", "question"}});
+  const Chat chat = merge_turns({{"user", "preamble"}, {"user", "request"}, {"assistant", "reply"}, {"user", "question"}});
+  const std::vector<Message> merged = chat.messages();
   ASSERT_EQ(merged.size(), 3u);
   EXPECT_EQ(merged[0].content, "preamble\nrequest");
   EXPECT_EQ(merged[1].role, "assistant");

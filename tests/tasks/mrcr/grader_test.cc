@@ -13,10 +13,12 @@ const std::string kHash = "Ab3dE9xyZq";
 const std::string kOwls = "The owl sat by the old mill and waited for the rain to stop.";
 const std::string kFoxes = "A fox ran over two hills, through a gate, past eleven sheep.";
 
+const std::string kQuestion = mrcr_question({kHash, 2, "poem", "owls"});
+
 std::vector<Message> chat() {
   return {{"user", "preamble"},  {"user", "write a poem about owls"},
           {"assistant", kFoxes}, {"user", "write a poem about owls"},
-          {"assistant", kOwls},  {"user", mrcr_question({kHash, 2, "poem", "owls"})}};
+          {"assistant", kOwls},  {"user", kQuestion}};
 }
 
 std::map<std::string, double> diagnose(const std::string& response) {

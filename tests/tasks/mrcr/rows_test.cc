@@ -51,7 +51,7 @@ TEST(MrcrRows, ReadsAPromptThatIsAStringAndOneThatIsAList) {
   ASSERT_EQ(rows.rows.size(), 2u);
   EXPECT_TRUE(rows.problems.empty()) << rows.problems[0];
   for (const MrcrRow& row : rows.rows) {
-    EXPECT_EQ(row.messages.size(), 8u);
+    EXPECT_EQ(row.chat.turns.size(), 8u);
     EXPECT_EQ(row.hash, "0123456789");
     EXPECT_EQ(row.n_needles, 2);
     EXPECT_EQ(row.date_added, "04-12-2025");
@@ -64,7 +64,7 @@ TEST(MrcrRows, CountsTokensWithTheTokenizerOfTheBins) {
   const auto bytes = open_tokenizer("byte");
   const MrcrRows rows = read(good_row().dump(), bytes.get());
   int64_t expected = 20;  // the answer
-  for (const Message& message : rows.rows[0].messages) expected += static_cast<int64_t>(message.content.size());
+  for (const Message& message : rows.rows[0].chat.messages()) expected += static_cast<int64_t>(message.content.size());
   EXPECT_EQ(rows.rows[0].tokens, expected);
   EXPECT_EQ(rows.rows[0].n_chars, expected - 20 - 1);  // one character of two bytes
 }

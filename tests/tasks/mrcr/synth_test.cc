@@ -64,13 +64,14 @@ TEST_P(EveryNeedleCount, TrainingSamplesShareNothingWithEvaluation) {
       const SampleRequest request = make_request(8192, index, split);
       const MrcrConversation made = make_mrcr_conversation(GetParam(), request, family_tokenizer());
       expect_sound(made, GetParam(), request, family_tokenizer(), 0);
-      for (size_t i = 1; i + 1 < made.row.messages.size(); i += 2) {
-        const std::string& asked = made.row.messages[i].content;
+      const std::vector<Message> messages = made.row.chat.messages();
+      for (size_t i = 1; i + 1 < messages.size(); i += 2) {
+        const std::string asked(messages[i].content);
         const std::string topic = asked.substr(asked.find(" about ") + 7);
         EXPECT_EQ(split_of(topic), split) << topic;
         seen[split == Split::kEval ? 0 : 1].insert(topic);
       }
-      for (std::sregex_iterator at(made.input.begin(), made.input.end(), names), end; at != end; ++at)
+      for (std::sregex_iterator at(made.row.chat.text.begin(), made.row.chat.text.end(), names), end; at != end; ++at)
         EXPECT_EQ(split_of((*at)[2].str()), split);
     }
   }
@@ -103,10 +104,10 @@ TEST(MrcrSynth, AskedOrdinalsAreBalanced) {
 TEST(MrcrSynth, ThreadsAndOrderDoNotMatter) {
   std::vector<std::string> serial(6), parallel(6);
   for (int64_t i = 5; i >= 0; --i)
-    serial[static_cast<size_t>(i)] = make_mrcr_conversation(2, make_request(4096, i), family_tokenizer()).input;
+    serial[static_cast<size_t>(i)] = make_mrcr_conversation(2, make_request(4096, i), family_tokenizer()).row.chat.text;
   set_num_threads(3);
   parallel_for(6, [&](int64_t i, int) {
-    parallel[static_cast<size_t>(i)] = make_mrcr_conversation(2, make_request(4096, i), family_tokenizer()).input;
+    parallel[static_cast<size_t>(i)] = make_mrcr_conversation(2, make_request(4096, i), family_tokenizer()).row.chat.text;
   });
   set_num_threads(0);
   EXPECT_EQ(serial, parallel);
@@ -117,7 +118,9 @@ TEST(MrcrTasks, SampleCarriesTheConversationAndItsEvidence) {
   for (const Task* task : mrcr_tasks()) {
     const Sample sample = task->make_sample(make_request(8192, 1), family_tokenizer());
     EXPECT_EQ(sample.id, "mrcr/" + std::string(task->name()) + "@8192#1!42");
-    EXPECT_EQ(sample.input, render_plain(sample.messages));
+    std::string rendered;
+    for (const Message& message : sample.messages()) rendered += render_message(message.role, message.content);
+    EXPECT_EQ(sample.input, rendered);
     EXPECT_EQ(sample.prompt_ids, family_tokenizer().encode(sample.prompt()));
     EXPECT_EQ(task->score(sample, sample.outputs[0]), 1.0);
     EXPECT_EQ(task->score(sample, ""), 0.0);
@@ -136,11 +139,11 @@ TEST(MrcrTasks, SampleCarriesTheConversationAndItsEvidence) {
 TEST(MrcrTasks, AnotherInstanceScoresLowAndIsConfusion) {
   const Task& task = *mrcr_tasks()[1];
   const Sample sample = task.make_sample(make_request(16384, 2), family_tokenizer());
+  const std::vector<Message> messages = sample.messages();
   int64_t others = 0;
-  for (size_t i = 1; i + 1 < sample.messages.size(); i += 2) {
-    if (sample.messages[i].content != sample.evidence[0].key || sample.messages[i + 1].content == sample.evidence[0].value)
-      continue;
-    const std::string response = sample.outputs[0].substr(0, 10) + sample.messages[i + 1].content;
+  for (size_t i = 1; i + 1 < messages.size(); i += 2) {
+    if (messages[i].content != sample.evidence[0].key || messages[i + 1].content == sample.evidence[0].value) continue;
+    const std::string response = sample.outputs[0].substr(0, 10).append(messages[i + 1].content);
     EXPECT_LE(task.score(sample, response), kMrcrMaxRatio);
     double confused = 0;
     for (const auto& [name, value] : task.diagnostics(sample, response))
@@ -158,7 +161,7 @@ TEST(MrcrTasks, RecordHasTheOfficialColumnsFirst) {
       "prompt", "answer", "random_string_to_prepend", "n_needles", "desired_msg_index", "total_messages", "n_chars"};
   for (size_t i = 0; i < columns.size(); ++i) EXPECT_EQ(record[i].first, columns[i]);
   EXPECT_EQ(std::get<int64_t>(record[3].second), 2);
-  EXPECT_EQ(std::get<int64_t>(record[5].second), static_cast<int64_t>(sample.messages.size()));
+  EXPECT_EQ(std::get<int64_t>(record[5].second), static_cast<int64_t>(sample.turns.size()));
 }
 
 // tests/data/mrcr/mrcr_2_words_1500.txt: prompt of mrcr_2 at 1,500 whitespace tokens, index 1, seed 42, as this generator

@@ -46,10 +46,18 @@ struct SampleRequest {
   const Corpora* corpora = nullptr;  // null = the built-in texts. Not owned
 };
 
-// One turn of a chat prompt.
+// One turn of a chat prompt, in a text that holds it.
 struct Message {
-  std::string role, content;
+  std::string_view role, content;
 };
+
+// Where the content of a turn stands in the text of its chat, in bytes.
+struct Turn {
+  std::string role;
+  int64_t begin = 0, end = 0;  // [begin, end)
+};
+// The turns of `text`, which must outlive them.
+std::vector<Message> messages_of(std::string_view text, const std::vector<Turn>& turns);
 
 // What an ideal selector would have to read, as token indexes into encode(prompt).
 struct Evidence {
@@ -65,7 +73,7 @@ struct Sample {
   SampleRequest request;
   std::string input;                 // prompt without answer_prefix
   std::string answer_prefix;         // prompt = input + answer_prefix
-  std::vector<Message> messages;     // of a chat task, whose `input` is their plain rendering; else empty
+  std::vector<Turn> turns;           // of a chat task, in `input`, which is their plain rendering; else empty
   std::vector<std::string> outputs;  // reference answers
   std::vector<Evidence> evidence;
   std::vector<int32_t> prompt_ids;  // encode(input + answer_prefix)
@@ -73,6 +81,7 @@ struct Sample {
   int64_t template_tokens = 0;  // of the prompt that hold no byte of the haystack: instructions, solved examples, question
   int64_t window_tokens = 0;    // NoLiMa's context_length: tokens of the book around the needle; 0 in other tasks
   std::string prompt() const { return input + answer_prefix; }
+  std::vector<Message> messages() const { return messages_of(input, turns); }
 };
 
 // Samples of one task and length one after the other.
@@ -110,7 +119,7 @@ class Task {
   // Whether the references stand in the prompt once each, and their places are the evidence. In RULER's files of such tasks
   // `index` is such a place and no index.
   virtual bool hides_answers() const { return false; }
-  // Whether score() needs Sample::messages.
+  // Whether score() needs Sample::turns.
   virtual bool needs_messages() const { return false; }
   // Whether a sample's length is the bin of its own tokens, whatever a folder or a flag says.
   virtual bool length_is_bin() const { return false; }
