@@ -152,7 +152,6 @@ void add_benchmarks() {
   for (const TaskInfo& info : resolve_tasks("ruler")) {
     for (const auto& [kind, name] : {std::pair<std::string, std::string>{"bpe", family}, {"whitespace", "whitespace"}}) {
       for (const int64_t length : {int64_t{4096}, int64_t{131072}, kMillion}) {
-        if (kind == "whitespace" && length != 131072) continue;
         benchmark::RegisterBenchmark(
             ("ruler/" + std::string(info.name) + "/" + kind + "/T:" + std::to_string(length)).c_str(),
             [task = std::string(info.name), tokenizer = name, length](benchmark::State& state) {

@@ -32,15 +32,6 @@ void Rng::refill() {
   used_ = 0;
 }
 
-uint64_t Rng::below(uint64_t n) {
-  while (true) {
-    const unsigned __int128 product = static_cast<unsigned __int128>(next_u64()) * n;
-    const auto low = static_cast<uint64_t>(product);
-    // Values below 2^64 mod n would be over-represented; that is less than n, and a division is slow.
-    if (low >= n || low >= (0 - n) % n) return static_cast<uint64_t>(product >> 64);
-  }
-}
-
 int64_t Rng::between(int64_t lo, int64_t hi) {
   const auto low = static_cast<uint64_t>(lo);
   return static_cast<int64_t>(low + below(static_cast<uint64_t>(hi) - low + 1));  // unsigned: hi - lo may not fit in int64

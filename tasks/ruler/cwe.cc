@@ -110,7 +110,7 @@ class CweList {
   Rng rng_;
   WordList example_, words_;
   std::vector<std::string> answers_;  // the first of words_
-  std::vector<int64_t> tokens_;       // of words_
+  std::vector<int32_t> tokens_;       // of words_
   int64_t common_tokens_ = 0;
   bool long_list_ = false;
   std::unique_ptr<CweWordStream> stream_;
@@ -147,7 +147,7 @@ void CweList::start(bool long_list) {
     answers_.emplace_back(word);
     stream_->avoid(word);
     words_.push_back(word);
-    tokens_.push_back(counter_.after_space_once(word));
+    tokens_.push_back(static_cast<int32_t>(counter_.after_space_once(word)));
     common_tokens_ += tokens_.back();
   }
 }
@@ -156,7 +156,7 @@ bool CweList::grow() {
   const std::string_view word = stream_->next();
   if (word.empty()) return false;
   words_.push_back(word);
-  tokens_.push_back(counter_.after_space_once(word));
+  tokens_.push_back(static_cast<int32_t>(counter_.after_space_once(word)));
   return true;
 }
 
@@ -221,12 +221,17 @@ class CweTask final : public RulerTask {
   Sample fixed_sample(const SampleRequest& request, const Tokenizer& tokenizer) const override;
 };
 
-// What append_cwe_list() appends.
-size_t cwe_list_bytes(const WordList& words, const std::vector<int32_t>& entries) {
-  size_t bytes = entries.size() * 4;  // one digit, full stop, and the spaces before word and number
-  for (size_t tens = 10; tens <= entries.size(); tens *= 10) bytes += entries.size() - tens + 1;
-  for (const int32_t entry : entries) bytes += words[entry].size();
-  return bytes;
+// What append_cwe_list() appends, or a little more: a word that gives way to another one is counted too.
+size_t cwe_list_bytes(const WordList& words, const CweList::Choice& choice, const CweCounts& counts) {
+  int64_t entries = 0, bytes = 0;
+  const auto add = [&](int64_t word, int64_t times) {
+    entries += times;
+    bytes += times * (static_cast<int64_t>(words[word].size()) + 4);  // one digit, full stop, and the two spaces
+  };
+  for (int64_t word = 0; word < choice.count; ++word) add(word, word < kCweCommon ? counts.common : counts.uncommon);
+  for (int64_t tens = 10; tens <= entries; tens *= 10) bytes += entries - tens + 1;
+  for (const auto& [place, index] : choice.swaps) bytes += counts.uncommon * static_cast<int64_t>(words[index].size());
+  return static_cast<size_t>(bytes);
 }
 
 std::string example_text(const WordList& words, const CweCounts& counts, Rng& rng) {
@@ -273,7 +278,7 @@ Sample CweTask::fixed_sample(const SampleRequest& request, const Tokenizer& toke
       std::replace(entries.begin(), entries.end(), static_cast<int32_t>(place), static_cast<int32_t>(index));
     Built built;
     built.text = frame.before;
-    built.text.reserve(frame.before.size() + cwe_list_bytes(list->words(), entries) + frame.after.size());
+    built.text.reserve(frame.before.size() + cwe_list_bytes(list->words(), choice, frame.counts) + frame.after.size());
     append_cwe_list(built.text, list->words(), entries, kCweCommon, &built.marks);
     built.text += frame.after;
     built.expected_tokens = frame.base + static_cast<int64_t>(choice.tokens);

@@ -9,7 +9,7 @@
 
 namespace sala::tasks {
 
-// Words 0, 1, ..., one behind the other in one text.
+// Words 0, 1, ..., one behind the other in one text of less than 4 GiB: the longest list of ours takes 40 MB.
 class WordList {
  public:
   WordList() = default;
@@ -18,7 +18,7 @@ class WordList {
   }
   void push_back(std::string_view word) {
     text_ += word;
-    ends_.push_back(text_.size());
+    ends_.push_back(static_cast<uint32_t>(text_.size()));
   }
   void clear() { text_.clear(), ends_.clear(); }
   int64_t size() const { return static_cast<int64_t>(ends_.size()); }
@@ -30,7 +30,7 @@ class WordList {
 
  private:
   std::string text_;
-  std::vector<size_t> ends_;
+  std::vector<uint32_t> ends_;
 };
 
 }  // namespace sala::tasks

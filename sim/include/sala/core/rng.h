@@ -27,7 +27,15 @@ class Rng {
     return low | (uint64_t{next_u32()} << 32);
   }
   // Uniform integer in [0, n), unbiased (Lemire's rejection); n >= 1.
-  uint64_t below(uint64_t n);
+  uint64_t below(uint64_t n) {
+    __extension__ using Product = unsigned __int128;
+    while (true) {
+      const Product product = static_cast<Product>(next_u64()) * n;
+      const auto low = static_cast<uint64_t>(product);
+      // Values below 2^64 mod n would be over-represented; that is less than n, and a division is slow.
+      if (low >= n || low >= (0 - n) % n) return static_cast<uint64_t>(product >> 64);
+    }
+  }
   // Uniform integer in [lo, hi], both inclusive; hi - lo < 2^64 - 1.
   int64_t between(int64_t lo, int64_t hi);
   // Uniform double in [0, 1) with 53 bits.
