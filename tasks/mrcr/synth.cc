@@ -41,10 +41,12 @@ constexpr int64_t kTopUpChars = 100;    // of the reply that takes what is left,
 constexpr int kMaxTries = 2000;         // replies drawn for one place; a try fails with probability 0.2 at the shortest
 constexpr int64_t kAutojunkFrom = 200;  // characters
 constexpr int kTopUpFormat = 6;         // short essay: grows by sentences
+constexpr int kFirstRedraw = 6;         // attempts at a top-up that fits, before other replies are drawn for it
+constexpr int kLastDraw = 40;
 constexpr double kMeanOfMedian = 1.05;  // mean of a drawn reply length over the median
 constexpr int64_t kHashTokens = 12;     // of the ten characters, at most
 constexpr double kPlanShare = 0.97;     // of the length that a plan may take; less when texts come out longer than planned
-enum Stream : uint32_t { kPlanStream, kLayoutStream, kFirstReplyStream };
+enum Stream : uint32_t { kPlanStream, kLayoutStream, kFirstReplyStream, kTopUpStream = 0x40000001 };
 
 struct Request {
   int format = 0;
@@ -99,7 +101,7 @@ class Builder {
   void add(const Request& request);
   void add_mandatory();
   void add_fillers(int64_t room);
-  void top_up(int64_t room);
+  void top_up(int64_t room, uint32_t draw = 0);
   void arrange();
   MrcrConversation assemble();
   void take_back(const Chat& chat);
@@ -305,12 +307,12 @@ void Builder::add_fillers(int64_t room) {
   }
 }
 
-// One more pair that takes `room` tokens, or a few less. Replaces the last one when it is called again.
-void Builder::top_up(int64_t room) {
+// One more pair that takes `room` tokens, or a few less; more when the reply of this `draw` cannot be made so short.
+void Builder::top_up(int64_t room, uint32_t draw) {
   static constexpr auto kClosers =
       std::to_array<std::string_view>({" And that is all there is to say about it for now.",
                                        " So it went on for a long time.", " Nobody asked why.", " It was so.", " Yes."});
-  Rng rng = stream(kLayoutStream + 0x40000000);
+  Rng rng = stream(kTopUpStream + draw);
   Request request;
   const auto& topics = mrcr_topics_of(request_.split);
   do {
@@ -433,7 +435,8 @@ MrcrConversation Builder::build() {
     plan_share_ -= 0.01;
   }
   add_fillers(room_left());
-  int64_t room = room_left();
+  const int64_t wanted = room_left();
+  int64_t room = wanted;
   top_up(room);
   arrange();
   answer_.reset();
@@ -442,13 +445,13 @@ MrcrConversation Builder::build() {
     MrcrConversation made = assemble();
     const int64_t target = request_.length - budget_, over = static_cast<int64_t>(made.prompt_ids.size()) - target;
     if (over <= 0 && (over >= -4 || attempt >= 2)) return made;
-    if (attempt == 6)
+    if (attempt == kLastDraw)
       throw Error(ErrorCode::kInternal, "mrcr_{}: could not fit {} tokens into {}", needles_, made.prompt_ids.size(),
                   target);
-    room -= over;
+    room = attempt == kFirstRedraw ? wanted : room - over;
     take_back(made.row.chat);
     pairs_.pop_back();
-    top_up(room);
+    top_up(room, attempt < kFirstRedraw ? 0 : static_cast<uint32_t>(attempt));
   }
 }
 

@@ -94,6 +94,13 @@ TEST_P(EveryNeedleCount, TooShortALengthSaysWhatWouldDo) {
   }
 }
 
+// The first reply that is drawn to take what is left is longer than that.
+TEST(MrcrSynth, ATopUpThatCannotBeCutIsDrawnAgain) {
+  SampleRequest request = make_request(1266, 83808246, Split::kTrain);
+  request.seed = 681023515461638026;
+  expect_sound(make_mrcr_conversation(2, request, family_tokenizer()), 2, request, family_tokenizer(), 3);
+}
+
 TEST(MrcrSynth, AskedOrdinalsAreBalanced) {
   std::vector<int> asked(5, 0);
   for (int64_t index = 0; index < 12; ++index)
