@@ -16,6 +16,9 @@ constexpr double kShortestReply = 60, kLongestReply = 900;  // characters; of a 
 constexpr double kMostOfRow = 1.0 / 6;                      // of the row's characters, for one reply
 constexpr double kCharsPerToken = 3.5;
 constexpr int64_t kMostTopics = 3, kMostFormats = 3;  // of a conversation: near misses share topic or format
+// Of the conversations, those whose replies are one sentence: which of several equal requests is meant is decided by one
+// token of a reply, and weighs little where a hundred others follow.
+constexpr double kSentenceShare = 0.6;
 constexpr int kAttempts = 20;
 
 struct Turn {
@@ -37,6 +40,7 @@ std::vector<Turn> draw_turns(int64_t needles, int64_t budget, const TrainingRequ
   const double longest =
       std::clamp(kMostOfRow * kCharsPerToken * static_cast<double>(request.row_tokens), kShortestReply, kLongestReply);
   const auto median = static_cast<int64_t>(kShortestReply * std::pow(longest / kShortestReply, rng.uniform()));
+  const bool one_sentence = rng.uniform() < kSentenceShare;
   std::vector<Turn> turns;
   for (int64_t taken = 0;;) {
     Turn turn{formats[rng.below(formats.size())], about[rng.below(about.size())], {}, 1};
@@ -46,7 +50,8 @@ std::vector<Turn> draw_turns(int64_t needles, int64_t budget, const TrainingRequ
       about.push_back(topics[rng.below(topics.size())]);
       continue;
     }
-    turn.reply = ReplyWriter(rng, request.split).write(turn.format, turn.topic, draw_reply_chars(rng, median));
+    ReplyWriter writer(rng, request.split);
+    turn.reply = one_sentence ? writer.sentence() : writer.write(turn.format, turn.topic, draw_reply_chars(rng, median));
     const std::string asked = mrcr_request(mrcr_formats()[static_cast<size_t>(turn.format)], turn.topic);
     const std::string text = render_message("user", asked) + render_message("assistant", turn.reply);
     taken += tokenizer.count(text);
