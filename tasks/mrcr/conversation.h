@@ -36,7 +36,8 @@ struct Chat {
   std::string text;
   std::vector<Turn> turns;
   void add(std::string_view role, std::string_view content);
-  std::vector<Message> messages() const { return messages_of(text, turns); }
+  std::vector<Message> messages() const& { return messages_of(text, turns); }
+  std::vector<Message> messages() && = delete;  // they would outlive the chat
 };
 
 // What a row says (spec tasks 3.2), official or built in.

@@ -27,10 +27,10 @@ void finish(Sample& sample, int64_t desired, std::string answer, const TokenOffs
   const std::vector<Message> messages = sample.messages();
   const auto asked = static_cast<size_t>(desired);
   const Turn& reply = sample.turns[asked + 1];
-  const auto token_of = [&](int64_t byte) { return offsets.before(byte + 1) - 1; };
+  const auto last_of = [&](int64_t byte) { return offsets.before(byte + 1) - 1; };  // of the tokens that hold it
   Evidence evidence;
-  evidence.token_begin = std::max<int64_t>(0, token_of(reply.begin));
-  evidence.token_end = token_of(std::max(reply.begin + 1, reply.end) - 1) + 1;
+  evidence.token_begin = offsets.holding(reply.begin);
+  evidence.token_end = last_of(std::max(reply.begin + 1, reply.end) - 1) + 1;
   evidence.depth =
       static_cast<double>(evidence.token_begin) / static_cast<double>(std::max<size_t>(1, sample.prompt_ids.size()));
   evidence.key = messages[asked].content;
@@ -38,7 +38,7 @@ void finish(Sample& sample, int64_t desired, std::string answer, const TokenOffs
   sample.evidence.push_back(std::move(evidence));
   // The conversation is the haystack; the last message asks. An empty line ends the one before it.
   const int64_t haystack_end = sample.turns[sample.turns.size() - 2].end + 2;
-  sample.template_tokens = static_cast<int64_t>(sample.prompt_ids.size()) - (token_of(haystack_end - 1) + 1);
+  sample.template_tokens = static_cast<int64_t>(sample.prompt_ids.size()) - (last_of(haystack_end - 1) + 1);
   sample.outputs = {std::move(answer)};
   sample.answer_prefix = kMrcrAnswerPrefix;
 }

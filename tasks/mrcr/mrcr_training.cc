@@ -21,7 +21,7 @@ constexpr int64_t kMostTopics = 3, kMostFormats = 3;  // of a conversation: near
 constexpr double kSentenceShare = 0.6;
 constexpr int kAttempts = 20;
 
-struct Turn {
+struct Asked {
   int format = 0;
   std::string_view topic;
   std::string reply;
@@ -29,8 +29,8 @@ struct Turn {
 };
 
 // Turns until `budget` tokens are taken; at most `needles` of one request.
-std::vector<Turn> draw_turns(int64_t needles, int64_t budget, const TrainingRequest& request, Rng& rng,
-                             const Tokenizer& tokenizer, std::string& conversation) {
+std::vector<Asked> draw_turns(int64_t needles, int64_t budget, const TrainingRequest& request, Rng& rng,
+                              const Tokenizer& tokenizer, std::string& conversation) {
   const auto& topics = mrcr_topics_of(request.split);
   std::vector<std::string_view> about;
   std::vector<int> formats;
@@ -41,10 +41,12 @@ std::vector<Turn> draw_turns(int64_t needles, int64_t budget, const TrainingRequ
       std::clamp(kMostOfRow * kCharsPerToken * static_cast<double>(request.row_tokens), kShortestReply, kLongestReply);
   const auto median = static_cast<int64_t>(kShortestReply * std::pow(longest / kShortestReply, rng.uniform()));
   const bool one_sentence = rng.uniform() < kSentenceShare;
-  std::vector<Turn> turns;
+  std::vector<Asked> turns;
   for (int64_t taken = 0;;) {
-    Turn turn{formats[rng.below(formats.size())], about[rng.below(about.size())], {}, 1};
-    for (const Turn& other : turns) turn.ordinal += other.format == turn.format && other.topic == turn.topic;
+    if (turns.size() == static_cast<size_t>(needles) * mrcr_formats().size() * topics.size())
+      return turns;  // no request is left
+    Asked turn{formats[rng.below(formats.size())], about[rng.below(about.size())], {}, 1};
+    for (const Asked& other : turns) turn.ordinal += other.format == turn.format && other.topic == turn.topic;
     if (turn.ordinal > needles) {  // this request has had its share: another one
       formats.push_back(static_cast<int>(rng.below(mrcr_formats().size())));
       about.push_back(topics[rng.below(topics.size())]);
@@ -67,10 +69,10 @@ std::optional<TrainingRow> many_questions(int64_t needles, const TrainingRequest
   const double share = most_turns_share(request.row_tokens) * (0.3 + 0.7 * rng.uniform());
   const auto budget = static_cast<int64_t>((1 - share) * static_cast<double>(request.row_tokens - spare));
   std::string text;
-  std::vector<Turn> turns = draw_turns(needles, budget, request, rng, tokenizer, text);
+  std::vector<Asked> turns = draw_turns(needles, budget, request, rng, tokenizer, text);
   rng.shuffle(turns);
   RowWriter row(request, tokenizer);
-  for (const Turn& turn : turns) {
+  for (const Asked& turn : turns) {
     const MrcrQuestion question{draw_mrcr_hash(rng, request.split), turn.ordinal,
                                 std::string(mrcr_formats()[static_cast<size_t>(turn.format)]), std::string(turn.topic)};
     text += render_message("user", mrcr_question(question)) + std::string(kMrcrAnswerPrefix);

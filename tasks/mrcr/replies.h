@@ -26,7 +26,7 @@ class ReplyWriter {
   // About `chars` characters (+-10 % above 900) in at most 20 sentences, of which 20 to 35 % name the topic when there are 6
   // or more.
   std::string write(int format, std::string_view topic, int64_t chars);
-  // One more sentence of the same plot, without the topic.
+  // A sentence of the plot, without the topic.
   std::string sentence();
 
  private:

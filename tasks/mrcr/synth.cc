@@ -448,7 +448,8 @@ MrcrConversation Builder::build() {
     if (attempt == kLastDraw)
       throw Error(ErrorCode::kInternal, "mrcr_{}: could not fit {} tokens into {}", needles_, made.prompt_ids.size(),
                   target);
-    room = attempt == kFirstRedraw ? wanted : room - over;
+    room =
+        attempt < kFirstRedraw ? room - over : wanted - (attempt - kFirstRedraw);  // what was over says nothing of another
     take_back(made.row.chat);
     pairs_.pop_back();
     top_up(room, attempt < kFirstRedraw ? 0 : static_cast<uint32_t>(attempt));

@@ -238,19 +238,18 @@ Sample NolimaTask::make_sample(const SampleRequest& request, const Tokenizer& to
   sample.outputs = made.gold;
   sample.tokens_to_generate = options_.tokens_to_generate;
   sample.window_tokens = made.context_length;
-  const auto token_of = [&](size_t byte) {
-    return std::max<int64_t>(0, offsets.before(static_cast<int64_t>(byte) + 1) - 1);
-  };
+  const auto begin_at = [&](size_t byte) { return offsets.holding(static_cast<int64_t>(byte)); };
+  const auto end_behind = [&](size_t byte) { return offsets.before(static_cast<int64_t>(byte) + 1); };
   Evidence evidence;
-  evidence.token_begin = token_of(made.needle_at);
-  evidence.token_end = token_of(made.needle_at + made.needle.size() - 1) + 1;
+  evidence.token_begin = begin_at(made.needle_at);
+  evidence.token_end = end_behind(made.needle_at + made.needle.size() - 1);
   evidence.depth = static_cast<double>(evidence.token_begin) / static_cast<double>(sample.prompt_ids.size());
   evidence.key = made.pair->id;
   evidence.value = made.gold[0];
   sample.evidence.push_back(std::move(evidence));
   sample.template_tokens =
-      static_cast<int64_t>(sample.prompt_ids.size()) - (token_of(made.haystack_at + made.haystack_size - 1) + 1 -
-                                                        token_of(made.prompt.find_first_not_of(' ', made.haystack_at)));
+      static_cast<int64_t>(sample.prompt_ids.size()) - (end_behind(made.haystack_at + made.haystack_size - 1) -
+                                                        begin_at(made.prompt.find_first_not_of(' ', made.haystack_at)));
   sample.input = std::move(made.prompt);
   return sample;
 }

@@ -21,6 +21,7 @@ namespace sala::tasks {
 namespace {
 
 constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+constexpr size_t kLongestWord = 256;  // bytes
 
 int64_t line_of(std::string_view text, size_t byte) {
   return 1 + std::count(text.begin(), text.begin() + static_cast<int64_t>(std::min(byte, text.size())), '\n');
@@ -93,7 +94,7 @@ std::vector<std::string> parse_word_lines(const TextFile& file) {
   for (size_t begin = 0; begin < text.size();) {
     const size_t end = std::min(text.find('\n', begin), text.size());
     const std::string_view word = strip_whitespace(text.substr(begin, end - begin));
-    if (word.size() > 256)
+    if (word.size() > kLongestWord)
       throw Error(ErrorCode::kFormat, "{} file {}: line {} has {} bytes; one word a line is expected", file.role, file.path,
                   line_of(text, begin), word.size());
     if (!word.empty()) words.emplace_back(word);
@@ -110,8 +111,10 @@ std::vector<std::string> parse_english_words(const TextFile& file) {
     throw Error(ErrorCode::kFormat, "english file {} is JSON, but no object whose values are the words", file.path);
   std::vector<std::string> words;
   for (const auto& [key, value] : json.items()) {
-    if (!value.is_string() || value.get_ref<const std::string&>().empty())
-      throw Error(ErrorCode::kFormat, "english file {}: the value of \"{}\" is no word", file.path, key);
+    if (!value.is_string() || value.get_ref<const std::string&>().empty() ||
+        value.get_ref<const std::string&>().size() > kLongestWord)
+      throw Error(ErrorCode::kFormat, "english file {}: the value of \"{}\" is no word of 1 to {} bytes", file.path,
+                  key.substr(0, kLongestWord), kLongestWord);
     words.push_back(value.get<std::string>());
   }
   if (words.empty()) throw Error(ErrorCode::kFormat, "english file {} holds no words", file.path);

@@ -1,12 +1,13 @@
 // A set of strings that keeps their hashes only: two strings that share a 64-bit hash are one.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
 namespace sala::tasks {
 
-// Open addressing: eight bytes a slot, at most three quarters of them taken.
+// Open addressing: eight bytes a slot, at most three quarters of them taken. Not to be used once it was moved from.
 class HashSet {
  public:
   bool insert(uint64_t hash) {  // false when it is there already
@@ -15,7 +16,8 @@ class HashSet {
     const size_t at = find(hash);
     if (slots_[at] == hash) return false;
     slots_[at] = hash;
-    return ++used_ > 0;
+    ++used_;
+    return true;
   }
   bool contains(uint64_t hash) const { return slots_[find(hash == 0 ? 1 : hash)] != 0; }
   size_t size() const { return used_; }

@@ -84,7 +84,7 @@ uint64_t draw_value(Rng& rng, ValueKind kind, Split split, std::string& value) {
       if (split_of(hash.value()) != split) continue;
       value.assign(adjective).append(1, '-').append(noun);
     } else {
-      const char* end = std::to_chars(digits.begin(), digits.end(), rng.between(1000000, 9999999)).ptr;
+      const char* end = std::to_chars(digits.data(), digits.data() + digits.size(), rng.between(1000000, 9999999)).ptr;
       const std::string_view number(digits.data(), static_cast<size_t>(end - digits.data()));
       hash.add(number);
       if (split_of(hash.value()) != split) continue;

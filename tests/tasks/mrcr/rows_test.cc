@@ -154,5 +154,25 @@ TEST(MrcrRows, RowsMakeATask) {
   EXPECT_THROW(task->make_sample(request, *bytes), Error);
 }
 
+// The family's tokenizer spells an owl in four byte pieces, all of which begin at one byte.
+TEST(MrcrRows, EvidenceBeginsWithTheFirstPieceOfACharacter) {
+  const std::string reply = "\xF0\x9F\xA6\x89 second owl";
+  ordered_json row = good_row();
+  ordered_json messages = ordered_json::parse(row["prompt"].get<std::string>());
+  messages[6]["content"] = reply;
+  row["prompt"] = messages.dump();
+  row["answer"] = "0123456789" + reply;
+  row["tokens"] = 10000;
+  const auto task = make_mrcr_rows_task(std::make_shared<std::vector<MrcrRow>>(read(row.dump()).rows), 2);
+  const auto family = open_tokenizer(std::string(SALA_SOURCE_DIR) + "/models/tokenizer.model");
+  SampleRequest request;
+  request.length = 16384;
+  const Sample sample = task->make_sample(request, *family);
+  ASSERT_EQ(sample.evidence.size(), 1u);
+  const Evidence& evidence = sample.evidence[0];
+  const std::string before = family->decode({sample.prompt_ids.begin(), sample.prompt_ids.begin() + evidence.token_begin});
+  EXPECT_EQ(before, sample.prompt().substr(0, sample.prompt().find(reply)));
+}
+
 }  // namespace
 }  // namespace sala::tasks

@@ -147,7 +147,7 @@ TEST(QaSynth, FillerHoldsNoInventedName) {
   Rng rng(1, "test");
   for (int i = 0; i < 20000; ++i) {
     std::string sentence;
-    const int64_t words = append_filler(sentence, rng, "E");
+    const int64_t words = append_filler(sentence, rng, "E F");
     ASSERT_EQ(words, 1 + std::count(sentence.begin(), sentence.end(), ' ')) << sentence;
     sentence = lower(sentence);
     for (size_t begin = 0; begin < sentence.size();) {

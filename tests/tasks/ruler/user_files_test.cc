@@ -191,6 +191,7 @@ TEST_F(UserFiles, HostileFilesAreNamedWithTheirPlace) {
   EXPECT_TRUE(holds(refusal(&P::nouns, "\n \n"), "holds no words"));
   EXPECT_TRUE(holds(refusal(&P::nouns, "lamp\n" + std::string(300, 'x')), "line 2 has 300 bytes"));
   EXPECT_TRUE(holds(refusal(&P::english, "{\"1\": \"a\", \"2\": 5}"), "the value of \"2\""));
+  EXPECT_TRUE(holds(refusal(&P::english, "{\"1\": \"" + std::string(257, 'a') + "\"}"), "no word of 1 to 256 bytes"));
   EXPECT_TRUE(holds(refusal(&P::english, "[\"a\"]"), "no object whose values are the words"));
   EXPECT_TRUE(holds(refusal(&P::english, "{\"1\": \"a\""), "no valid JSON at line 1"));
   EXPECT_TRUE(holds(refusal(&P::english, "version https://git-lfs.github.com/spec/v1\noid sha256:1\n"), "Git LFS pointer"));

@@ -46,7 +46,7 @@ struct SampleRequest {
   const Corpora* corpora = nullptr;  // null = the built-in texts. Not owned
 };
 
-// One turn of a chat prompt, in a text that holds it.
+// One turn of a chat prompt: views of the text and of the Turn that it was made from.
 struct Message {
   std::string_view role, content;
 };
@@ -56,7 +56,7 @@ struct Turn {
   std::string role;
   int64_t begin = 0, end = 0;  // [begin, end)
 };
-// The turns of `text`, which must outlive them.
+// `text` and `turns` must outlive the messages.
 std::vector<Message> messages_of(std::string_view text, const std::vector<Turn>& turns);
 
 // What an ideal selector would have to read, as token indexes into encode(prompt).
@@ -81,7 +81,8 @@ struct Sample {
   int64_t template_tokens = 0;  // of the prompt that hold no byte of the haystack: instructions, solved examples, question
   int64_t window_tokens = 0;    // NoLiMa's context_length: tokens of the book around the needle; 0 in other tasks
   std::string prompt() const { return input + answer_prefix; }
-  std::vector<Message> messages() const { return messages_of(input, turns); }
+  std::vector<Message> messages() const& { return messages_of(input, turns); }
+  std::vector<Message> messages() && = delete;  // they would outlive the sample
 };
 
 // Samples of one task and length one after the other.
