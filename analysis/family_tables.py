@@ -68,22 +68,26 @@ def main() -> None:
     if not scores:
         sys.exit(f"family_tables: error [usage] no */summary.json below {args.folder}")
     members = [f"{name}-tiny" for name in ("sala", "dense", "nope", "rope", "full", "linear")]
-    seeds = [f"{name}-tiny-s2" for name in ("sala", "dense", "full", "linear")]
+    seeds = [f"{member}-s2" for member in members]
     switched = [f"sala-tiny-{by}" for by in ("oracle", "random", "adversary")]
     stage1 = sorted(label for label in scores if label.startswith("stage1-"))
     print("## 4k: headline members, then their second seeds\n")
     by_task(scores, [*members, *seeds], 4096)
     print("## Needle tasks and vt, mean of nine\n")
-    by_length(scores, [*members, "full-tiny-yarn4", "sala-tiny-s2"], NEEDLES)
+    by_length(scores, [*members, "full-tiny-yarn4"], NEEDLES)
+    by_length(scores, seeds, NEEDLES)
     print("## All of RULER, mean of 13\n")
     by_length(scores, members, RULER)
+    print("## Short prompts\n")
+    for length in (1024, 2048):
+        by_task(scores, members, length)
     print("## Who selects, at 32k\n")
     by_task(scores, ["sala-tiny", *switched], 32768)
     print("## After the first recipe\n")
     rows = [[f"`{label.removeprefix('stage1-')}`", mean(scores[label].get(4096, {}), NEEDLES), mean(scores[label].get(4096, {}), RULER), mean(scores[label].get(4096, {}), ["nolima"]),
              mean(scores[label].get(4096, {}), OTHERS[1:]), mean(scores[label].get(32768, {}), NEEDLES)] for label in stage1]
     table(["member", "needles and vt, 4k", "RULER, 4k", "NoLiMa, 4k", "MRCR, 4k", "needles and vt, 32k"], rows)
-    for label in ("sala-tiny",):
+    for label in ("sala-tiny", "sala-tiny-s2"):
         for length in sorted(scores[label]):
             print(f"{label} {name_length(length)}: " + ", ".join(f"{task} {score:.1f}" for task, (score, _) in scores[label][length].items()) + "\n")
 
