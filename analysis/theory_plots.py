@@ -92,6 +92,7 @@ def rotary(numbers: dict, path: Path, train_length: int) -> None:
             right.plot(xs, rows[0][1] * np.array(slow) / slow[0], color=COLOURS[index], ls="-.", lw=1, label="formula, two slowest pairs alone")
     right.set_xscale("log")
     mark_training(right, train_length)
+    right.set_ylim(-14, None)
     finish(right, "Needles (niah_single_2), the head that reads most evidence", "distance in tokens", "logit of evidence - mean logit, nats", loc="lower left")
     save(fig, path)
 
@@ -181,12 +182,12 @@ def decay(numbers: dict, path: Path, train_length: int) -> None:
         share = [100 * row["mean"] for row in rows]
         error = [100 * math.sqrt(max(row["mean"] * (1 - row["mean"]), 0.25 / row["n"]) / row["n"]) for row in rows]
         right.errorbar(x, share, error, color=COLOURS[index], marker=MARKERS[index], ms=4, lw=1.2, elinewidth=0.6, label=task)
-    for place, text in ((1 / min(slopes), "1/s of the slowest head"), (math.log(1000) / min(slopes), "its weight is 0.001")):
+    for place, text in ((1 / min(slopes), "1/s of the slowest head"), (math.log(100) / min(slopes), "its weight is 0.01")):
         right.axvline(place, color="0.4", ls=":", lw=1)
         right.annotate(text, (place, 0.99), xycoords=("data", "axes fraction"), xytext=(-3, 0), textcoords="offset points", rotation=90,
                        ha="right", va="top", fontsize=7, color="0.3")
     right.set_xscale("log")
-    right.set_ylim(-3, 103)
+    right.set_ylim(-3, 106)
     finish(right, "linear-tiny: needles found", "distance from the needle to the end of the prompt, tokens", "score in percent (bars: standard error)", loc="lower left")
     save(fig, path)
 
