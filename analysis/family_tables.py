@@ -46,11 +46,11 @@ def table(head: list[str], rows: list[list[str]]) -> None:
 
 
 def by_task(scores: dict, labels: list[str], length: int) -> None:
-    """A row for each task, a column for each label that has the length."""
+    """A row for each task that some label has, a column for each label that has the length."""
     labels = [label for label in labels if length in scores.get(label, {})]
-    rows = [[task, *(f"{scores[label][length][task][0]:.1f}" if task in scores[label][length] else "-" for label in labels)] for task in [*RULER, *OTHERS]]
+    rows = [[task, *(mean(scores[label][length], [task]) for label in labels)] for task in [*RULER, *OTHERS]]
     rows.insert(len(RULER), ["**mean of 13**", *(mean(scores[label][length], RULER) for label in labels)])
-    table(["task", *(f"`{label}`" for label in labels)], rows)
+    table(["task", *(f"`{label}`" for label in labels)], [row for row in rows if set(row[1:]) != {"-"}])
 
 
 def by_length(scores: dict, labels: list[str], tasks: list[str]) -> None:

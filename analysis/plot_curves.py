@@ -3,13 +3,14 @@
 
   analysis/plot_curves.py results/family/* --task niah,vt --out results/family/curves
 
-Several runs of one model are pooled by sample. What --select or switches changed is a dashed line of its own, sala-tiny[select=oracle], never part of the model's. Shaded: 95 % Wilson interval over all samples at a length. Dotted: the training length.
+Several runs of one model are pooled by sample; another seed, sala-tiny-s2, is a thin line in the colour of its member. What --select or switches changed is a dashed line of its own, sala-tiny[select=oracle], never part of the model's. Shaded: 95 % Wilson interval over all samples at a length. Dotted: the training length.
 """
 
 import argparse
 import collections
 import json
 import math
+import re
 import sys
 import textwrap
 from pathlib import Path
@@ -57,6 +58,11 @@ def load(folders: list[Path], tasks: list[str]) -> tuple[dict, dict]:
     return scores, trained
 
 
+def member_of(curve: str) -> str:
+    """The curve's member, whatever seed it was trained from: `sala-tiny` of `sala-tiny-s2`."""
+    return re.sub(r"-s\d+(?=$|\[)", "", curve)
+
+
 def label(length: int) -> str:
     if length % 1024 == 0:
         return f"{length // 1024}k"
@@ -80,17 +86,23 @@ def main() -> None:
 
     scores, trained = load(folders, [task for task in args.task.split(",") if task])
     figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
-    for index, curve in enumerate(sorted(scores)):
+    members, seeds = sorted({member_of(curve) for curve in scores}), False
+    for curve in sorted(scores):
+        index, other_seed = members.index(member_of(curve)), member_of(curve) in scores and member_of(curve) != curve
         lengths = sorted(scores[curve])
         values = [list(scores[curve][length].values()) for length in lengths]
         bounds = [wilson(sum(v), len(v)) for v in values]
         colour, marker = COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)]
-        axes.fill_between(lengths, [100 * low for low, _ in bounds], [100 * high for _, high in bounds], color=colour, alpha=0.15, lw=0)
+        if not other_seed:
+            axes.fill_between(lengths, [100 * low for low, _ in bounds], [100 * high for _, high in bounds], color=colour, alpha=0.15, lw=0)
         axes.plot(lengths, [100 * sum(v) / len(v) for v in values], color=colour, marker=marker, ls="--" if "[" in curve else "-",
-                  label=textwrap.fill(curve, 40))
+                  lw=0.8 if other_seed else 1.6, ms=3 if other_seed else 6, label=None if other_seed else textwrap.fill(curve, 40))
+        seeds |= other_seed
+    if seeds:
+        axes.plot([], [], color="0.4", lw=0.8, label="thin: another seed")
     for length in sorted({t for t in trained.values() if t}):
         axes.axvline(length, color="0.4", ls=":")
-        axes.annotate(f"trained to {label(length)}", (length, 3), xytext=(4, 0), textcoords="offset points", color="0.3", fontsize=8)
+        axes.annotate(f"trained to {label(length)}", (length, 3), xytext=(-3, 0), textcoords="offset points", color="0.3", fontsize=8, rotation=90, ha="right")
     ticks = sorted({length for by_length in scores.values() for length in by_length})
     axes.set_xscale("log")
     axes.set_xticks(ticks, [label(t) for t in ticks])

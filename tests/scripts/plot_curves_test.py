@@ -53,6 +53,10 @@ class Curves(unittest.TestCase):
         self.assertEqual(len(names), 2)
         self.assertIn('"factor":4.0,"original_max_position_embeddings":8192} (was null)]', names[1])
 
+    def test_a_seed_belongs_to_its_member(self):
+        names = ["sala-tiny", "sala-tiny-s2", "sala-tiny-s12[select=oracle]", "sala-s3d"]
+        self.assertEqual([plot_curves.member_of(name) for name in names], ["sala-tiny", "sala-tiny", "sala-tiny[select=oracle]", "sala-s3d"])
+
 
 if __name__ == "__main__":
     unittest.main()
