@@ -23,7 +23,7 @@ from sala_train.config import ModelConfig  # noqa: E402
 from sala_train.data import PackedTokens  # noqa: E402
 from sala_train.model import SalaForCausalLM, SoftmaxMixer  # noqa: E402
 
-TOLERANCE = 3e-5  # relative, of fp32 against double through all layers, where every block is selected alike
+TOLERANCE = 3e-5  # relative, of fp32 against double, where every block is selected alike: up to 1.1e-5 was seen behind eight softmax layers; the fixtures are held to 1e-5
 TIE = 1e-4  # relative, between the scores of two blocks that changed places
 MOST_SWAPS = 1e-4  # of the blocks
 
