@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <cstring>
 #include <vector>
 
@@ -40,7 +41,24 @@ constexpr std::array<std::string_view, 24> kMiddles = {"b", "d", "f", "g", "h", 
 constexpr int64_t kHeads = 16 * 5 * 24 * 5;
 
 // Spreads neighbouring numbers below 2^32; a permutation of [0, n) because the factor is a prime that does not divide n.
+// Neighbours stay a constant apart: only for numbers that were drawn.
 uint64_t spread(uint64_t number, uint64_t n) { return number * 2654435761u % n; }
+
+// A permutation of [0, n) in which a number says nothing of its neighbours: entity and answer have neighbouring numbers, and
+// with a constant between them the letters of one would follow from those of the other. Each step is a bijection of as many
+// bits as n needs; what falls outside goes round again.
+uint64_t scatter(uint64_t number, uint64_t n) {
+  const int bits = std::bit_width(n - 1), half = (bits + 1) / 2;
+  const uint64_t mask = (uint64_t{1} << bits) - 1;
+  do {
+    for (const uint64_t factor : {0x9E3779B1u, 0x85EBCA77u, 0xC2B2AE3Du}) {
+      number ^= number >> half;
+      number = number * factor & mask;
+    }
+    number ^= number >> half;
+  } while (number >= n);
+  return number;
+}
 
 // The endings (onset, vowel, final) of one split.
 const std::vector<std::string>& endings(Split split) {
@@ -93,7 +111,7 @@ int64_t num_names(Split split) { return kHeads * static_cast<int64_t>(endings(sp
 
 std::string invented_name(Split split, int64_t number) {
   const auto& tails = endings(split);
-  const uint64_t code = spread(static_cast<uint64_t>(number % num_names(split)), static_cast<uint64_t>(num_names(split)));
+  const uint64_t code = scatter(static_cast<uint64_t>(number % num_names(split)), static_cast<uint64_t>(num_names(split)));
   uint64_t head = code / tails.size();
   std::string name(1, static_cast<char>(kNameOnsets[head % 16] - 'a' + 'A'));
   name += kVowels[head / 16 % 5];

@@ -186,6 +186,63 @@ TEST(QaSynth, FixedWordsOfTheTextsHoldNoInventedName) {
   check("Square House Gazette");
 }
 
+// The last invented name of `text`, lower case.
+std::string name_in(std::string_view text) {
+  std::string name, word;
+  for (const char c : std::string(text) + " ") {
+    if (std::isalpha(static_cast<unsigned char>(c))) {
+      word.push_back(static_cast<char>(std::tolower(static_cast<unsigned char>(c))));
+    } else {
+      if (holds_name(word)) name = word;
+      word.clear();
+    }
+  }
+  return name;
+}
+
+// How often `count` letters from `at` of the answer's name are those that most often went with the same letters of the
+// question's name before. Half of the pairs teach, half are asked.
+double foretold(const std::vector<std::pair<std::string, std::string>>& pairs, size_t at, size_t count) {
+  std::map<std::string, std::map<std::string, int64_t>> seen;
+  int64_t right = 0;
+  for (size_t i = 0; i < pairs.size(); ++i) {
+    const std::string from = pairs[i].first.substr(at, count), to = pairs[i].second.substr(at, count);
+    if (i < pairs.size() / 2) {
+      ++seen[from][to];
+      continue;
+    }
+    const auto& followed = seen[from];
+    const auto most = std::max_element(followed.begin(), followed.end(),
+                                       [](const auto& a, const auto& b) { return a.second < b.second; });
+    right += most != followed.end() && most->first == to;
+  }
+  return static_cast<double>(right) / (static_cast<double>(pairs.size()) / 2);
+}
+
+// A model would learn that in training instead of reading, and fail with the names of the evaluation.
+TEST(QaSynth, NoAnswerFollowsFromTheLettersOfTheQuestion) {
+  for (const Split split : kSplits) {
+    for (const int hops : {1, 2}) {
+      std::vector<std::pair<std::string, std::string>> pairs;
+      for (int64_t number = 0; number < 8000; ++number) {
+        const QaQuestion question = hops == 1 ? QaSynth1::question(split, number) : QaSynth2::question(split, number);
+        pairs.emplace_back(name_in(question.question), name_in(question.answers[0]));
+        ASSERT_GE(std::min(pairs.back().first.size(), pairs.back().second.size()), 7u) << question.question;
+        for (std::string* name : {&pairs.back().first, &pairs.back().second})  // their endings below one another
+          std::reverse(name->begin(), name->end());
+      }
+      EXPECT_LT(foretold(pairs, 0, 3), 0.04) << "endings, " << hops << " hops";  // of 120 (evaluation) or 360
+      EXPECT_LT(foretold(pairs, 1, 1), 0.30) << "their vowel";                   // of 5
+      EXPECT_LT(foretold(pairs, 2, 1), 0.12) << "their onset";                   // of 16
+      for (auto& pair : pairs)
+        for (std::string* name : {&pair.first, &pair.second}) std::reverse(name->begin(), name->end());
+      EXPECT_LT(foretold(pairs, 0, 1), 0.12) << "onset";
+      EXPECT_LT(foretold(pairs, 1, 1), 0.30) << "vowel";
+      EXPECT_LT(foretold(pairs, 0, 2), 0.05) << "onset and vowel";  // of 80
+    }
+  }
+}
+
 TEST(PseudoWords, AreDistinctAndPronounceable) {
   std::set<std::string> words;
   for (int64_t i = 0; i < 50000; ++i) {

@@ -31,7 +31,7 @@ struct TrainingRow;
 struct Corpora;  // sala/tasks/corpora.h: texts from the user's files, loaded once, immutable
 
 // Version of all samples: raised when the bytes of any evaluation sample change, and stored with every result.
-inline constexpr int kSamplesVersion = 4;
+inline constexpr int kSamplesVersion = 5;
 
 // Most tokens of a sample that an id names: an id may come from a stranger's file, and making a longer one would not end.
 inline constexpr int64_t kLongestSample = int64_t{1} << 32;
