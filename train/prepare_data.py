@@ -22,7 +22,10 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--tokenizer", default=str(Path(__file__).parent.parent / "models" / "tokenizer.model"))
     args = parser.parse_args()
-    recipe = Recipe.load(args.recipe)
+    try:
+        recipe = Recipe.load(args.recipe)
+    except (OSError, ValueError) as error:
+        sys.exit(f"prepare_data: error [usage] {error}")
     args.out.mkdir(parents=True, exist_ok=True)
     made_for, whole = args.out / "rows.json", recipe.as_dict()
     wanted = json.dumps({key: whole[key] for key in ("mix", "stages", "data_seed", "validation")}, indent=1) + "\n"
@@ -35,7 +38,12 @@ def main() -> None:
             return
         command = [*args.generator.split(), "--tokens", "--split", "train", "--task", tasks, "--len", str(length), "--count", str(rows),
                    "--seed", str(seed), "--tokenizer", args.tokenizer, "--threads", str(args.threads), "--out", f"{path}.part"]
-        subprocess.run([*command, *options], check=True)
+        try:
+            subprocess.run([*command, *options], check=True)
+        except OSError as error:
+            sys.exit(f"prepare_data: error [usage] --generator {args.generator}: {error.strerror}")
+        except subprocess.CalledProcessError:  # it said why
+            sys.exit(f"prepare_data: error [generator] no rows for {path}")
         Path(f"{path}.part").rename(path)
 
     for index, stage in enumerate(recipe.stages):

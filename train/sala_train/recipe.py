@@ -47,8 +47,11 @@ class Recipe:
 
     @staticmethod
     def load(path: str | Path) -> "Recipe":
-        raw = tomllib.loads(Path(path).read_text())
-        if base := raw.pop("base", None):  # another recipe in the same folder, of which this one says what differs
+        raw, read = tomllib.loads(Path(path).read_text()), [Path(path).name]
+        while base := raw.pop("base", None):  # another recipe in the same folder, of which this one says what differs
+            if base in read:
+                raise ValueError(f"{path}: {base} is its own base")
+            read.append(base)
             raw = {**tomllib.loads(Path(path).with_name(base).read_text()), **raw}
         known = set(Recipe.__dataclass_fields__)
         for key in raw:
