@@ -212,8 +212,8 @@ double foretold(const std::vector<std::pair<std::string, std::string>>& pairs, s
       continue;
     }
     const auto& followed = seen[from];
-    const auto most = std::max_element(followed.begin(), followed.end(),
-                                       [](const auto& a, const auto& b) { return a.second < b.second; });
+    const auto most =
+        std::max_element(followed.begin(), followed.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
     right += most != followed.end() && most->first == to;
   }
   return static_cast<double>(right) / (static_cast<double>(pairs.size()) / 2);
