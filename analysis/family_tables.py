@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
-"""Prints the tables of results/README.md from the folders that scripts/family_results wrote (their summary.json). Example:
+"""Makes the tables of results/README.md from the folders that scripts/family_results wrote (their summary.json). Examples:
 
-  analysis/family_tables.py results/family
+  analysis/family_tables.py results/family                            # prints them
+  analysis/family_tables.py results/family --into results/README.md   # writes them there
 
 Scores in percent.
 """
@@ -9,12 +10,14 @@ Scores in percent.
 import argparse
 import collections
 import json
+import re
 import sys
 from pathlib import Path
 
 NEEDLES = ["niah_single_1", "niah_single_2", "niah_single_3", "niah_multikey_1", "niah_multikey_2", "niah_multikey_3", "niah_multivalue", "niah_multiquery", "vt"]
 RULER = [*NEEDLES, "cwe", "fwe", "qa_1", "qa_2"]
-OTHERS = ["nolima", "mrcr_2", "mrcr_4", "mrcr_8"]
+MRCR = ["mrcr_2", "mrcr_4", "mrcr_8"]
+OTHERS = ["nolima", *MRCR]
 
 
 def name_length(length: int) -> str:
@@ -40,56 +43,74 @@ def mean(cells: dict[str, tuple[float, int]], tasks: list[str]) -> str:
     return f"{sum(cells[task][0] for task in tasks) / len(tasks):.1f}" if all(task in cells for task in tasks) else "-"
 
 
-def table(head: list[str], rows: list[list[str]]) -> None:
-    print("| " + " | ".join(head) + " |\n| --- |" + " ---: |" * (len(head) - 1))
-    print("\n".join("| " + " | ".join(row) + " |" for row in rows) + "\n")
+def table(head: list[str], rows: list[list[str]]) -> str:
+    return "\n".join(["| " + " | ".join(head) + " |", "| --- |" + " ---: |" * (len(head) - 1), *("| " + " | ".join(row) + " |" for row in rows)])
 
 
-def by_task(scores: dict, labels: list[str], length: int) -> None:
+def by_task(scores: dict, labels: list[str], length: int) -> str:
     """A row for each task that some label has, a column for each label that has the length."""
     labels = [label for label in labels if length in scores.get(label, {})]
     rows = [[task, *(mean(scores[label][length], [task]) for label in labels)] for task in [*RULER, *OTHERS]]
     rows.insert(len(RULER), ["**mean of 13**", *(mean(scores[label][length], RULER) for label in labels)])
-    table(["task", *(f"`{label}`" for label in labels)], [row for row in rows if set(row[1:]) != {"-"}])
+    return table(["task", *(f"`{label}`" for label in labels)], [row for row in rows if any(cell != "-" for cell in row[1:])])
 
 
-def by_length(scores: dict, labels: list[str], tasks: list[str]) -> None:
+def by_length(scores: dict, labels: list[str], tasks: list[str]) -> str:
     """The mean over the tasks, a row for each length."""
     lengths = sorted({length for label in labels for length in scores.get(label, {}) if mean(scores[label][length], tasks) != "-"})
-    table(["length", *(f"`{label}`" for label in labels)],
-          [[name_length(length), *(mean(scores.get(label, {}).get(length, {}), tasks) for label in labels)] for length in lengths])
+    return table(["length", *(f"`{label}`" for label in labels)],
+                 [[name_length(length), *(mean(scores.get(label, {}).get(length, {}), tasks) for label in labels)] for length in lengths])
+
+
+def first_recipe(scores: dict) -> str:
+    """A row for each member after the first recipe, the ablations among them."""
+    rows = []
+    for label in sorted(label for label in scores if label.startswith("stage1-")):
+        four, far = scores[label].get(4096, {}), scores[label].get(32768, {})
+        rows.append([f"`{label.removeprefix('stage1-')}`", *(mean(four, tasks) for tasks in (NEEDLES, RULER, ["nolima"], MRCR)), mean(far, NEEDLES)])
+    return table(["member", "needles and vt, 4k", "RULER, 4k", "NoLiMa, 4k", "MRCR, 4k", "needles and vt, 32k"], rows)
+
+
+def tables(scores: dict) -> dict[str, str]:
+    """All tables by name."""
+    members = [f"{name}-tiny" for name in ("sala", "dense", "nope", "rope", "full", "linear")]
+    seeds = [f"{member}-s2" for member in members]
+    made = {f"tasks {name}": by_task(scores, members, length) for name, length in (("1k", 1024), ("2k", 2048), ("8k", 8192), ("32k", 32768), ("128k", 131072))}
+    made["tasks 4k"] = by_task(scores, [*members, *seeds], 4096)
+    for name, tasks in (("needles", NEEDLES), ("ruler", RULER), ("nolima", ["nolima"]), ("mrcr", MRCR)):
+        made[f"lengths {name}"] = by_length(scores, [*members, "full-tiny-yarn4"] if name == "needles" else members, tasks)
+        made[f"lengths {name} s2"] = by_length(scores, seeds, tasks)
+    made["selection"] = by_task(scores, ["sala-tiny", *(f"sala-tiny-{by}" for by in ("oracle", "random", "adversary"))], 32768)
+    made["first recipe"] = first_recipe(scores)
+    return made
+
+
+def written_into(page: str, made: dict[str, str]) -> str:
+    """The page with what stands between `<!-- table: NAME -->` and the next `<!-- end -->` replaced. Raises ValueError for an unknown name."""
+    def replaced(match: re.Match) -> str:
+        if match[1] not in made:
+            raise ValueError(f"no table '{match[1]}'; known: {', '.join(sorted(made))}")
+        return f"<!-- table: {match[1]} -->\n{made[match[1]]}\n<!-- end -->"
+
+    return re.sub(r"<!-- table: (.+?) -->\n.*?<!-- end -->", replaced, page, flags=re.S)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path)
+    parser.add_argument("--into", type=Path, help="page whose tables, from `<!-- table: NAME -->` to `<!-- end -->`, are written anew, in place of printing them")
     args = parser.parse_args()
     scores = load(args.folder)
     if not scores:
         sys.exit(f"family_tables: error [usage] no */summary.json below {args.folder}")
-    members = [f"{name}-tiny" for name in ("sala", "dense", "nope", "rope", "full", "linear")]
-    seeds = [f"{member}-s2" for member in members]
-    switched = [f"sala-tiny-{by}" for by in ("oracle", "random", "adversary")]
-    stage1 = sorted(label for label in scores if label.startswith("stage1-"))
-    print("## 4k: headline members, then their second seeds\n")
-    by_task(scores, [*members, *seeds], 4096)
-    print("## Needle tasks and vt, mean of nine\n")
-    by_length(scores, [*members, "full-tiny-yarn4"], NEEDLES)
-    by_length(scores, seeds, NEEDLES)
-    print("## All of RULER, mean of 13\n")
-    by_length(scores, members, RULER)
-    print("## Short prompts\n")
-    for length in (1024, 2048):
-        by_task(scores, members, length)
-    print("## Who selects, at 32k\n")
-    by_task(scores, ["sala-tiny", *switched], 32768)
-    print("## After the first recipe\n")
-    rows = [[f"`{label.removeprefix('stage1-')}`", mean(scores[label].get(4096, {}), NEEDLES), mean(scores[label].get(4096, {}), RULER), mean(scores[label].get(4096, {}), ["nolima"]),
-             mean(scores[label].get(4096, {}), OTHERS[1:]), mean(scores[label].get(32768, {}), NEEDLES)] for label in stage1]
-    table(["member", "needles and vt, 4k", "RULER, 4k", "NoLiMa, 4k", "MRCR, 4k", "needles and vt, 32k"], rows)
-    for label in ("sala-tiny", "sala-tiny-s2"):
-        for length in sorted(scores[label]):
-            print(f"{label} {name_length(length)}: " + ", ".join(f"{task} {score:.1f}" for task, (score, _) in scores[label][length].items()) + "\n")
+    made = tables(scores)
+    if not args.into:
+        print("\n\n".join(f"## {name}\n\n{text}" for name, text in made.items()))
+        return
+    try:
+        args.into.write_text(written_into(args.into.read_text(), made))
+    except (OSError, ValueError) as error:
+        sys.exit(f"family_tables: error [usage] {args.into}: {error}")
 
 
 if __name__ == "__main__":

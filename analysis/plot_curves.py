@@ -8,6 +8,7 @@ Several runs of one model are pooled by sample; another seed, sala-tiny-s2, is a
 
 import argparse
 import collections
+import gzip
 import json
 import math
 import re
@@ -42,6 +43,14 @@ def curve_name(plan: dict) -> str:
     return plan["model"] + (f"[{'; '.join(changes)}]" if changes else "")
 
 
+def samples_of(folder: Path) -> str | None:
+    """The lines of samples.jsonl, or of samples.jsonl.gz as results are kept; None where there is neither."""
+    plain, packed = folder / "samples.jsonl", folder / "samples.jsonl.gz"
+    if plain.is_file():
+        return plain.read_text()
+    return gzip.decompress(packed.read_bytes()).decode() if packed.is_file() else None
+
+
 def load(folders: list[Path], tasks: list[str]) -> tuple[dict, dict]:
     """scores[curve][length][sample id], and the training length of each curve's model."""
     scores: dict = collections.defaultdict(lambda: collections.defaultdict(dict))
@@ -50,7 +59,7 @@ def load(folders: list[Path], tasks: list[str]) -> tuple[dict, dict]:
         plan = json.loads((folder / "run.json").read_text())["plan"]
         curve = curve_name(plan)
         trained[curve] = plan["model_config"].get("sala_lab", {}).get("train_length", 0)
-        for line in (folder / "samples.jsonl").read_text().splitlines():
+        for line in samples_of(folder).splitlines():
             sample = json.loads(line)
             if tasks and not any(sample["task"] == task or sample["task"].startswith(task + "_") for task in tasks):
                 continue
@@ -76,7 +85,7 @@ def main() -> None:
     parser.add_argument("--task", default="", help="only these tasks (niah = all of its eight), so that every length has the same")
     parser.add_argument("--title", default="Small models of this project's family")
     args = parser.parse_args()
-    folders = [run for run in args.runs if (run / "samples.jsonl").is_file() and (run / "run.json").is_file()]
+    folders = [run for run in args.runs if (run / "run.json").is_file() and samples_of(run) is not None]
     if not folders:
         sys.exit(f"plot_curves: error [usage] none of {len(args.runs)} folders holds a run (run.json and samples.jsonl)")
     import matplotlib

@@ -1,5 +1,6 @@
 """Which runs make up one curve of analysis/plot_curves.py; needs no matplotlib."""
 
+import gzip
 import json
 import sys
 import tempfile
@@ -36,6 +37,14 @@ class Curves(unittest.TestCase):
         folders = [write_run(self.root / "a", 1.0, **own), write_run(self.root / "b", 0.5, index=1, **own),
                    write_run(self.root / "c", 0.25, index=2)]  # of a version without policies and switches
         self.assertEqual(self.load(folders), {"sala-tiny": [0.25, 0.5, 1.0]})
+
+    def test_samples_may_be_packed(self):
+        folder = write_run(self.root / "a", 0.5, select="learned", switches=[])
+        lines = (folder / "samples.jsonl").read_bytes()
+        (folder / "samples.jsonl").unlink()
+        self.assertIsNone(plot_curves.samples_of(folder))
+        (folder / "samples.jsonl.gz").write_bytes(gzip.compress(lines))
+        self.assertEqual(self.load([folder]), {"sala-tiny": [0.5]})
 
     def test_policies_and_switches_are_curves_of_their_own(self):
         topk = "sparse_config.topk=4 (was 3)"

@@ -1,0 +1,56 @@
+"""Which runs make a cell of analysis/family_tables.py, and how a page gets its tables."""
+
+import json
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "analysis"))
+import family_tables  # noqa: E402
+
+
+class Tables(unittest.TestCase):
+    def setUp(self):
+        self.temporary = tempfile.TemporaryDirectory()
+        self.addCleanup(self.temporary.cleanup)
+        self.root = Path(self.temporary.name)
+
+    def write(self, folder, length, **scores):
+        (self.root / folder).mkdir()
+        summary = {"results": {task: {f"{length},none": score, f"{length}_stderr,none": 0.5} for task, score in scores.items()},
+                   "n-samples": {task: {str(length): {"effective": 20}} for task in scores}}
+        (self.root / folder / "summary.json").write_text(json.dumps(summary))
+
+    def tables(self):
+        return {name: text.splitlines() for name, text in family_tables.tables(family_tables.load(self.root)).items()}
+
+    def test_a_mean_needs_all_of_its_tasks(self):
+        self.write("sala-tiny-4k", 4096, **dict.fromkeys(family_tables.NEEDLES, 0.5))
+        self.write("rope-tiny-4k", 4096, **dict.fromkeys(family_tables.NEEDLES[1:], 1.0))
+        self.assertEqual(self.tables()["lengths needles"][2:], ["| 4k | 50.0 | - | - | - | - | - | - |"])
+        self.assertIn("| vt | 50.0 | 100.0 |", self.tables()["tasks 4k"])
+
+    def test_runs_of_one_member_and_length_are_one_column(self):
+        self.write("sala-tiny-4k", 4096, vt=0.5)
+        self.write("sala-tiny-mrcr-4k", 4096, mrcr_2=0.25)
+        self.write("sala-tiny-oracle-4k", 4096, vt=1.0)  # not the member's own
+        self.assertEqual(self.tables()["tasks 4k"][2:], ["| vt | 50.0 |", "| mrcr_2 | 25.0 |"])
+
+    def test_members_after_the_first_recipe_stand_apart(self):
+        self.write("stage1-halo-s2-4k", 4096, nolima=0.75)
+        self.write("stage1-halo-s2-32k", 32768, **dict.fromkeys(family_tables.NEEDLES, 1.0))
+        self.assertEqual(self.tables()["first recipe"][2:], ["| `halo-s2` | - | - | 75.0 | - | 100.0 |"])
+        self.assertEqual(len(self.tables()["tasks 4k"]), 2)
+
+    def test_a_page_keeps_what_is_not_a_table(self):
+        page = "above\n<!-- table: a b -->\nold\n\nold\n<!-- end -->\nbetween\n<!-- table: c -->\n<!-- end -->\nbelow\n"
+        wanted = "above\n<!-- table: a b -->\n1\n<!-- end -->\nbetween\n<!-- table: c -->\n2\n<!-- end -->\nbelow\n"
+        self.assertEqual(family_tables.written_into(page, {"a b": "1", "c": "2"}), wanted)
+        self.assertEqual(family_tables.written_into(wanted, {"a b": "1", "c": "2"}), wanted)
+        with self.assertRaisesRegex(ValueError, "no table 'c'; known: a b"):
+            family_tables.written_into(page, {"a b": "1"})
+
+
+if __name__ == "__main__":
+    unittest.main()
