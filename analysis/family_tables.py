@@ -86,13 +86,22 @@ def tables(scores: dict) -> dict[str, str]:
 
 
 def written_into(page: str, made: dict[str, str]) -> str:
-    """The page with what stands between `<!-- table: NAME -->` and the next `<!-- end -->` replaced. Raises ValueError for an unknown name."""
+    """The page with what stands between `<!-- table: NAME -->` and the `<!-- end -->` behind it replaced. Raises ValueError for a page without such places, an
+    unknown name, a table without rows, or a place without its end."""
     def replaced(match: re.Match) -> str:
-        if match[1] not in made:
-            raise ValueError(f"no table '{match[1]}'; known: {', '.join(sorted(made))}")
-        return f"<!-- table: {match[1]} -->\n{made[match[1]]}\n<!-- end -->"
+        name, old = match[1], match[2]
+        if name not in made:
+            raise ValueError(f"no table '{name}'; known: {', '.join(sorted(made))}")
+        if "<!-- table:" in old:
+            raise ValueError(f"no <!-- end --> behind table '{name}'")
+        if made[name].count("\n") < 2:
+            raise ValueError(f"table '{name}' has no rows: its runs are missing")
+        return f"<!-- table: {name} -->\n{made[name]}\n<!-- end -->"
 
-    return re.sub(r"<!-- table: (.+?) -->\n.*?<!-- end -->", replaced, page, flags=re.S)
+    written, places = re.subn(r"<!-- table: (.+?) -->\n(.*?)<!-- end -->", replaced, page, flags=re.S)
+    if places == 0 or places != page.count("<!-- table:"):
+        raise ValueError("no place for a table, or one without its <!-- end -->")
+    return written
 
 
 def main() -> None:

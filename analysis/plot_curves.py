@@ -18,6 +18,7 @@ from pathlib import Path
 
 COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"]  # told apart by colour-blind readers
 MARKERS = "osD^vP"
+SAMPLES = ("samples.jsonl", "samples.jsonl.gz")  # as a run writes them, and packed as results/ keeps them
 
 
 def wilson(successes: float, count: int, z: float = 1.96) -> tuple[float, float]:
@@ -43,12 +44,9 @@ def curve_name(plan: dict) -> str:
     return plan["model"] + (f"[{'; '.join(changes)}]" if changes else "")
 
 
-def samples_of(folder: Path) -> str | None:
-    """The lines of samples.jsonl, or of samples.jsonl.gz as results are kept; None where there is neither."""
-    plain, packed = folder / "samples.jsonl", folder / "samples.jsonl.gz"
-    if plain.is_file():
-        return plain.read_text()
-    return gzip.decompress(packed.read_bytes()).decode() if packed.is_file() else None
+def samples_of(folder: Path) -> str:
+    plain, packed = (folder / name for name in SAMPLES)
+    return plain.read_text() if plain.is_file() else gzip.decompress(packed.read_bytes()).decode()
 
 
 def load(folders: list[Path], tasks: list[str]) -> tuple[dict, dict]:
@@ -85,9 +83,9 @@ def main() -> None:
     parser.add_argument("--task", default="", help="only these tasks (niah = all of its eight), so that every length has the same")
     parser.add_argument("--title", default="Small models of this project's family")
     args = parser.parse_args()
-    folders = [run for run in args.runs if (run / "run.json").is_file() and samples_of(run) is not None]
+    folders = [run for run in args.runs if (run / "run.json").is_file() and any((run / name).is_file() for name in SAMPLES)]
     if not folders:
-        sys.exit(f"plot_curves: error [usage] none of {len(args.runs)} folders holds a run (run.json and samples.jsonl)")
+        sys.exit(f"plot_curves: error [usage] none of {len(args.runs)} folders holds a run (run.json and samples.jsonl or samples.jsonl.gz)")
     import matplotlib
     matplotlib.use("Agg")
     matplotlib.rcParams["svg.hashsalt"] = "sala"  # the same file every time

@@ -42,8 +42,8 @@ def main() -> None:
             subprocess.run([*command, *options], check=True)
         except OSError as error:
             sys.exit(f"prepare_data: error [usage] --generator {args.generator}: {error.strerror}")
-        except subprocess.CalledProcessError:  # it said why
-            sys.exit(f"prepare_data: error [generator] no rows for {path}")
+        except subprocess.CalledProcessError as error:  # it said why, or was killed
+            sys.exit(f"prepare_data: error [generator] no rows for {path}: {args.generator} ended with {error.returncode}")
         Path(f"{path}.part").rename(path)
 
     for index, stage in enumerate(recipe.stages):

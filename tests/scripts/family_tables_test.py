@@ -44,12 +44,15 @@ class Tables(unittest.TestCase):
         self.assertEqual(len(self.tables()["tasks 4k"]), 2)
 
     def test_a_page_keeps_what_is_not_a_table(self):
+        made = {"a b": "| 1 |\n| - |\n| 2 |", "c": "| 3 |\n| - |\n| 4 |", "empty": "| 5 |\n| - |"}
         page = "above\n<!-- table: a b -->\nold\n\nold\n<!-- end -->\nbetween\n<!-- table: c -->\n<!-- end -->\nbelow\n"
-        wanted = "above\n<!-- table: a b -->\n1\n<!-- end -->\nbetween\n<!-- table: c -->\n2\n<!-- end -->\nbelow\n"
-        self.assertEqual(family_tables.written_into(page, {"a b": "1", "c": "2"}), wanted)
-        self.assertEqual(family_tables.written_into(wanted, {"a b": "1", "c": "2"}), wanted)
-        with self.assertRaisesRegex(ValueError, "no table 'c'; known: a b"):
-            family_tables.written_into(page, {"a b": "1"})
+        wanted = f"above\n<!-- table: a b -->\n{made['a b']}\n<!-- end -->\nbetween\n<!-- table: c -->\n{made['c']}\n<!-- end -->\nbelow\n"
+        self.assertEqual(family_tables.written_into(page, made), wanted)
+        self.assertEqual(family_tables.written_into(wanted, made), wanted)
+        for wrong, why in ((page.replace(": c", ": d"), "no table 'd'; known: a b, c, empty"), (page.replace(": c", ": empty"), "'empty' has no rows"), ("prose\n", "no place"),
+                           (page.replace("<!-- end -->\nbetween", "between"), "no <!-- end --> behind table 'a b'"), (page.replace("<!-- end -->\nbelow", "below"), "without its <!-- end -->")):
+            with self.assertRaisesRegex(ValueError, why):
+                family_tables.written_into(wrong, made)
 
 
 if __name__ == "__main__":

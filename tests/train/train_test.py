@@ -282,6 +282,26 @@ class Recipes(unittest.TestCase):
         total = sum(stage.rows(length) * length for stage in recipe.stages for length in set(stage.lengths))
         self.assertEqual(total, recipe.tokens_at(recipe.total_steps))
 
+    def load(self, **files):
+        """The recipe `last`, from files of these texts."""
+        with tempfile.TemporaryDirectory() as folder:
+            for name, text in files.items():
+                (Path(folder) / f"{name}.toml").write_text(text)
+            return Recipe.load(Path(folder) / "last.toml")
+
+    def test_a_base_may_have_a_base(self):
+        first = "lr = 0.5\nwarmup = 7\n[mix]\nvt = [1, 16]\n[[stages]]\nlengths = [16]\nsteps = 3\n"
+        recipe = self.load(first=first, second='base = "first.toml"\nlr = 0.25\nclip = 2.0\n', last='base = "second.toml"\nclip = 3.0\n')
+        self.assertEqual((recipe.lr, recipe.warmup, recipe.clip, recipe.total_steps), (0.25, 7, 3.0, 3))
+
+    def test_what_is_no_recipe_is_refused_with_one_sentence(self):
+        whole = "[mix]\nvt = [1, 16]\n[[stages]]\nlengths = [16]\nsteps = 3\n"
+        for text, why in (('base = "other.toml"\n', "base 'last.toml' is its own base"), ("base = 3\n", "base 3 is no name of a file"), ("lr = \n", r"last\.toml: Invalid value"),
+                          (whole.replace("steps = 3", ""), "a stage needs lengths and steps"), (whole.replace("[16]\nsteps", "[8]\nsteps"), "no task of the mix has rows as short as 8"),
+                          (whole + "[validation]\nlengths = [16]\n", "as many rows as lengths")):
+            with self.assertRaisesRegex(ValueError, why):
+                self.load(last=text, other='base = "last.toml"\n')
+
     def test_members_say_how_they_were_trained(self):
         for name in ("sala-tiny", "full-tiny", "linear-tiny"):
             record = json.loads((ROOT / "models" / name / "training.json").read_text())

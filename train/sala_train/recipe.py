@@ -22,6 +22,21 @@ class Stage:
         return sum(self.lengths[step % len(self.lengths)] == length for step in range(self.steps)) * (self.tokens // length)
 
 
+def _with_bases(path: Path) -> dict:
+    """The fields of the recipe, and those of its `base`, another recipe in the same folder of which it says what differs, and so on."""
+    raw, read = {"base": path.name}, []
+    while "base" in raw:
+        base = raw.pop("base")
+        if not isinstance(base, str) or base in read:
+            raise ValueError(f"{path}: base {base!r} is {'its own base' if base in read else 'no name of a file'}")
+        read.append(base)
+        try:
+            raw = {**tomllib.loads(path.with_name(base).read_text()), **raw}
+        except tomllib.TOMLDecodeError as error:
+            raise ValueError(f"{path.with_name(base)}: {error}") from None
+    return raw
+
+
 @dataclass
 class Recipe:
     stages: list[Stage]
@@ -47,12 +62,8 @@ class Recipe:
 
     @staticmethod
     def load(path: str | Path) -> "Recipe":
-        raw, read = tomllib.loads(Path(path).read_text()), [Path(path).name]
-        while base := raw.pop("base", None):  # another recipe in the same folder, of which this one says what differs
-            if base in read:
-                raise ValueError(f"{path}: {base} is its own base")
-            read.append(base)
-            raw = {**tomllib.loads(Path(path).with_name(base).read_text()), **raw}
+        """Raises OSError, or ValueError with one sentence for what is no recipe."""
+        raw = _with_bases(Path(path))
         known = set(Recipe.__dataclass_fields__)
         for key in raw:
             if key not in known:
@@ -65,9 +76,17 @@ class Recipe:
             for key in stage:
                 if key not in Stage.__dataclass_fields__:
                     raise ValueError(f"{path}: unknown field {key!r} of a stage; known: {', '.join(sorted(Stage.__dataclass_fields__))}")
+            if not stage.get("lengths") or "steps" not in stage:
+                raise ValueError(f"{path}: a stage needs lengths and steps")
         if not 0 < raw.get("loss_share", 0.3) < 1:
             raise ValueError(f"{path}: loss_share {raw['loss_share']} is not between 0 and 1")
-        return Recipe(**{**raw, "stages": [Stage(**stage) for stage in raw["stages"]]})
+        held_out = raw.get("validation", {})
+        if len(held_out.get("lengths", [])) != len(held_out.get("rows", [])):
+            raise ValueError(f"{path}: [validation] needs as many rows as lengths")
+        recipe = Recipe(**{**raw, "stages": [Stage(**stage) for stage in raw["stages"]]})
+        for length in {length for stage in recipe.stages for length in stage.lengths}:
+            recipe.weights(length)
+        return recipe
 
     def weights(self, length: int, as_evaluated: bool = False) -> dict[str, float]:
         """Of the tasks that rows of this length can hold."""
