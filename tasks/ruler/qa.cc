@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cmath>
 #include <unordered_set>
 
 #include "sala/core/error.h"
@@ -18,10 +17,6 @@ namespace sala::tasks {
 namespace {
 
 constexpr int64_t kTokensToGenerate = 32;
-constexpr int64_t kSwapPool = 64;    // further documents that may take another one's place
-constexpr int64_t kSwapReach = 400;  // documents of the prompt that may give way
-constexpr int kMostSwaps = 12;
-constexpr int64_t kWidePool = 1024;  // where those leave more than 0.5 % of the length empty
 
 class CollectionSource final : public QaSource {
  public:
@@ -66,18 +61,27 @@ class Synth2Source final : public QaSource {
 
 // The documents of one sample in the order in which they are taken: supporting ones, other gold ones, the same article's in
 // random order, all others in random order; each once, with its token count. Only the first required() must stand in the
-// prompt.
+// prompt; the other gold ones, up to gold(), stand there as groups of group(), whole or not at all.
 class DocumentQueue {
  public:
   DocumentQueue(const QaSource& source, const QaQuestion& question, Rng& rng, const Tokenizer& tokenizer)
-      : source_(source), tokenizer_(tokenizer), order_(static_cast<uint64_t>(source.num_documents()), rng) {
-    std::vector<int64_t> gold = question.gold, more = question.more;
-    rng.shuffle(gold);
+      : source_(source),
+        tokenizer_(tokenizer),
+        order_(static_cast<uint64_t>(source.num_documents()), rng),
+        group_(question.group) {
+    std::vector<int64_t> more = question.more;
+    const auto groups = question.gold.size() / static_cast<size_t>(group_);
+    std::vector<size_t> order(groups);
+    for (size_t i = 0; i < groups; ++i) order[i] = i;
+    rng.shuffle(order);
     rng.shuffle(more);
     add(question.support);
-    add(gold);
+    for (const size_t group : order)
+      for (int64_t i = 0; i < group_; ++i)
+        add({question.gold[group * static_cast<size_t>(group_) + static_cast<size_t>(i)]});
+    gold_ = static_cast<int64_t>(ids_.size());
     add(more);
-    required_ = static_cast<int64_t>(question.support.empty() ? gold.size() : question.support.size());
+    required_ = question.support.empty() ? gold_ : static_cast<int64_t>(question.support.size());
   }
   // False when the collection ends before document `i` of the queue.
   bool reach(int64_t i) {
@@ -88,6 +92,8 @@ class DocumentQueue {
     return i < static_cast<int64_t>(ids_.size());
   }
   int64_t required() const { return required_; }
+  int64_t gold() const { return gold_; }
+  int64_t group() const { return group_; }
   bool ended() const { return at_ == order_.size(); }
   size_t size() const { return ids_.size(); }
   std::string text(int64_t i) const {
@@ -119,7 +125,7 @@ class DocumentQueue {
   const Tokenizer& tokenizer_;
   Permutation order_;
   uint64_t at_ = 0;
-  int64_t required_ = 0, before_ = tokenizer_.count(std::string(kStop).append(kLabel));
+  int64_t group_ = 1, gold_ = 0, required_ = 0, before_ = tokenizer_.count(std::string(kStop).append(kLabel));
   std::unordered_set<int64_t> taken_;
   std::vector<int64_t> ids_, tokens_, bytes_;
   std::vector<std::string> texts_;  // of the first documents, or none
@@ -147,58 +153,30 @@ class LabelCosts {
 
 // Which documents of the queue a prompt holds, and their tokens with labels.
 struct Selection {
+  int64_t size() const { return static_cast<int64_t>(documents.size()); }
   std::vector<int64_t> documents;
   int64_t tokens = 0;
 };
 
-// Swaps documents of the selection from `first` on for others of the pool, each time those which add most.
-void swap_documents(DocumentQueue& queue, int64_t budget, size_t first, std::vector<int64_t>& pool, Selection& selection) {
-  for (int swaps = 0; swaps < kMostSwaps && selection.tokens < budget; ++swaps) {
-    const int64_t room = budget - selection.tokens;
-    int64_t best = 0;
-    std::pair<size_t, size_t> places;
-    // Once nothing can be better, the rest of the pool need not be written and counted.
-    for (size_t in = 0; in < pool.size() && best < room; ++in) {
-      for (size_t out = first; out < selection.documents.size(); ++out) {
-        const int64_t gain = queue.tokens(pool[in]) - queue.tokens(selection.documents[out]);
-        if (gain > best && gain <= room) best = gain, places = {in, out};
-      }
-    }
-    if (best == 0) return;
-    std::swap(pool[places.first], selection.documents[places.second]);
-    selection.tokens += best;
-  }
-}
-
-// As many documents as `budget` holds, then swaps of one for another until the budget is full. Where that leaves less than
-// `least`, a longer look for one more that fits, and for swaps.
-Selection select_documents(DocumentQueue& queue, const LabelCosts& labels, int64_t budget, int64_t least) {
-  Selection selection;
-  int64_t count = 0, tokens = 0;
-  for (; queue.reach(count); ++count) {
-    const int64_t more = queue.tokens(count);
-    if (count >= queue.required() && tokens + more + labels.upto(count + 1) > budget) break;
+// As many documents as `budget` holds. None is exchanged for one that fills it better: the others would get longer than
+// those that answer, and these could be told by it.
+Selection select_documents(DocumentQueue& queue, const LabelCosts& labels, int64_t budget) {
+  Selection held;
+  int64_t tokens = 0, next = 0;
+  const auto take = [&](int64_t count, bool whatever) {
+    int64_t more = 0;
+    for (int64_t i = next; i < next + count; ++i) more += queue.tokens(i);
+    if (!whatever && tokens + more + labels.upto(held.size() + count) > budget) return false;
     tokens += more;
-    selection.documents.push_back(count);
-  }
-  selection.tokens = tokens + labels.upto(count);
-  std::vector<int64_t> pool;
-  for (int64_t next = count; next < count + kSwapPool && queue.reach(next); ++next) pool.push_back(next);
-  const auto first = static_cast<size_t>(std::max(queue.required(), count - kSwapReach));
-  swap_documents(queue, budget, first, pool, selection);
-  if (selection.tokens >= least) return selection;
-  for (int64_t next = count + kSwapPool; next < count + kWidePool && queue.reach(next); ++next) pool.push_back(next);
-  const int64_t label = labels.upto(count + 1) - labels.upto(count), room = budget - selection.tokens - label;
-  auto best = pool.end();
-  for (auto at = pool.begin(); at != pool.end(); ++at)
-    if (queue.tokens(*at) <= room && (best == pool.end() || queue.tokens(*at) > queue.tokens(*best))) best = at;
-  if (best != pool.end()) {
-    selection.documents.push_back(*best);
-    selection.tokens += queue.tokens(*best) + label;
-    pool.erase(best);
-  }
-  swap_documents(queue, budget, first, pool, selection);
-  return selection;
+    for (int64_t i = 0; i < count; ++i) held.documents.push_back(next++);
+    return true;
+  };
+  take(queue.required(), true);
+  while (next < queue.gold() && take(queue.group(), false)) continue;
+  next = queue.gold();
+  while (queue.reach(next) && take(1, false)) continue;
+  held.tokens = tokens + labels.upto(held.size());
+  return held;
 }
 
 class QaTask final : public RulerTask {
@@ -258,7 +236,7 @@ void QaTask::add_part(const SampleRequest& request, const QaText& text, Document
                       int64_t target, const Tokenizer& tokenizer, Tokenized& tokens) const {
   if (static_cast<double>(tokens.tokens()) >= kMinimumFill * static_cast<double>(target)) return;
   const std::vector<int64_t>& held = selection.documents;
-  int64_t next = queue.required();
+  int64_t next = queue.gold();
   while (std::find(held.begin(), held.end(), next) != held.end()) ++next;
   if (!queue.reach(next)) return;
   TokensAfterStop tokens_of("\n\n", tokenizer);
@@ -284,11 +262,13 @@ Sample QaTask::fixed_sample(const SampleRequest& request, const Tokenizer& token
   DocumentQueue queue(*source, question, rng, tokenizer);
   const LabelCosts labels(tokenizer);
   const int64_t target = request.length - kTokensToGenerate;
-  const int64_t base = tokenizer.count(text.header + text.question + text.answer_prefix);
+  const std::string label = qa_document_label(1);
+  const int64_t empty_line = tokenizer.count("it.\n\n" + label) - tokenizer.count("it." + label);
+  // No empty line follows the last document.
+  const int64_t base = tokenizer.count(text.header + text.question + text.answer_prefix) - empty_line;
   Selection selection;
   Tokenized tokens = fit_budget(name(), target, tokenizer, [&](int64_t budget) {
-    selection = select_documents(queue, labels, budget - base,
-                                 static_cast<int64_t>(std::ceil(kMinimumFill * static_cast<double>(budget))) - base);
+    selection = select_documents(queue, labels, budget - base);
     Built built = prompt(request, text, queue, selection);
     built.expected_tokens = base + selection.tokens;
     if (static_cast<int64_t>(selection.documents.size()) == queue.required()) {

@@ -172,6 +172,7 @@ QaQuestion QaSynth2::question(Split split, int64_t number) {
   question.answers = {chain.answer};
   for (int64_t i = 0; i < 2 * kPairs; ++i) question.gold.push_back(number * 2 * kPairs + i);
   question.support = {question.gold[0], question.gold[1]};
+  question.group = 2;
   return question;
 }
 

@@ -29,9 +29,11 @@ struct CorpusFile {
 struct QaQuestion {
   std::string question;
   std::vector<std::string> answers;
-  // Indexes into QaCollection::documents. gold: always in the prompt. support: what the answer follows from, part of gold.
-  // more: the other paragraphs of the same article, preferred as distractors.
+  // Indexes into QaCollection::documents. support: what the answer follows from, always in the prompt, part of gold. gold:
+  // before all others in the prompt, so many together as `group` says or none of them. more: the other paragraphs of the
+  // same article, preferred as distractors.
   std::vector<int64_t> gold, support, more;
+  int64_t group = 1;
 };
 
 struct QaCollection {
