@@ -13,6 +13,7 @@
 
 #include "sala/core/error.h"
 #include "sim/tokenizer/utf8.h"
+#include "tasks/nolima/names.h"
 #include "tasks/nolima/narrative.h"
 
 namespace sala::tasks {
@@ -110,10 +111,19 @@ constexpr int64_t kCheckedChars = 300000;  // of an endless book: its vocabulary
 class OwnBooks final : public BookShelf {
  public:
   explicit OwnBooks(Split split) : split_(split) {
-    for (int book = 1; book <= kNarrativeBooks; ++book) names_.push_back(fmt::format("narrative_{}", book));
+    for (int book = 1; book <= narrative_books(split); ++book) names_.push_back(fmt::format("narrative_{}", book));
   }
-  int64_t count() const override { return kNarrativeBooks; }
+  int64_t count() const override { return narrative_books(split_); }
   const std::string& name(int64_t book) const override { return names_[static_cast<size_t>(book)]; }
+  std::set<std::string_view> people() const override {
+    std::set<std::string_view> names;
+    for (int64_t book = 0; book < std::min(count(), kNameClasses); ++book)
+      for (bool woman : {false, true}) {
+        const std::vector<std::string_view>& some = bystander_names(split_, book, woman);
+        names.insert(some.begin(), some.end());
+      }
+    return names;
+  }
   std::string text(int64_t book) const override { return narrative_book(split_, static_cast<int>(book), kCheckedChars); }
   std::shared_ptr<const BookTokens> tokens(int64_t book, int64_t tokens, const Tokenizer& tokenizer,
                                            Mode mode) const override {

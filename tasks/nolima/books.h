@@ -3,7 +3,9 @@
 
 #include <cstdint>
 #include <memory>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "tasks/nolima/placement.h"
@@ -16,6 +18,8 @@ class BookShelf {
   virtual ~BookShelf() = default;
   virtual int64_t count() const = 0;
   virtual const std::string& name(int64_t book) const = 0;  // file name, or `narrative_1`
+  // Names of people in the books, where they are known (our own).
+  virtual std::set<std::string_view> people() const { return {}; }
   // What it reads like, for the checks of a needle set: the whole book, of an endless one the beginning.
   virtual std::string text(int64_t book) const = 0;
   // The book as tokens, at least `tokens` of them where it is long enough; a pure function of the arguments.
@@ -26,7 +30,7 @@ class BookShelf {
 // Every `.txt` file of the directory, sorted by name; CRLF becomes LF. Throws Error{kIo} when it cannot be read,
 // Error{kUsage} when it holds no text, Error{kFormat} for a file that is empty or no UTF-8.
 std::unique_ptr<BookShelf> open_books(const std::string& directory);
-// narrative_1 .. narrative_5 (narrative.h), endless.
+// narrative_1 .. narrative_5, of kTrain .. narrative_4096 (narrative.h), endless.
 const BookShelf& own_books(Split split);
 
 }  // namespace sala::tasks

@@ -7,6 +7,7 @@
 
 #include "sala/core/error.h"
 #include "sala/core/rng.h"
+#include "tasks/nolima/names.h"
 #include "tasks/nolima/narrative_lexicon.h"
 
 namespace sala::tasks {
@@ -22,16 +23,22 @@ std::string_view domain(Split split) { return split == Split::kEval ? "narrative
 
 class Paragraph {
  public:
-  explicit Paragraph(Rng& rng) : rng_(rng) {
+  Paragraph(Rng& rng, Split split, int64_t book) : rng_(rng) {
     for (NarrativePerson& person : people_) person = narrative_people()[rng_.below(narrative_people().size())];
     while (people_[1].name == people_[0].name) people_[1] = narrative_people()[rng_.below(narrative_people().size())];
     for (std::string_view& noun : things_) noun = pick(narrative_nouns());
     place_ = pick(narrative_places());
+    for (NarrativePerson& person : people_)
+      if (rng_.below(2) == 0) name(person, split, book);
+    while (people_[1].name == people_[0].name) name(people_[1], split, book);
   }
   std::string write();
 
  private:
   std::string_view pick(std::span<const std::string_view> words) { return words[rng_.below(words.size())]; }
+  void name(NarrativePerson& person, Split split, int64_t book) {
+    person.name = pick(bystander_names(split, book, person.pronoun == "she"));
+  }
   void expand(std::string_view pattern, std::string& text);
   std::string speech();
   void word(std::string& text, std::string_view w) {
@@ -147,12 +154,14 @@ std::string Paragraph::write() {
 std::string narrative_paragraph(Split split, int source, int64_t index) {
   // One domain a source; the index fills the sample number of the stream.
   Rng rng(kVersion, fmt::format("{}/{}", domain(split), source), static_cast<uint64_t>(index));
-  return Paragraph(rng).write();
+  return Paragraph(rng, split, narrative_book_of(index)).write();
 }
 
+int64_t narrative_book_of(int64_t index) { return index / kParagraphsPerSnippet / kSnippetsPerBook; }
+
 std::string narrative_book(Split split, int book, int64_t chars) {
-  if (book < 0 || book >= kNarrativeBooks)
-    throw Error(ErrorCode::kInternal, "narrative_book: book {} of {}", book, kNarrativeBooks);
+  if (book < 0 || book >= narrative_books(split))
+    throw Error(ErrorCode::kInternal, "narrative_book: book {} of {}", book, narrative_books(split));
   Rng rng(kVersion, domain(split), static_cast<uint64_t>(book));
   std::string text;
   text.reserve(static_cast<size_t>(chars + kLongest));

@@ -13,7 +13,7 @@
 
 #include "nolima_facts.h"  // generated from tasks/data/nolima/facts.json
 #include "sala/core/error.h"
-#include "tasks/text/pseudo_words.h"
+#include "tasks/nolima/names.h"
 #include "tasks/text/shallow_json.h"
 #include "tasks/text/values.h"
 
@@ -22,10 +22,7 @@ namespace {
 
 using json = nlohmann::ordered_json;
 
-constexpr size_t kOwnTests = 8;                             // a template, in the evaluation split
-constexpr int64_t kInventedNames = 150, kShortNames = 450;  // in the training split, besides real ones
-constexpr size_t kShortName[] = {4, 6};                     // letters, from and to
-constexpr int64_t kSpread = 1000003;                        // neighbouring numbers give similar words
+constexpr size_t kOwnTests = 8;  // a template, in the evaluation split
 constexpr std::string_view kCharacter = "{CHAR}";
 
 std::string argument(size_t index) { return fmt::format("{{{}}}", index + 1); }
@@ -143,31 +140,8 @@ NeedleTemplate TemplateReader::read() {
 
 json own_data() { return json::parse(data::kNolimaFacts); }
 
-// A few dozen names would be learned by heart in training; with many an answer has to be read. No name is a part of another.
-void add_invented_names(std::vector<std::string>& names) {
-  const auto add = [&](std::string name) {
-    if (split_of(name) != Split::kTrain) return false;
-    const bool apart = std::none_of(names.begin(), names.end(), [&](const std::string& other) {
-      return other.find(name) != std::string::npos || name.find(other) != std::string::npos;
-    });
-    if (apart) names.push_back(std::move(name));
-    return apart;
-  };
-  for (int64_t i = 0, made = 0; made < kInventedNames; ++i) made += add(invented_name(Split::kTrain, i));
-  for (int64_t i = 0, made = 0; made < kShortNames; ++i) {
-    std::string word = pseudo_word(i * kSpread % kPseudoWords);
-    if (word.size() < kShortName[0] || word.size() > kShortName[1]) continue;
-    word[0] = static_cast<char>(word[0] - 'a' + 'A');
-    made += add(std::move(word));
-  }
-}
-
 NeedleSet make_own_set(Split split) {
   const json facts = own_data();
-  std::vector<std::string> names;
-  for (const json& name : facts["names"])
-    if (split_of(name.get<std::string>()) == split) names.push_back(name.get<std::string>());
-  if (split == Split::kTrain) add_invented_names(names);
   NeedleSet set;
   for (const json& group : facts["groups"]) {
     std::vector<NeedleTest> tests;
@@ -184,7 +158,7 @@ NeedleSet make_own_set(Split split) {
       made.reasoning_type = group["reasoning_type"].get<std::string>();
       for (const auto& [name, question] : group["questions"].items())
         made.questions.push_back({name, question.get<std::string>()});
-      made.character_set = names;
+      made.character_set = needle_names(split);
       made.tests = tests;
       set.push_back(std::move(made));
     }

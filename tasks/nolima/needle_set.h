@@ -60,8 +60,8 @@ NeedleSet load_needle_set(const std::string& path);
 std::string format_needle_set(const NeedleSet& set);
 
 // `nolima-own`, from tasks/data/nolima/facts.json. The splits share questions, but no needle wording, no needle keyword
-// (argument 1) and no name: keywords and names are divided by split_of(). At most 8 tests a template in kEval, so that no
-// group outweighs the others.
+// (argument 1) and no name (needle_names()): keywords and names are divided by split_of(). At most 8 tests a template in
+// kEval, so that no group outweighs the others.
 const NeedleSet& own_needle_set(Split split);
 // What a small model must know to answer: every association of both splits as plain sentences ("The Charminar stands in
 // Hyderabad."), for training texts.

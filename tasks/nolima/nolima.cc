@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <set>
 
 #include "sala/core/error.h"
 #include "sala/core/rng.h"
@@ -111,7 +112,8 @@ const NeedlePair& NolimaTask::pair_of(const SampleRequest& request) const {
   return from.pairs[static_cast<size_t>(cell.pair)];
 }
 
-// upstream: choice number `depth` of NumPy's stream seeded by template and book. fixed: a stream of our own by pair, file
+// upstream: choice number `depth` of NumPy's stream seeded by template and book; in kTrain the first from there on that does
+// not occur in the book. fixed: a stream of our own by pair, file
 // name and depth; names that occur in the book are passed over.
 std::string NolimaTask::choose_name(const SampleRequest& request, const Draft& draft, const std::string& text) const {
   const std::vector<std::string>& names = draft.from->character_set;
@@ -125,6 +127,9 @@ std::string NolimaTask::choose_name(const SampleRequest& request, const Draft& d
     int64_t choice = 0;
     for (int64_t depth = 0; depth <= draft.cell.depth; ++depth)
       choice = random.randint(0, static_cast<int64_t>(names.size()));
+    if (request.split == Split::kTrain)  // people of our training books have names of the pool
+      for (size_t tries = 0; tries < names.size() && has_word(text, names[static_cast<size_t>(choice)]); ++tries)
+        choice = (choice + 1) % static_cast<int64_t>(names.size());
     return names[static_cast<size_t>(choice)];
   }
   const Side& from = side(request.split);
@@ -265,8 +270,10 @@ std::vector<std::pair<std::string, double>> NolimaTask::diagnostics(const Sample
     figures.emplace_back(metric_name(metric), nolima_match(metric, answer, sample.outputs));
   const NeedlePair& pair = pair_of(sample.request);
   const NeedleTemplate& from = (*side(sample.request.split).material.needles)[pair.template_index];
-  const auto names = std::count_if(from.character_set.begin(), from.character_set.end(),
-                                   [&](const std::string& name) { return answer.find(name) != std::string_view::npos; });
+  std::set<std::string_view> people = side(sample.request.split).material.books->people();
+  people.insert(from.character_set.begin(), from.character_set.end());
+  const auto names = std::count_if(people.begin(), people.end(),
+                                   [&](std::string_view name) { return answer.find(name) != std::string_view::npos; });
   figures.emplace_back("many_names", names > 1 ? 1 : 0);
   const double result = score(sample, answer);
   figures.emplace_back(pair.question_name, result);

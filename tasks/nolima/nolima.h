@@ -56,8 +56,8 @@ class NolimaTask final : public Task {
   // on top), names come from NumPy's stream.
   Sample make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const override;
   double score(const Sample& sample, std::string_view answer) const override;
-  // The other matches, `many_names` (more than one name of the pool is in the answer), and the score again under `onehop`,
-  // `twohop`, ..., `default_order` or `inverted_order`, so that a mean over samples splits it.
+  // The other matches, `many_names` (more than one name of the pool or of the built-in books is in the answer), and the
+  // score again under `onehop`, `twohop`, ..., `default_order` or `inverted_order`, so that a mean over samples splits it.
   std::vector<std::pair<std::string, double>> diagnostics(const Sample& sample, std::string_view answer) const override;
 
   bool length_is_limit(Mode mode) const override { return mode == Mode::kFixed; }

@@ -9,8 +9,11 @@
 #include <tuple>
 
 #include "sala/core/error.h"
+#include "tasks/nolima/books.h"
 #include "tasks/nolima/checks.h"
+#include "tasks/nolima/names.h"
 #include "tasks/nolima/narrative.h"
+#include "tasks/nolima/narrative_lexicon.h"
 #include "tasks/nolima/nolima.h"
 #include "tasks/text/values.h"
 
@@ -196,12 +199,70 @@ TEST(NolimaOwn, SplitsShareNoKeywordNameOrWording) {
   for (const std::string& item : seen[0]) EXPECT_FALSE(seen[1].contains(item)) << item;
 }
 
+TEST(NolimaOwn, BystandersOfEvaluationAreNobodysAnswerOfEitherSplit) {
+  const std::set<std::string_view> eval = own_books(Split::kEval).people(), train = own_books(Split::kTrain).people();
+  EXPECT_GE(eval.size(), 40u);
+  std::vector<std::string> all = needle_names(Split::kTrain);
+  for (const std::string& name : needle_names(Split::kEval)) all.push_back(name);
+  for (std::string_view name : eval) {
+    EXPECT_EQ(split_of(name), Split::kEval) << name;
+    EXPECT_FALSE(train.contains(name)) << name;
+    all.emplace_back(name);
+  }
+  for (size_t i = 0; i < all.size(); ++i)  // nor a part of one
+    for (size_t j = 0; j < all.size(); ++j)
+      EXPECT_EQ(all[i].find(all[j]), i == j ? 0 : std::string::npos) << all[i] << " " << all[j];
+}
+
+// Neither a list of bystanders nor one of answers can be learned: they are one list, of which each book lacks some.
+TEST(NolimaOwn, BystandersOfTrainingAreItsAnswers) {
+  const std::vector<std::string>& answers = needle_names(Split::kTrain);
+  const std::set<std::string_view> train = own_books(Split::kTrain).people();
+  EXPECT_EQ(train, std::set<std::string_view>(answers.begin(), answers.end()));
+  EXPECT_GE(train.size(), 750u);
+  for (std::string_view name : train) EXPECT_EQ(split_of(name), Split::kTrain) << name;
+  std::set<std::string_view> lacking;
+  for (int64_t book = 0; book < kNameClasses; ++book) {
+    std::set<std::string_view> there;
+    for (bool woman : {false, true})
+      for (std::string_view name : bystander_names(Split::kTrain, book, woman)) there.insert(name);
+    EXPECT_GE(train.size() - there.size(), 20u) << book;
+    for (std::string_view name : train)
+      if (!there.contains(name) && !lacking.insert(name).second) ADD_FAILURE() << name << " lacks in two classes of books";
+  }
+  EXPECT_EQ(lacking, train);
+}
+
+// A bystander's name, lower case, is no word of the prose, and has no stem of needles, questions or keywords.
+TEST(NolimaOwn, BystandersReadLikeNothingElse) {
+  HaystackWords prose, needles;
+  for (auto list : {narrative_patterns, narrative_quotes, narrative_tags, narrative_places, narrative_nouns,
+                    narrative_scenery, narrative_adjectives, narrative_verbs, narrative_handlings, narrative_motions,
+                    narrative_adverbs, narrative_abstracts, narrative_times})
+    for (std::string_view text : list()) prose.add(text);
+  for (const NarrativePerson& person : narrative_people()) prose.add(person.name);
+  for (Split split : {Split::kEval, Split::kTrain})
+    for (const NeedlePair& pair : expand_needle_set(own_needle_set(split))) {
+      needles.add(replace_placeholder(pair.needle, "{CHAR}", ""));
+      needles.add(pair.question);
+    }
+  for (Split split : {Split::kEval, Split::kTrain})
+    for (std::string_view name : own_books(split).people())
+      for (const std::string& stem : content_stems(name)) {
+        EXPECT_FALSE(needles.stems.contains(stem)) << name;
+        std::string small(name);
+        small[0] = static_cast<char>(small[0] - 'A' + 'a');
+        EXPECT_FALSE(prose.words.contains(small)) << name;
+      }
+}
+
 // The build-time checks of spec 2.7 against all prose that the books are made of.
 TEST(NolimaOwn, PassesItsChecks) {
   HaystackWords haystack;
   for (Split split : {Split::kEval, Split::kTrain}) {
     for (int book = 0; book < kNarrativeBooks; ++book) haystack.add(narrative_book(split, book, 300000));
   }
+  for (const std::string& name : needle_names(Split::kTrain)) haystack.words.erase(name);  // bystanders there, by design
   EXPECT_GT(haystack.stems.size(), 500u);
   for (Split split : {Split::kEval, Split::kTrain}) {
     for (const std::string& problem : check_needle_set(own_needle_set(split), haystack)) ADD_FAILURE() << problem;

@@ -11,6 +11,9 @@
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
 #include "sala/core/rng.h"
+#include "tasks/nolima/checks.h"
+#include "tasks/nolima/names.h"
+#include "tasks/nolima/narrative.h"
 #include "tasks/text/values.h"
 #include "tests/sim/expect_error.h"
 
@@ -65,7 +68,8 @@ void expect_sound(const SampleRequest& request, const Tokenizer& tokenizer) {
   EXPECT_NE(read.find(needle), std::string::npos) << read;
   EXPECT_LE(read.size(), needle.size() + 8) << read;
   // The depth asked for, within what stands around the window.
-  const double depth = nolima_depth(static_cast<int>(nolima_cell(request.index, task.pairs(request.split), 5).depth));
+  const double depth = nolima_depth(
+      static_cast<int>(nolima_cell(request.index, task.pairs(request.split), narrative_books(request.split)).depth));
   EXPECT_NEAR(static_cast<double>(evidence.token_begin), depth * static_cast<double>(sample.prompt_ids.size()),
               tokenizer.kind() == "byte" ? 700 : 170);
 }
@@ -93,6 +97,66 @@ TEST(NolimaTask, SamplesAt32kAreSound) {
 TEST(NolimaTask, TrainingSamplesAreSound) {
   for (int64_t index = 0; index < 60; ++index)
     expect_sound(make_request(1024, 31 * index, Split::kTrain), family_tokenizer());
+}
+
+int64_t words_equal(const std::string& text, const std::string& word) {
+  HaystackWords words;
+  words.add(text);
+  return words.words.contains(word) ? occurrences(text, word) : 0;
+}
+
+// Whoever the needle is about is nobody else of the prompt, however long it is and whatever mode it is made in; there are
+// others beside.
+TEST(NolimaTask, ThePersonOfTheNeedleIsNoBystander) {
+  const auto check = [](const SampleRequest& request) {
+    const Sample sample = nolima_task().make_sample(request, family_tokenizer());
+    EXPECT_EQ(words_equal(sample.prompt(), sample.outputs[0]), 1) << sample.id;
+    const std::set<std::string_view> people = own_books(request.split).people();
+    HaystackWords words;
+    words.add(sample.prompt());
+    const auto others = std::count_if(words.words.begin(), words.words.end(), [&](const std::string& word) {
+      return word != sample.outputs[0] && people.contains(word);
+    });
+    EXPECT_GE(others, 2) << sample.id;
+  };
+  for (Split split : {Split::kEval, Split::kTrain}) {
+    for (int64_t index = 0; index < 400; ++index) check(make_request(2048, 37 * index, split));
+    for (int64_t index = 0; index < 40; ++index) check(make_request(2048, 37 * index, split, Mode::kUpstream));
+    for (int64_t index = 0; index < 4; ++index) check(make_request(131072, 37 * index, split));
+  }
+  check(make_request(600000, 1, Split::kTrain));  // of nearly 800 names all but those the book lacks have been used
+}
+
+// Names of the pool are those of needles alone: no bystander of evaluation has one (spec 2.8).
+TEST(NolimaTask, EvaluationBooksHaveNoNameOfThePool) {
+  HaystackWords words;
+  for (int book = 0; book < kNarrativeBooks; ++book) words.add(narrative_book(Split::kEval, book, 1000000));
+  for (Split split : {Split::kEval, Split::kTrain})
+    for (const std::string& name : needle_names(split)) EXPECT_FALSE(words.words.contains(name)) << name;
+}
+
+// What a member could do without knowing anything: copy the first word with a capital inside a sentence, keywords passed
+// over. In prose without names this was right in all samples.
+TEST(NolimaTask, ThePersonIsNotFoundByForm) {
+  constexpr int64_t kSamples = 880;
+  int64_t right = 0;
+  for (int64_t index = 0; index < kSamples; ++index) {
+    const SampleRequest request = make_request(2048, index);
+    const Sample sample = nolima_task().make_sample(request, family_tokenizer());
+    HaystackWords keywords;
+    keywords.add(nolima_task().pair_of(request).needle);
+    const std::string text = sample.prompt().substr(kNolimaTemplate.find("{haystack}"));
+    for (size_t at = 2; at < text.size(); ++at) {
+      const bool inside = text[at - 1] == ' ' && text[at - 2] >= ' ' &&
+                          std::string_view(".?\" ").find(text[at - 2]) == std::string_view::npos;
+      if (!inside || text[at] < 'A' || text[at] > 'Z') continue;
+      const std::string word = text.substr(at, text.find_first_of(" ,.?!:;\"\n", at) - at);
+      if (word == "I" || keywords.words.contains(word)) continue;
+      right += word == sample.outputs[0];
+      break;
+    }
+  }
+  EXPECT_LT(right, kSamples / 10);
 }
 
 TEST(NolimaTask, OtherTokenizersFitToo) {
@@ -238,11 +302,30 @@ TEST(NolimaTask, ANameOfTheBookIsNeverHiddenInIt) {
   EXPECT_THROW(task->make_sample(make_request(131072, 0), family_tokenizer()), Error);  // the book is too short
 }
 
+// A user's needles in our books: a name that a bystander of the window's book has is passed over.
+TEST(NolimaTask, AUsersNameThatABystanderHasIsNotHidden) {
+  NeedleSet set = own_needle_set(Split::kEval);
+  std::vector<std::string> names;
+  for (std::string_view name : own_books(Split::kEval).people()) names.emplace_back(name);
+  for (NeedleTemplate& from : set) from.character_set = names;
+  const auto task = make_nolima_task("nolima_user", set, nullptr);
+  EXPECT_THROW(task->make_sample(make_request(65536, 0), family_tokenizer()), Error);  // all of them are in the book
+  names.push_back("Odette");
+  for (NeedleTemplate& from : set) from.character_set = names;
+  for (int64_t index = 0; index < 10; ++index)
+    EXPECT_EQ(task->make_sample(make_request(65536, index), family_tokenizer()).outputs[0], "Odette");
+  HaystackWords haystack;
+  haystack.add(own_books(Split::kEval).text(0));
+  const std::vector<std::string> problems = check_needle_set(set, haystack);  // what the user is told
+  EXPECT_EQ(problems.size(), set.size() * (names.size() - 1)) << (problems.empty() ? "" : problems[0]);
+}
+
 TEST(NolimaTask, DiagnosticsSplitTheScore) {
   const Sample sample = nolima_task().make_sample(make_request(1024, 1), family_tokenizer());
   const NeedlePair& pair = nolima_task().pair_of(sample.request);
   std::map<std::string, double> figures;
-  for (const auto& [name, value] : nolima_task().diagnostics(sample, "Odette or Ilse or Maren or " + sample.outputs[0]))
+  const std::string bystander(bystander_names(Split::kEval, 0, true)[0]);
+  for (const auto& [name, value] : nolima_task().diagnostics(sample, bystander + " or " + sample.outputs[0]))
     figures[name] = value;
   EXPECT_EQ(figures["EM"], 0);
   EXPECT_EQ(figures["contains"], 1);
@@ -277,8 +360,8 @@ TEST(NolimaTask, GoldenPrompts) {
   EXPECT_EQ(compared, 2);
 }
 
-// tests/data/nolima/nolima_words_700.txt: prompt and answer of `nolima` at 700 whitespace tokens, index 3, seed 42, as this
-// generator first wrote it.
+// tests/data/nolima/nolima_words_700.txt: prompt and answer of `nolima` at 700 whitespace tokens, index 3, seed 42, as the
+// generator of samples version 5 first wrote it.
 TEST(NolimaTask, GoldenSample_seed42_700words) {
   std::ifstream file(std::string(SALA_SOURCE_DIR) + "/tests/data/nolima/nolima_words_700.txt", std::ios::binary);
   ASSERT_TRUE(file.good());
