@@ -17,7 +17,7 @@ inline constexpr int narrative_books(Split split) { return split == Split::kEval
 
 // Paragraph `index` of source book `source`, 200 to 600 ASCII characters and no newline. No numbers, no food, drink, city,
 // museum or sport; no word that a built-in needle or question is about (tests/tasks/nolima prove it). Each of its two people
-// goes, every other time, by one of bystander_names(), as people in novels do: else the name of the needle would be the only
+// goes by one of bystander_names() two times in five, as people in novels do: else the name of the needle would be the only
 // one, and be found without knowing what the question asks to know.
 std::string narrative_paragraph(Split split, int source, int64_t index);
 // The book that paragraph `index` is in.

@@ -113,8 +113,8 @@ const NeedlePair& NolimaTask::pair_of(const SampleRequest& request) const {
 }
 
 // upstream: choice number `depth` of NumPy's stream seeded by template and book; in kTrain the first from there on that does
-// not occur in the book. fixed: a stream of our own by pair, file
-// name and depth; names that occur in the book are passed over.
+// not occur in the book. fixed: a stream of our own by pair, file name and depth; names that occur in the book are passed
+// over.
 std::string NolimaTask::choose_name(const SampleRequest& request, const Draft& draft, const std::string& text) const {
   const std::vector<std::string>& names = draft.from->character_set;
   if (request.mode == Mode::kUpstream) {

@@ -67,7 +67,7 @@ TEST(NolimaNarrative, MostParagraphsHaveAName) {
       inside += !inner_capitals(paragraph).empty();
     }
     EXPECT_GT(named, kParagraphs * 7 / 10);
-    EXPECT_LT(named, kParagraphs * 85 / 100);
+    EXPECT_LT(named, kParagraphs * 9 / 10);
     EXPECT_GT(inside, kParagraphs / 2);
   }
 }

@@ -3,6 +3,8 @@
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <cctype>
 #include <fstream>
 #include <map>
 #include <set>
@@ -157,6 +159,30 @@ TEST(NolimaTask, ThePersonIsNotFoundByForm) {
     }
   }
   EXPECT_LT(right, kSamples / 10);
+}
+
+// Nor by counting: the needle's person stands once, and so do most bystanders.
+TEST(NolimaTask, ThePersonIsNotFoundByCounting) {
+  constexpr int64_t kSamples = 200;
+  std::set<std::string_view> people = own_books(Split::kEval).people();
+  double right = 0;
+  for (int64_t index = 0; index < kSamples; ++index) {
+    const Sample sample = nolima_task().make_sample(make_request(2048, index), family_tokenizer());
+    std::map<std::string, int64_t> times;
+    std::string word;
+    for (const char c : sample.prompt()) {
+      if (std::isalpha(static_cast<unsigned char>(c))) {
+        word.push_back(c);
+      } else if (!word.empty()) {
+        if (people.contains(word) || word == sample.outputs[0]) ++times[word];
+        word.clear();
+      }
+    }
+    ASSERT_EQ(times[sample.outputs[0]], 1);
+    right +=
+        1.0 / static_cast<double>(std::count_if(times.begin(), times.end(), [](const auto& t) { return t.second == 1; }));
+  }
+  EXPECT_LT(right, kSamples / 6);
 }
 
 TEST(NolimaTask, OtherTokenizersFitToo) {
