@@ -28,7 +28,7 @@ def load(folder: Path) -> dict[str, dict[int, dict[str, tuple[float, int]]]]:
     """scores[label][length][task] = (percent, samples). The label is the folder's name up to its length, so that switched runs stay apart."""
     scores: dict = collections.defaultdict(lambda: collections.defaultdict(dict))
     for path in sorted(folder.glob("*/summary.json")):
-        label = path.parent.name.rsplit("-", 1)[0].removesuffix("-mrcr")
+        label = path.parent.name.rsplit("-", 1)[0]
         summary = json.loads(path.read_text())
         for task, metrics in summary["results"].items():
             for key, value in metrics.items():

@@ -24,9 +24,9 @@ def main() -> None:
     args = parser.parse_args()
     try:
         recipe = Recipe.load(args.recipe)
+        args.out.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
         sys.exit(f"prepare_data: error [usage] {error}")
-    args.out.mkdir(parents=True, exist_ok=True)
     made_for, whole = args.out / "rows.json", recipe.as_dict()
     wanted = json.dumps({key: whole[key] for key in ("mix", "stages", "data_seed", "validation")}, indent=1) + "\n"
     if made_for.exists() and made_for.read_text() != wanted:

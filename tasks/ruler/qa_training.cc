@@ -70,9 +70,10 @@ Documents Collector::one_hop() {
 // their single steps, since one would answer the other; and two chains are not asked for, or the last ones would be what is
 // left.
 Documents Collector::two_hops() {
+  const int64_t articles = QaSynth2::num_questions(split_);
   std::set<int64_t> taken;
-  for (bool full = false; !full;) {
-    const int64_t article = any(QaSynth2::num_questions(split_));
+  for (bool full = false; !full && static_cast<int64_t>(taken.size()) < articles;) {
+    const int64_t article = any(articles);
     if (!taken.insert(article).second) continue;
     std::array<int64_t, QaSynth2::kPairs> pairs;
     std::iota(pairs.begin(), pairs.end(), 0);

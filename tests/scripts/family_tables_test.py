@@ -31,10 +31,9 @@ class Tables(unittest.TestCase):
         self.assertEqual(self.tables()["lengths needles"][2:], ["| 4k | 50.0 | - | - | - | - | - | - |"])
         self.assertIn("| vt | 50.0 | 100.0 |", self.tables()["tasks 4k"])
 
-    def test_runs_of_one_member_and_length_are_one_column(self):
-        self.write("sala-tiny-4k", 4096, vt=0.5)
-        self.write("sala-tiny-mrcr-4k", 4096, mrcr_2=0.25)
-        self.write("sala-tiny-oracle-4k", 4096, vt=1.0)  # not the member's own
+    def test_runs_under_another_policy_are_not_the_members_own(self):
+        self.write("sala-tiny-4k", 4096, vt=0.5, mrcr_2=0.25)
+        self.write("sala-tiny-oracle-4k", 4096, vt=1.0)
         self.assertEqual(self.tables()["tasks 4k"][2:], ["| vt | 50.0 |", "| mrcr_2 | 25.0 |"])
 
     def test_members_after_the_first_recipe_stand_apart(self):

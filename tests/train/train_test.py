@@ -128,6 +128,21 @@ class Trainer(unittest.TestCase):
         model.load_state_dict({k: w.float() for k, w in weights.items()})
         self.assertEqual(score_file(model, self.folder / "valid_copy_24.tok", torch.device("cpu")), record["validation"]["copy_24"])
 
+    def validate(self, *members):
+        return subprocess.run([sys.executable, ROOT / "train/validate.py", *members, "--data", self.folder, "--device", "cpu"], check=False, capture_output=True, text=True)
+
+    def test_weights_are_validated_as_after_training(self):
+        self.assertEqual(self.train("whole").returncode, 0)
+        done = self.validate(self.folder / "whole")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(json.loads(done.stdout), {"whole": json.loads((self.folder / "whole/training.json").read_text())["validation"]})
+        self.assertIn("error [usage]", self.validate(self.folder / "nothing").stderr)
+        (self.folder / "valid_copy.tok").write_bytes(b"")
+        self.assertIn("valid_copy.tok: the name says no length", self.validate(self.folder / "whole").stderr)
+        for path in self.folder.glob("valid_*.tok"):
+            path.unlink()
+        self.assertIn("has no file valid_NAME_LENGTH.tok", self.validate(self.folder / "whole").stderr)
+
     def test_goes_on_where_it_stopped(self):
         recipe = self.folder / "recipe.toml"
         recipe.write_text('optimizer = "muon"\n' + recipe.read_text())
