@@ -16,8 +16,8 @@ import sys
 import textwrap
 from pathlib import Path
 
-COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9"]  # told apart by colour-blind readers
-MARKERS = "osD^vP"
+COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c510a"]  # told apart by colour-blind readers
+MARKERS = ["o", "s", "D", "^", "v", "P", "X", "*"]
 SAMPLES = ("samples.jsonl", "samples.jsonl.gz")  # as a run writes them, and packed as results/ keeps them
 
 
@@ -92,7 +92,7 @@ def main() -> None:
     import matplotlib.pyplot as plt
 
     scores, trained = load(folders, [task for task in args.task.split(",") if task])
-    figure, axes = plt.subplots(figsize=(7, 4), layout="constrained")
+    figure, axes = plt.subplots(figsize=(8.5, 4.5), layout="constrained")
     members, seeds = sorted({member_of(curve) for curve in scores}), False
     for curve in sorted(scores):
         index, other_seed = members.index(member_of(curve)), member_of(curve) in scores and member_of(curve) != curve
@@ -113,6 +113,7 @@ def main() -> None:
     ticks = sorted({length for by_length in scores.values() for length in by_length})
     axes.set_xscale("log")
     axes.set_xticks(ticks, [label(t) for t in ticks])
+    axes.tick_params(axis="x", labelrotation=45)  # neighbouring lengths would run into one another
     axes.minorticks_off()
     axes.set(xlabel="tokens of prompt and answer", ylabel="score in percent, mean of tasks' samples", ylim=(-3, 103))
     axes.set_title(args.title, fontsize=10)
