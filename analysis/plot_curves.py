@@ -16,8 +16,8 @@ import sys
 import textwrap
 from pathlib import Path
 
-COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#8c510a"]  # told apart by colour-blind readers
-MARKERS = ["o", "s", "D", "^", "v", "P", "X", "*"]
+COLOURS = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000"]  # told apart by colour-blind readers
+MARKERS = "osD^vPX"
 SAMPLES = ("samples.jsonl", "samples.jsonl.gz")  # as a run writes them, and packed as results/ keeps them
 
 
