@@ -7,8 +7,8 @@
 
 #include <cctype>
 
-#include "eval/run/files.h"
-#include "eval/run/near.h"
+#include "eval/util/files.h"
+#include "eval/util/near.h"
 #include "sala/core/error.h"
 
 namespace sala::eval {

@@ -7,10 +7,10 @@
 #include <set>
 
 #include "eval/cli/commands.h"
-#include "eval/run/columns.h"
-#include "eval/run/family.h"
-#include "eval/run/models.h"
-#include "eval/run/training_record.h"
+#include "eval/spec/family.h"
+#include "eval/spec/models.h"
+#include "eval/spec/training_record.h"
+#include "eval/util/columns.h"
 #include "sala/tasks/task.h"
 #include "sim/mixers/mixer.h"
 #include "sim/ops/kernels.h"

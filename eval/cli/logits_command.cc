@@ -8,8 +8,8 @@
 
 #include "eval/cli/commands.h"
 #include "eval/cli/model_flags.h"
-#include "eval/run/files.h"
 #include "eval/run/memory.h"
+#include "eval/util/files.h"
 #include "sala/core/error.h"
 #include "sala/model/safetensors.h"
 #include "sim/mixers/mixer.h"

@@ -8,7 +8,7 @@
 #include <optional>
 
 #include "eval/run/memory.h"
-#include "eval/run/select_by.h"
+#include "eval/spec/select_by.h"
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
 #include "sim/ops/kernels.h"

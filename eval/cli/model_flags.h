@@ -8,7 +8,7 @@
 #include <utility>
 #include <vector>
 
-#include "eval/run/models.h"
+#include "eval/spec/models.h"
 #include "sala/model/session.h"
 
 namespace sala::eval {

@@ -8,8 +8,8 @@
 #include "eval/cli/command_line.h"
 #include "eval/cli/commands.h"
 #include "eval/cli/generate.h"
-#include "eval/run/models.h"
-#include "eval/run/provenance.h"
+#include "eval/spec/models.h"
+#include "eval/spec/provenance.h"
 #include "sala/core/error.h"
 
 namespace {

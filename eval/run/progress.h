@@ -7,7 +7,7 @@
 #include <functional>
 #include <string>
 
-#include "eval/run/plan.h"
+#include "eval/spec/plan.h"
 
 namespace sala::eval {
 

@@ -3,10 +3,10 @@
 
 #include <functional>
 
-#include "eval/run/directory.h"
-#include "eval/run/engine.h"
-#include "eval/run/plan.h"
 #include "eval/run/progress.h"
+#include "eval/spec/plan.h"
+#include "eval/store/directory.h"
+#include "eval/subject/engine.h"
 #include "sala/tokenizer/tokenizer.h"
 
 namespace sala::eval {

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "eval/run/near.h"
+#include "eval/util/near.h"
 #include "sala/core/error.h"
 
 namespace sala::eval {

@@ -7,8 +7,8 @@
 #include <filesystem>
 #include <utility>
 
-#include "eval/run/record.h"
 #include "eval/score/python_json.h"
+#include "eval/spec/record.h"
 #include "sala/core/error.h"
 #include "sala/core/rng.h"
 #include "sim/model/json_read.h"

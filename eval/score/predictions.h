@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "eval/run/json_fields.h"
+#include "eval/util/json_fields.h"
 #include "sala/tasks/task.h"
 #include "tasks/nolima/metrics.h"
 

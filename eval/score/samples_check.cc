@@ -7,9 +7,9 @@
 #include <filesystem>
 #include <tuple>
 
-#include "eval/run/columns.h"
-#include "eval/run/files.h"
-#include "eval/run/json_fields.h"
+#include "eval/util/columns.h"
+#include "eval/util/files.h"
+#include "eval/util/json_fields.h"
 #include "sala/core/error.h"
 
 namespace sala::eval {

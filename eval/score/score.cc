@@ -12,9 +12,9 @@
 #include <set>
 #include <utility>
 
-#include "eval/run/files.h"
 #include "eval/score/line_scorer.h"
 #include "eval/score/samples_check.h"
+#include "eval/util/files.h"
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
 

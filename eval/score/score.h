@@ -8,9 +8,9 @@
 #include <string>
 #include <vector>
 
-#include "eval/run/plan.h"
-#include "eval/run/record.h"
 #include "eval/score/predictions.h"
+#include "eval/spec/plan.h"
+#include "eval/spec/record.h"
 #include "sala/tasks/user_files.h"
 
 namespace sala::eval {

@@ -1,9 +1,9 @@
 // What the benchmarks add to the means; all expectations are worked out by hand from spec tasks 1.10 and 3.4.
-#include "eval/run/aggregate.h"
+#include "eval/report/aggregate.h"
 
 #include <gtest/gtest.h>
 
-#include "eval/run/report.h"
+#include "eval/report/report.h"
 #include "tests/eval/fakes.h"
 
 namespace sala::eval {

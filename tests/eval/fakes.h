@@ -7,8 +7,8 @@
 #include <string>
 #include <vector>
 
-#include "eval/run/engine.h"
-#include "eval/run/plan.h"
+#include "eval/spec/plan.h"
+#include "eval/subject/engine.h"
 #include "sala/tasks/task.h"
 
 namespace sala::eval {

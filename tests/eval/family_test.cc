@@ -1,12 +1,12 @@
 // What the program knows of train/family.toml and of training.json.
-#include "eval/run/family.h"
+#include "eval/spec/family.h"
 
 #include <gtest/gtest.h>
 
 #include <filesystem>
 #include <map>
 
-#include "eval/run/training_record.h"
+#include "eval/spec/training_record.h"
 #include "tests/sim/model/small_model.h"
 
 namespace sala::eval {

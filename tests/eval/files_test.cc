@@ -1,4 +1,4 @@
-#include "eval/run/files.h"
+#include "eval/util/files.h"
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>

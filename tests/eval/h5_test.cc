@@ -1,8 +1,8 @@
-#include "eval/run/h5.h"
+#include "eval/store/h5.h"
 
 #include <gtest/gtest.h>
 
-#include "eval/run/run_file.h"
+#include "eval/store/run_file.h"
 #include "sala/core/rng.h"
 #include "tests/sim/model/small_model.h"
 

@@ -1,11 +1,11 @@
-#include "eval/run/plan.h"
+#include "eval/spec/plan.h"
 
 #include <gtest/gtest.h>
 
 #include "eval/run/memory.h"
-#include "eval/run/near.h"
 #include "eval/run/progress.h"
-#include "eval/run/provenance.h"
+#include "eval/spec/provenance.h"
+#include "eval/util/near.h"
 #include "tests/eval/fakes.h"
 #include "tests/sim/model/small_model.h"
 

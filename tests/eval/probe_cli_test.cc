@@ -4,7 +4,7 @@
 #include <cmath>
 #include <filesystem>
 
-#include "eval/run/run_file.h"
+#include "eval/store/run_file.h"
 #include "sala/model/safetensors.h"
 #include "tests/eval/random_model.h"
 #include "tests/eval/subprocess.h"

@@ -1,4 +1,4 @@
-#include "eval/run/record.h"
+#include "eval/spec/record.h"
 
 #include <gtest/gtest.h>
 

@@ -1,10 +1,10 @@
-#include "eval/run/results.h"
+#include "eval/report/results.h"
 
 #include <gtest/gtest.h>
 
 #include <cmath>
 
-#include "eval/run/report.h"
+#include "eval/report/report.h"
 #include "sala/core/rng.h"
 #include "sala/tasks/corpora.h"
 #include "tests/eval/fakes.h"

@@ -9,7 +9,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "eval/run/run_file.h"
+#include "eval/store/run_file.h"
 #include "sala/core/rng.h"
 #include "tests/eval/fakes.h"
 #include "tests/eval/run_files.h"

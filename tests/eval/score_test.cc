@@ -5,7 +5,7 @@
 
 #include <filesystem>
 
-#include "eval/run/report.h"
+#include "eval/report/report.h"
 #include "tests/sim/expect_error.h"
 #include "tests/sim/model/small_model.h"
 

@@ -1,4 +1,4 @@
-#include "eval/run/selection.h"
+#include "eval/observe/selection.h"
 
 #include <gtest/gtest.h>
 

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
-#include "eval/run/run_file.h"
+#include "eval/store/run_file.h"
 #include "tests/eval/random_model.h"
 #include "tests/eval/run_files.h"
 #include "tests/eval/subprocess.h"

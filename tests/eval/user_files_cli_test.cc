@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
-#include "eval/run/run_file.h"
+#include "eval/store/run_file.h"
 #include "sala/core/error.h"
 #include "tests/eval/random_model.h"
 #include "tests/eval/run_files.h"

@@ -1,0 +1,55 @@
+#include "eval/report/aggregate.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+#include <string_view>
+#include <utility>
+
+#include "eval/report/results.h"
+
+namespace sala::eval {
+namespace {
+
+struct GroupAggregate {
+  std::string_view group;
+  Aggregate (*function)(const GroupCells&);
+};
+
+constexpr GroupAggregate kGroups[] = {
+    {"ruler", aggregate_ruler},   {"mrcr", aggregate_mrcr},          {"mrcr_official", aggregate_mrcr},
+    {"nolima", aggregate_nolima}, {"nolima_user", aggregate_nolima},
+};
+
+}  // namespace
+
+std::vector<Aggregate> aggregate(const std::vector<CellResult>& cells) {
+  std::vector<std::pair<std::string_view, GroupCells>> groups;
+  for (const CellResult& cell : cells) {
+    const std::string_view group = cell.cell.task->group();
+    auto at = groups.begin();
+    while (at != groups.end() && at->first != group) ++at;
+    if (at == groups.end()) at = groups.insert(at, {group, {}});
+    at->second.push_back(&cell);
+  }
+  std::vector<Aggregate> aggregates;
+  for (const auto& [group, members] : groups)
+    for (const GroupAggregate& each : kGroups)
+      if (each.group == group) aggregates.push_back(each.function(members));
+  return aggregates;
+}
+
+std::string length_text(int64_t length) { return length == 0 ? "-" : with_commas(length); }
+
+std::string interval_text(double low, double high) { return fmt::format("{:.1f} - {:.1f}", low, high); }
+
+double mean_diagnostic(const CellResult& cell, const std::string& name) {
+  double sum = 0;
+  int64_t count = 0;
+  for (const SampleRecord* record : cell.records)
+    for (const auto& [each, value] : record->diagnostics)
+      if (each == name) sum += value, ++count;
+  return count == 0 ? std::nan("") : sum / static_cast<double>(count);
+}
+
+}  // namespace sala::eval

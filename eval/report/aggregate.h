@@ -1,0 +1,46 @@
+// What a benchmark reports beyond the mean of each task: RULER's effective length, MRCR's confusion, ...
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+#include "eval/util/columns.h"
+
+namespace sala::eval {
+
+struct CellResult;  // results.h
+
+struct TitledTable {
+  std::string title;
+  std::vector<Row> rows;  // the first one is the head; empty = no table
+};
+
+// Everything of one group. Scores in percent, as published.
+struct Aggregate {
+  std::string group, title;          // "ruler", "RULER"
+  TitledTable overview;              // printed below the table of tasks
+  std::vector<std::string> remarks;  // below the overview; full sentences
+  std::vector<TitledTable> details;  // in Markdown only
+  nlohmann::ordered_json json;       // summary.json: sala.aggregates.<group>
+};
+
+// Cells of one group, in the order of running; at least one.
+using GroupCells = std::vector<const CellResult*>;
+
+// One function a group, and one line for it in aggregate.cc.
+Aggregate aggregate_ruler(const GroupCells& cells);
+Aggregate aggregate_mrcr(const GroupCells& cells);
+Aggregate aggregate_nolima(const GroupCells& cells);
+
+// Groups in the order of their first cell; those that have no aggregate of their own are left out.
+std::vector<Aggregate> aggregate(const std::vector<CellResult>& cells);
+
+// Shared by the groups.
+// "131072", "-" for 0: a length that nobody knows.
+std::string length_text(int64_t length);
+std::string interval_text(double low, double high);  // "94.1 - 96.4"
+// Mean of the diagnostics of that name over the samples that have it; NaN when none has.
+double mean_diagnostic(const CellResult& cell, const std::string& name);
+
+}  // namespace sala::eval

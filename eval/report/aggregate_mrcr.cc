@@ -1,0 +1,73 @@
+// MRCR (spec tasks 3.4): score by needle count and bin, beside it how often the code was there and another instance nearer.
+#include <fmt/format.h>
+
+#include <map>
+
+#include "eval/report/aggregate.h"
+#include "eval/report/results.h"
+
+namespace sala::eval {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct NeedleCount {
+  double sum = 0;
+  std::size_t samples = 0, bins = 0;
+  const CellResult* last = nullptr;  // the longest bin
+};
+
+}  // namespace
+
+Aggregate aggregate_mrcr(const GroupCells& cells) {
+  Aggregate made;
+  made.group = cells[0]->cell.task->group();  // `mrcr` or `mrcr_official`
+  made.title = "MRCR";
+  made.json["unit"] = "percent";
+  made.overview = {"", {{"MRCR", "bin", "n", "score", "code given", "confused"}}};
+  Json bins = Json::array(), totals = Json::array();
+  std::map<std::string, NeedleCount> counts;
+  for (const CellResult* cell : cells) {
+    const std::string name(cell->cell.task->name());
+    const double hit = 100 * mean_diagnostic(*cell, "prefix_hit"), confused = 100 * mean_diagnostic(*cell, "confused");
+    const double capped = mean_diagnostic(*cell, "grader_capped") * static_cast<double>(cell->records.size());
+    const auto text = [](double value) { return value == value ? fmt::format("{:.1f}", value) : "-"; };
+    const auto json = [](double value) { return value == value ? Json(value) : Json(nullptr); };
+    made.overview.rows.push_back({name, length_text(cell->cell.length), std::to_string(cell->records.size()),
+                                  fmt::format("{:.2f}", 100 * cell->score), text(hit), text(confused)});
+    bins.push_back({{"task", name},
+                    {"bin", cell->cell.length},
+                    {"samples", cell->records.size()},
+                    {"score", 100 * cell->score},
+                    {"hit_rate", json(hit)},
+                    {"confusion_rate", json(confused)},
+                    {"score_stripped", json(100 * mean_diagnostic(*cell, "score_stripped"))},
+                    {"score_no_autojunk", json(100 * mean_diagnostic(*cell, "score_no_autojunk"))},
+                    {"grader_capped", json(capped)}});
+    if (capped > 0)
+      made.remarks.push_back(fmt::format("{}: {} answers were too long to compare and count 0 or lack their side figures.",
+                                         cell->cell.name(), capped));
+    NeedleCount& count = counts[name];
+    for (const SampleRecord* record : cell->records) count.sum += record->score;
+    count.samples += cell->records.size();
+    ++count.bins;
+    if (count.last == nullptr || cell->cell.length > count.last->cell.length) count.last = cell;
+  }
+  // Vendors quote either figure under one name, so both are always said.
+  for (const auto& [name, count] : counts) {
+    const double all = 100 * count.sum / static_cast<double>(count.samples), last = 100 * count.last->score;
+    totals.push_back({{"task", name},
+                      {"bins", count.bins},
+                      {"score_all_bins", all},
+                      {"last_bin", count.last->cell.length},
+                      {"score_last_bin", last}});
+    made.remarks.push_back(fmt::format("{}: {:.2f} over all {} samples of {} {}, {:.2f} in the last bin ({}).", name, all,
+                                       count.samples, count.bins, count.bins == 1 ? "bin" : "bins", last,
+                                       length_text(count.last->cell.length)));
+  }
+  made.json["bins"] = bins;
+  made.json["totals"] = totals;
+  return made;
+}
+
+}  // namespace sala::eval

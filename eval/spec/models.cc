@@ -1,0 +1,316 @@
+#include "eval/spec/models.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+
+#include "eval/spec/family.h"
+#include "eval/spec/record.h"
+#include "eval/util/near.h"
+#include "sala/core/error.h"
+#include "sala/core/rng.h"
+#include "sim/mixers/mixer.h"
+#include "sim/model/random_model.h"
+
+namespace sala::eval {
+namespace {
+
+namespace fs = std::filesystem;
+
+constexpr const char* kDefaultModel = "sala-tiny";
+constexpr uint64_t kRandomWeightsSeed = 0;
+
+bool has_safetensors(const fs::path& directory) {
+  std::error_code ignored;
+  for (const auto& file : fs::directory_iterator(directory, ignored))
+    if (file.path().extension() == ".safetensors") return true;
+  return false;
+}
+
+ModelEntry read_entry(const std::string& name, const fs::path& directory) {
+  ModelEntry entry;
+  entry.name = name;
+  entry.directory = directory.string();
+  entry.config = ModelConfig::load((directory / "config.json").string());
+  entry.has_weights = has_safetensors(directory);
+  return entry;
+}
+
+std::optional<ModelEntry> released_shape(const std::string& name) {
+  ModelEntry entry;
+  entry.name = name;
+  if (name == "9b-shape") {
+    entry.config = released_config();
+  } else if (name == "qwen3-8b-shape") {
+    entry.config = qwen3_8b_config();
+  } else {
+    return std::nullopt;
+  }
+  return entry;
+}
+
+std::string describe(const ModelEntry& entry) {
+  if (!entry.problem.empty()) return fmt::format("{} (broken: {})", entry.name, entry.problem);
+  return fmt::format("{} (--arch {} --ratio {} --layers {} --pe {})", entry.name, entry.architecture(), entry.ratio(),
+                     layer_map_string(entry.config.mixer_types), position_policy(entry.config));
+}
+
+std::string describe_all(const std::vector<ModelEntry>& entries) {
+  std::vector<std::string> lines;
+  for (const ModelEntry& entry : entries) lines.push_back(describe(entry));
+  return fmt::format("{}", fmt::join(lines, "; "));
+}
+
+ModelEntry by_name(const std::string& name) {
+  if (auto shape = released_shape(name)) return *shape;
+  std::error_code ignored;
+  const bool path = name.find('/') != std::string::npos || name == "." || name == "..";
+  if (!path) {
+    const fs::path member = fs::path(models_folder()) / name;
+    if (fs::is_directory(member, ignored)) return read_entry(name, member);
+  }
+  if (fs::is_directory(name, ignored)) {
+    const fs::path clean = fs::path(name).lexically_normal();
+    const std::string last = clean.has_filename() ? clean.filename().string() : clean.parent_path().filename().string();
+    return read_entry(last.empty() || last == "." ? name : last, name);
+  }
+  if (path) throw Error(ErrorCode::kIo, "--model: {} is no directory", name);
+  for (const ModelEntry& planned : planned_members())
+    if (planned.name == name)
+      throw Error(ErrorCode::kUsage, "the weights of {} are not here; `{}` trains it (docs/training.md)", name,
+                  training_command({name}));
+  std::vector<std::string> names = {"9b-shape", "qwen3-8b-shape"};
+  for (const ModelEntry& entry : family_members()) names.push_back(entry.name);
+  throw Error(ErrorCode::kUsage, "no model '{}'; near it: {}; `sala_eval list models` shows all", name,
+              fmt::join(near_matches(name, names), ", "));
+}
+
+bool evenly_spread(const ModelEntry& entry) {
+  const std::string softmax = entry.config.uses("full-attn") ? "full-attn" : "minicpm4";
+  for (int64_t linear = 0; linear <= entry.config.num_hidden_layers; ++linear) {
+    try {
+      const auto map = layer_map_from_ratio(fmt::format("1:{}", linear), entry.config.num_hidden_layers, softmax);
+      if (map == entry.config.mixer_types) return true;
+    } catch (const Error&) {
+      continue;  // this ratio does not divide the layers
+    }
+  }
+  return false;
+}
+
+bool layers_match(const ModelEntry& entry, const std::string& layers) {
+  if (layers == "uniform") return evenly_spread(entry);
+  if (layers == "halo") return entry.name.find("halo") != std::string::npos;
+  return entry.config.mixer_types == layer_map_from_string(layers);
+}
+
+bool fits(const ModelEntry& entry, const ModelChoice& choice) {
+  return entry.problem.empty() && (choice.arch.empty() || choice.arch == entry.architecture()) &&
+         (choice.ratio.empty() || choice.ratio == entry.ratio()) &&
+         (choice.layers.empty() || layers_match(entry, choice.layers)) &&
+         (choice.pe.empty() || choice.pe == position_policy(entry.config));
+}
+
+// A member that would be what was asked for, made from the default one; empty when the wishes contradict each other, or the
+// layers are those of a search (halo).
+std::optional<ModelEntry> possible_member(const ModelChoice& choice, const std::vector<ModelEntry>& members) {
+  const auto base = std::find_if(members.begin(), members.end(), [](const auto& m) { return m.name == kDefaultModel; });
+  if (base == members.end() || !base->problem.empty()) return std::nullopt;
+  ModelEntry made = *base;
+  std::vector<std::string>& map = made.config.mixer_types;
+  const bool full = choice.arch == "full" || choice.arch == "full-linear";
+  const std::string softmax = full ? "full-attn" : "minicpm4";
+  try {
+    if (!choice.layers.empty() && choice.layers != "uniform" && choice.layers != "halo")
+      map = layer_map_from_string(choice.layers);
+    else if (!choice.ratio.empty())
+      map = layer_map_from_ratio(choice.ratio, made.config.num_hidden_layers, softmax);
+    else if (choice.arch == "full" || choice.arch == "sparse" || choice.arch == "linear")
+      map.assign(map.size(), choice.arch == "linear" ? "lightning-attn" : softmax);
+    else if (choice.arch == "full-linear")
+      std::replace(map.begin(), map.end(), std::string("minicpm4"), softmax);
+  } catch (const Error&) {
+    return std::nullopt;
+  }
+  if (!choice.pe.empty()) apply_position_policy(made.config, choice.pe);
+  return fits(made, choice) ? std::optional(made) : std::nullopt;
+}
+
+// Why nobody fits, what there is, and what to do.
+[[noreturn]] void refuse_choice(const ModelChoice& choice, const std::vector<ModelEntry>& members) {
+  std::vector<std::string> here, planned_names, fitting;
+  for (const ModelEntry& entry : members) here.push_back(entry.name);
+  for (const ModelEntry& planned : planned_members()) {
+    if (std::find(here.begin(), here.end(), planned.name) != here.end()) continue;
+    planned_names.push_back(planned.name);
+    if (fits(planned, choice)) fitting.push_back(planned.name);
+  }
+  if (!fitting.empty())
+    throw Error(ErrorCode::kUsage, "the weights of {} are not here; `{}` trains {} (docs/training.md); there are: {}",
+                fmt::join(fitting, ", "), training_command(fitting), fitting.size() == 1 ? "it" : "them",
+                describe_all(members));
+  std::string more;
+  if (!planned_names.empty()) more = fmt::format("; described but not here: {}", fmt::join(planned_names, ", "));
+  if (const auto made = possible_member(choice, members))
+    more += fmt::format(
+        "; to train one, add the table [members.mine] with base = \"{0}\", family = \"{1}, layers {2}, pe {3}\", "
+        "layers = \"{2}\", pe = \"{3}\" to train/family.toml and run `{4}` (docs/training.md)",
+        kDefaultModel, made->architecture(), layer_map_string(made->config.mixer_types), position_policy(made->config),
+        training_command({"mine"}));
+  throw Error(ErrorCode::kUsage, "nobody trained such a model; there are: {}{}", describe_all(members), more);
+}
+
+// A ratio or a map that no member could have, whatever it was trained with.
+void check_possible(const ModelChoice& choice, const std::vector<ModelEntry>& members) {
+  std::optional<Error> problem;
+  bool possible = false;
+  for (const ModelEntry& entry : members) {
+    if (!entry.problem.empty()) continue;
+    const int64_t count = entry.config.num_hidden_layers;
+    if (!choice.ratio.empty() && choice.ratio != entry.ratio()) {
+      try {
+        layer_map_from_ratio(choice.ratio, count);
+      } catch (const Error& error) {
+        problem = error;
+        continue;
+      }
+    }
+    if (!choice.layers.empty() && choice.layers != "uniform" && choice.layers != "halo") {
+      const auto wanted = static_cast<int64_t>(layer_map_from_string(choice.layers).size());
+      if (wanted != count) {
+        problem = Error(ErrorCode::kConfig, "--layers {} has {} layers, the members of the family have {}", choice.layers,
+                        wanted, count);
+        continue;
+      }
+    }
+    possible = true;
+  }
+  if (!possible && problem) throw *problem;
+}
+
+}  // namespace
+
+std::string models_folder() {
+  std::vector<std::string> places;
+  std::error_code ignored;
+  if (const char* wanted = std::getenv("SALA_MODELS"); wanted != nullptr && *wanted != 0) {
+    places.push_back(wanted);
+  } else {
+    // An installation may have been moved, so its folder is found from the program's own place.
+    const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
+    places = {(program.parent_path() / SALA_MODELS_FROM_BIN).lexically_normal().string(), SALA_MODELS_DIR};
+  }
+  for (const std::string& place : places)
+    if (fs::is_directory(place, ignored)) return place;
+  throw Error(ErrorCode::kIo, "no folder of models: looked at {}; set SALA_MODELS", fmt::join(places, " and "));
+}
+
+std::string ModelEntry::architecture() const {
+  const bool sparse = config.uses("minicpm4"), full = config.uses("full-attn"), linear = config.uses("lightning-attn");
+  if (sparse && full) return "mixed";
+  if (sparse) return linear ? "sala" : "sparse";
+  if (full) return linear ? "full-linear" : "full";
+  return linear ? "linear" : "mixed";
+}
+
+std::string ModelEntry::ratio() const {
+  int64_t softmax = 0, linear = 0;
+  for (const std::string& mixer : config.mixer_types) (find_mixer(mixer).softmax ? softmax : linear) += 1;
+  const int64_t divisor = std::max<int64_t>(1, std::gcd(softmax, linear));
+  return fmt::format("{}:{}", softmax / divisor, linear / divisor);
+}
+
+std::vector<ModelEntry> family_members() {
+  std::vector<ModelEntry> members;
+  for (const auto& file : fs::directory_iterator(models_folder())) {
+    if (!fs::exists(file.path() / "config.json")) continue;
+    const std::string name = file.path().filename().string();
+    try {
+      members.push_back(read_entry(name, file.path()));
+    } catch (const Error& problem) {
+      ModelEntry broken;
+      broken.name = name;
+      broken.directory = file.path().string();
+      broken.problem = problem.what();
+      members.push_back(broken);
+    }
+  }
+  std::sort(members.begin(), members.end(), [](const auto& a, const auto& b) { return a.name < b.name; });
+  return members;
+}
+
+ModelEntry choose_model(const ModelChoice& choice) {
+  const bool by_training = !choice.arch.empty() || !choice.ratio.empty() || !choice.layers.empty() || !choice.pe.empty();
+  if (!choice.model.empty() && by_training)
+    throw Error(ErrorCode::kUsage, "--model names a model; --arch, --ratio, --layers and --pe choose one: give either");
+  if (!by_training) return by_name(choice.model.empty() ? kDefaultModel : choice.model);
+  if (!choice.pe.empty()) {
+    ModelConfig probe;
+    apply_position_policy(probe, choice.pe);  // refuses an unknown name
+  }
+  const std::vector<ModelEntry> members = family_members();
+  std::vector<ModelEntry> described = planned_members();
+  described.insert(described.end(), members.begin(), members.end());
+  check_possible(choice, described);
+  std::vector<ModelEntry> fitting;
+  for (const ModelEntry& entry : members)
+    if (fits(entry, choice)) fitting.push_back(entry);
+  if (fitting.empty()) refuse_choice(choice, members);
+  if (fitting.size() == 1) return fitting[0];
+  for (const ModelEntry& entry : fitting)
+    if (entry.name == kDefaultModel) return entry;
+  throw Error(ErrorCode::kUsage, "several models fit: {}; name one by --model", describe_all(fitting));
+}
+
+Model load_model(const ModelEntry& entry, const ModelConfig& config) {
+  if (entry.random()) return random_model(config, kRandomWeightsSeed);
+  if (!entry.has_weights)
+    throw Error(ErrorCode::kIo, "{} has a config.json but no *.safetensors: its weights are not here", entry.directory);
+  Model model = Model::load(entry.directory);
+  if (!(config == entry.config)) model.override_config(config);
+  return model;
+}
+
+std::string weights_hash(const ModelEntry& entry) {
+  if (entry.random()) return "random";
+  constexpr int64_t kWhole = int64_t{1} << 30, kPiece = 1 << 16, kPieces = 1024;
+  std::vector<fs::path> files;
+  for (const auto& file : fs::directory_iterator(entry.directory))
+    if (file.path().extension() == ".safetensors") files.push_back(file.path());
+  std::sort(files.begin(), files.end());
+  uint64_t hash = 0;
+  std::string block(kPiece, '\0');
+  for (const fs::path& path : files) {
+    const auto size = static_cast<int64_t>(fs::file_size(path));
+    std::ifstream file(path, std::ios::binary);
+    const int64_t step = size <= kWhole ? kPiece : std::max(kPiece + int64_t{0}, size / kPieces);
+    for (int64_t offset = 0; offset < size; offset += step) {
+      file.seekg(offset);
+      file.read(block.data(), std::min<int64_t>(kPiece, size - offset));
+      if (!file) throw Error(ErrorCode::kIo, "cannot read {}", path.string());
+      hash = stable_hash({block.data(), static_cast<std::size_t>(file.gcount())}, hash);
+    }
+    hash = stable_hash(fmt::format("{} {}", path.filename().string(), size), hash);
+  }
+  return hash_hex(hash);
+}
+
+std::unique_ptr<Tokenizer> model_tokenizer(const ModelEntry& entry, const std::string& wanted) {
+  std::string path = wanted;
+  if (path.empty()) {
+    const fs::path own = fs::path(entry.directory) / "tokenizer.model";
+    path = !entry.random() && fs::exists(own) ? own.string() : (fs::path(models_folder()) / "tokenizer.model").string();
+  }
+  std::unique_ptr<Tokenizer> tokenizer = open_tokenizer(path);
+  if (tokenizer->vocab_size() > entry.config.vocab_size)
+    throw Error(ErrorCode::kConfig, "tokenizer {} has {} pieces, the model '{}' knows {} ids; give its own by --tokenizer",
+                path, tokenizer->vocab_size(), entry.name, entry.config.vocab_size);
+  return tokenizer;
+}
+
+}  // namespace sala::eval

@@ -1,0 +1,162 @@
+#include "eval/store/directory.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "sala/core/error.h"
+#include "sala/core/rng.h"
+
+namespace sala::eval {
+namespace {
+
+using Json = nlohmann::ordered_json;
+using Key = std::tuple<std::string, int64_t, int64_t>;
+
+constexpr const char* kPlanFile = "run.json";
+constexpr const char* kJournalFile = "samples.jsonl";
+constexpr const char* kSidecarFile = "samples.select";
+
+bool holds_a_run(const std::string& path) {
+  for (const char* name : {kPlanFile, kJournalFile, "run.h5"})
+    if (file_exists(path + "/" + name)) return true;
+  return false;
+}
+
+Json read_plan_file(const std::string& path) {
+  const Json json = Json::parse(read_file(path), nullptr, false);
+  if (!json.is_object() || !json.contains("plan") || !json.contains("started") || !json["started"].is_string())
+    throw Error(ErrorCode::kFormat, "{} is damaged: it is not the plan of a run; choose another --out", path);
+  const Json& plan = json["plan"];
+  const std::string schema = plan.is_object() ? plan.value("schema", Json()).dump() : "absent";
+  if (schema != "\"sala.run/1\"")
+    throw Error(ErrorCode::kUnsupported, "{}: the schema is {}, this build continues runs of \"sala.run/1\"", path, schema);
+  return json;
+}
+
+}  // namespace
+
+RunDirectory::RunDirectory(const std::string& path, const std::string& started) : path_(path), started_(started) {}
+
+void RunDirectory::lock() {
+  make_folders(path_);
+  journal_ = AppendFile(file(kJournalFile));
+  if (!journal_.try_lock())
+    throw Error(ErrorCode::kUsage, "another process is writing to {}; wait for it or choose another --out", path_);
+  sidecar_ = AppendFile(file(kSidecarFile));
+}
+
+RunDirectory RunDirectory::begin(const std::string& path, const RunPlan& plan, const std::string& started) {
+  if (holds_a_run(path))
+    throw Error(ErrorCode::kUsage, "{} already holds a run; go on with it by --resume, or choose another --out", path);
+  RunDirectory directory(path, started);
+  directory.lock();
+  write_atomically(directory.file(kPlanFile), Json({{"started", started}, {"plan", plan.to_json()}}).dump(1) + "\n");
+  return directory;
+}
+
+RunDirectory RunDirectory::resume(const std::string& path, const RunPlan& plan, const std::string& started) {
+  if (!holds_a_run(path)) {
+    RunDirectory fresh = begin(path, plan, started);
+    fresh.notes_.push_back(fmt::format("{} holds no run yet: this one begins", path));
+    return fresh;
+  }
+  if (!file_exists(path + "/" + kPlanFile)) {
+    // A kill between the first two steps of begin() leaves an empty journal and nothing else.
+    if (!file_exists(path + "/run.h5") && read_file(path + "/" + kJournalFile).empty()) {
+      RunDirectory fresh(path, started);
+      fresh.lock();
+      write_atomically(fresh.file(kPlanFile), Json({{"started", started}, {"plan", plan.to_json()}}).dump(1) + "\n");
+      return fresh;
+    }
+    throw Error(ErrorCode::kFormat, "{} has results but no {}, so nothing says what they are; choose another --out", path,
+                kPlanFile);
+  }
+  const Json saved = read_plan_file(path + "/" + kPlanFile);
+  check_same_plan(plan.to_json(), saved["plan"], path);
+  RunDirectory directory(path, saved["started"].get<std::string>());
+  directory.lock();
+  directory.read_journal(plan);
+  return directory;
+}
+
+void RunDirectory::read_journal(const RunPlan& plan) {
+  std::set<Key> planned;
+  for (const Cell& cell : plan.cells)
+    for (const int64_t index : cell.samples) planned.emplace(cell.task->name(), cell.length, index);
+  const std::string text = read_file(file(kJournalFile));
+  int64_t number = 0, kept_select = 0;
+  for (std::size_t begin = 0; begin < text.size();) {
+    ++number;
+    const std::size_t end = text.find('\n', begin);
+    const bool last = end == std::string::npos || end + 1 == text.size();
+    const auto damaged = [&](const std::string& why) {
+      return Error(ErrorCode::kFormat, "{} line {}: {}; remove the line to run its sample again", file(kJournalFile), number,
+                   why);
+    };
+    std::optional<SampleRecord> record;
+    std::string torn = "the line has no end";
+    try {
+      if (end != std::string::npos) {
+        record = parse_line(text.substr(begin, end - begin));
+        selection(*record);  // damage is found now, not after hours of running
+      }
+    } catch (const Error& problem) {
+      torn = problem.what();
+      if (!last) throw damaged(torn);
+      record.reset();
+    }
+    if (!record) {
+      notes_.push_back(fmt::format("the last line of {} was not written to its end ({}): its sample runs again",
+                                   file(kJournalFile), torn));
+      journal_.truncate(static_cast<int64_t>(begin));
+      break;
+    }
+    const Key key{record->task, record->length, record->index};
+    if (planned.count(key) == 0) throw damaged(fmt::format("sample '{}' does not belong to this run", record->id));
+    if (!done_.insert(key).second) throw damaged(fmt::format("sample '{}' stands there twice", record->id));
+    if (record->selection) kept_select = std::max(kept_select, record->selection->offset + record->selection->bytes);
+    records_.push_back(std::move(*record));
+    begin = end + 1;
+  }
+  if (kept_select < sidecar_.size()) sidecar_.truncate(kept_select);  // a selection whose line was never written
+}
+
+bool RunDirectory::has(const Cell& cell, int64_t index) const {
+  return done_.count({std::string(cell.task->name()), cell.length, index}) != 0;
+}
+
+void RunDirectory::append(SampleRecord record, const Selection* selection) {
+  if (selection != nullptr) {
+    const std::string bytes = selection_bytes(*selection);
+    const auto known = [](double value) { return value == value ? std::optional<double>(value) : std::nullopt; };
+    record.selection = SelectionRef{sidecar_.size(),
+                                    static_cast<int64_t>(bytes.size()),
+                                    hash_hex(stable_hash(bytes)),
+                                    static_cast<int64_t>(selection->positions.size()),
+                                    static_cast<int64_t>(selection->evidence_blocks.size()),
+                                    known(selection->recall()),
+                                    known(selection->reached())};
+    sidecar_.append(bytes);  // first: a line promises that its selection is there
+  }
+  journal_.append(to_line(record) + "\n");
+  done_.emplace(record.task, record.length, record.index);
+  records_.push_back(std::move(record));
+}
+
+Selection RunDirectory::selection(const SampleRecord& record) const {
+  if (!record.selection) return {};
+  const SelectionRef& ref = *record.selection;
+  const std::string bytes = sidecar_.read(ref.offset, ref.bytes);
+  if (hash_hex(stable_hash(bytes)) != ref.hash)
+    throw Error(ErrorCode::kFormat, "{}: the selection of '{}' is damaged", file(kSidecarFile), record.id);
+  Selection selection = parse_selection(bytes);
+  if (static_cast<int64_t>(selection.positions.size()) != ref.probes ||
+      static_cast<int64_t>(selection.evidence_blocks.size()) != ref.evidence)
+    throw Error(ErrorCode::kFormat, "{}: the selection of '{}' has other extents than its line says", file(kSidecarFile),
+                record.id);
+  return selection;
+}
+
+}  // namespace sala::eval

@@ -1,0 +1,52 @@
+// The folder of a run: the plan it was begun with, the journal of finished samples, and the files made from them.
+#pragma once
+
+#include <cstdint>
+#include <set>
+#include <string>
+#include <tuple>
+#include <vector>
+
+#include "eval/observe/selection.h"
+#include "eval/spec/plan.h"
+#include "eval/spec/record.h"
+#include "eval/util/files.h"
+
+namespace sala::eval {
+
+// Files: run.json (plan), samples.jsonl (journal), samples.select (selections, when probed), run.h5, summary.json,
+// summary.md.
+class RunDirectory {
+ public:
+  // A new run. Throws Error{kUsage} when `path` already holds one or another process writes to it, Error{kIo}.
+  static RunDirectory begin(const std::string& path, const RunPlan& plan, const std::string& started);
+  // Goes on with the run in `path`, or begins one when there is none. A torn last line of the journal is dropped.
+  // Throws as begin(), Error{kConfig} naming the field of the plan that changed, Error{kFormat} naming a damaged line.
+  static RunDirectory resume(const std::string& path, const RunPlan& plan, const std::string& started);
+
+  const std::string& path() const { return path_; }
+  const std::string& started() const { return started_; }  // UTC time of the first begin
+  std::string file(const std::string& name) const { return path_ + "/" + name; }
+  const std::vector<SampleRecord>& records() const { return records_; }
+  bool has(const Cell& cell, int64_t index) const;
+  // What resuming found worth saying, one sentence each.
+  const std::vector<std::string>& notes() const { return notes_; }
+
+  // On the disk when this returns. `selection` may be null.
+  void append(SampleRecord record, const Selection* selection);
+  // Throws Error{kFormat} when the sidecar does not hold what the record says.
+  Selection selection(const SampleRecord& record) const;
+
+ private:
+  RunDirectory(const std::string& path, const std::string& started);
+  void lock();
+  void read_journal(const RunPlan& plan);
+
+  std::string path_, started_;
+  AppendFile journal_, sidecar_;
+  std::vector<SampleRecord> records_;
+  std::set<std::tuple<std::string, int64_t, int64_t>> done_;  // task, length, index
+  std::vector<std::string> notes_;
+};
+
+}  // namespace sala::eval

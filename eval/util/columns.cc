@@ -1,0 +1,55 @@
+#include "eval/util/columns.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdint>
+
+namespace sala::eval {
+namespace {
+
+// Code points, so that a column with letters beyond ASCII lines up.
+std::size_t width_of(const std::string& text) {
+  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+}
+
+}  // namespace
+
+std::string with_commas(int64_t value) {
+  std::string text = std::to_string(value);
+  const int64_t first = value < 0 ? 1 : 0;
+  for (auto at = static_cast<int64_t>(text.size()) - 3; at > first; at -= 3) text.insert(static_cast<std::size_t>(at), ",");
+  return text;
+}
+
+std::string plain_table(const std::vector<Row>& rows, std::size_t left) {
+  std::vector<std::size_t> widths(rows[0].size(), 0);
+  for (const Row& row : rows)
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width_of(row[i]));
+  std::string text;
+  for (const Row& row : rows) {
+    std::string line;
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      const std::string padding(widths[i] - width_of(row[i]), ' ');
+      line += (i > 0 ? "  " : "") + (i < left ? row[i] + padding : padding + row[i]);
+    }
+    text += line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
+  }
+  return text;
+}
+
+std::string markdown_table(const std::vector<Row>& rows) {
+  std::string text;
+  for (std::size_t i = 0; i < rows.size(); ++i) {
+    text += "|";
+    for (const std::string& cell : rows[i]) text += fmt::format(" {} |", cell);
+    text += "\n";
+    if (i > 0) continue;
+    text += "|";
+    for (std::size_t j = 0; j < rows[0].size(); ++j) text += j == 0 ? " --- |" : " ---: |";
+    text += "\n";
+  }
+  return text;
+}
+
+}  // namespace sala::eval

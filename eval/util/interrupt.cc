@@ -1,0 +1,37 @@
+#include "eval/util/interrupt.h"
+
+#include <signal.h>
+#include <unistd.h>
+
+namespace sala::eval {
+namespace {
+
+constexpr int kInterruptedExit = 130;
+volatile sig_atomic_t requested = 0;
+
+extern "C" void on_signal(int) {
+  if (requested != 0) _exit(kInterruptedExit);
+  requested = 1;
+}
+
+}  // namespace
+
+void catch_signals() {
+  struct sigaction action = {};
+  action.sa_handler = on_signal;
+  sigemptyset(&action.sa_mask);
+  action.sa_flags = SA_RESTART;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+  action.sa_handler = SIG_IGN;
+  sigaction(SIGXFSZ, &action, nullptr);
+  sigaction(SIGPIPE, &action, nullptr);
+}
+
+bool interrupt_requested() { return requested != 0; }
+
+void stop_if_interrupted() {
+  if (requested != 0) throw Interrupted();
+}
+
+}  // namespace sala::eval

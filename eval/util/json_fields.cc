@@ -1,0 +1,60 @@
+#include "eval/util/json_fields.h"
+
+#include <vector>
+
+#include "sala/core/error.h"
+
+namespace sala::eval::fields {
+
+std::string shown(const Json& value) {
+  if (value.is_structured()) return value.type_name();
+  const std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
+  return text.size() <= 60 ? text : text.substr(0, 57) + "...";
+}
+
+const Json& field(const Json& object, const char* name) {
+  if (!object.is_object() || !object.contains(name)) throw Error(ErrorCode::kFormat, "field '{}' is missing", name);
+  return object[name];
+}
+
+int64_t integer(const Json& object, const char* name, int64_t smallest) {
+  const Json& value = field(object, name);
+  const bool fits = !value.is_number_unsigned() || value.get<uint64_t>() <= INT64_MAX;
+  if (!value.is_number_integer() || !fits || value.get<int64_t>() < smallest)
+    throw Error(ErrorCode::kFormat, "field '{}' is {}, expected an integer from {} up", name, shown(value), smallest);
+  return value.get<int64_t>();
+}
+
+double number(const Json& object, const char* name) {
+  const Json& value = field(object, name);
+  if (!value.is_number()) throw Error(ErrorCode::kFormat, "field '{}' is {}, expected a number", name, shown(value));
+  return value.get<double>();
+}
+
+std::optional<double> number_or_null(const Json& object, const char* name) {
+  if (field(object, name).is_null()) return std::nullopt;
+  return number(object, name);
+}
+
+std::string text(const Json& object, const char* name) {
+  const Json& value = field(object, name);
+  if (!value.is_string()) throw Error(ErrorCode::kFormat, "field '{}' is {}, expected text", name, shown(value));
+  return value.get<std::string>();
+}
+
+const Json& list(const Json& object, const char* name) {
+  const Json& value = field(object, name);
+  if (!value.is_array()) throw Error(ErrorCode::kFormat, "field '{}' is no list", name);
+  return value;
+}
+
+std::vector<std::string> texts(const Json& object, const char* name) {
+  std::vector<std::string> all;
+  for (const Json& value : list(object, name)) {
+    if (!value.is_string()) throw Error(ErrorCode::kFormat, "field '{}' holds {}, expected text", name, shown(value));
+    all.push_back(value.get<std::string>());
+  }
+  return all;
+}
+
+}  // namespace sala::eval::fields
