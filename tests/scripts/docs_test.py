@@ -10,6 +10,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
+def anchors(path):
+    """What the headings of a page are called in links: as GitHub makes them."""
+    headings = re.findall(r"^#+ (.*)$", re.sub(r"^```.*?^```", "", path.read_text(), flags=re.M | re.S), re.M)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 def table(path, columns):
     """Rows of the Markdown tables in `path` that have this many columns, as tuples, without header and rule."""
     rows = []
@@ -41,14 +47,26 @@ class Docs(unittest.TestCase):
         self.assertGreater(len(fields), 3)
         self.assertEqual(fields, {row[0] for row in table("docs/file_formats.md", 3)} & fields)
 
+    def test_flags(self):
+        in_code = set()
+        for source in (ROOT / "eval").rglob("*.cc"):
+            in_code |= set(re.findall(r'"(?:-\w,)?(--[a-z][a-z-]+)"', source.read_text()))
+        in_docs = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", (ROOT / "docs/cli.md").read_text()))
+        self.assertGreater(len(in_code), 30)
+        self.assertEqual(in_code - in_docs - {"--version", "--output"}, set())  # -o stands for --output
+        self.assertEqual(in_docs - in_code - {"--help", "--log"}, set())  # --log_samples is lm-eval's
+
     def test_links_lead_somewhere(self):
         pages = subprocess.run(["git", "-C", ROOT, "ls-files", "*.md"], capture_output=True, text=True).stdout.split()
         if not pages:
             self.skipTest("no git checkout")
         for page in pages:
-            for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", (ROOT / page).read_text()):
+            for target, anchor in re.findall(r"\]\(([^)#\s]*)#?([^)\s]*)\)", (ROOT / page).read_text()):
                 if "://" not in target:
-                    self.assertTrue((ROOT / page).parent.joinpath(target).exists(), f"{page} links to {target}")
+                    file = (ROOT / page).parent.joinpath(target) if target else ROOT / page
+                    self.assertTrue(file.exists(), f"{page} links to {target}")
+                    if anchor:
+                        self.assertIn(anchor, anchors(file), f"{page} links to {target}#{anchor}")
 
 
 if __name__ == "__main__":
