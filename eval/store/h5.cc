@@ -57,6 +57,10 @@ hid_t native_type<double>() {
   return H5T_NATIVE_DOUBLE;
 }
 template <>
+hid_t native_type<float>() {
+  return H5T_NATIVE_FLOAT;
+}
+template <>
 hid_t native_type<int64_t>() {
   return H5T_NATIVE_INT64;
 }
@@ -338,18 +342,22 @@ std::string library_version() {
   return std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(release);
 }
 
+template Dataset Group::create_array<float>(const std::string&, const std::vector<int64_t>&);
 template Dataset Group::create_array<uint8_t>(const std::string&, const std::vector<int64_t>&);
 template Dataset Group::create_array<int32_t>(const std::string&, const std::vector<int64_t>&);
 template Dataset Group::create_array<int64_t>(const std::string&, const std::vector<int64_t>&);
+template Dataset Group::write_array<float>(const std::string&, const std::vector<int64_t>&, std::span<const float>);
 template Dataset Group::write_array<double>(const std::string&, const std::vector<int64_t>&, std::span<const double>);
 template Dataset Group::write_array<int64_t>(const std::string&, const std::vector<int64_t>&, std::span<const int64_t>);
 template Dataset Group::write_array<int32_t>(const std::string&, const std::vector<int64_t>&, std::span<const int32_t>);
 template Dataset Group::write_array<uint8_t>(const std::string&, const std::vector<int64_t>&, std::span<const uint8_t>);
 template Dataset Group::create_array<double>(const std::string&, const std::vector<int64_t>&);
+template void Dataset::write_row<float>(int64_t, std::span<const float>);
 template void Dataset::write_row<double>(int64_t, std::span<const double>);
 template void Dataset::write_row<int64_t>(int64_t, std::span<const int64_t>);
 template void Dataset::write_row<int32_t>(int64_t, std::span<const int32_t>);
 template void Dataset::write_row<uint8_t>(int64_t, std::span<const uint8_t>);
+template std::vector<float> Group::read_array<float>(const std::string&, std::vector<int64_t>*) const;
 template std::vector<double> Group::read_array<double>(const std::string&, std::vector<int64_t>*) const;
 template std::vector<int64_t> Group::read_array<int64_t>(const std::string&, std::vector<int64_t>*) const;
 template std::vector<int32_t> Group::read_array<int32_t>(const std::string&, std::vector<int64_t>*) const;

@@ -73,7 +73,8 @@ class Group : public Object {
  public:
   using Object::Object;
   Group create(const std::string& name);
-  // A numeric array; from 1,024 elements on chunked, shuffled and deflated. T: double, int64_t, int32_t, uint8_t.
+  // A numeric array; from 1,024 elements on chunked, shuffled and deflated. T: double, float, int64_t, int32_t,
+  // uint8_t.
   template <class T>
   Dataset create_array(const std::string& name, const std::vector<int64_t>& shape);
   template <class T>
@@ -99,6 +100,9 @@ class File : public Group {
   static File make(const std::string& path);
   // Throws Error{kFormat} for what is no readable HDF5 file.
   static File load(const std::string& path);
+  File(File&&) noexcept = default;
+  File& operator=(File&&) noexcept = default;
+  ~File() { handle_ = Handle(); }  // before the file, which cannot be closed while its root is open
   // Writes everything out. Throws Error{kIo}, for instance when the disk is full.
   void close();
 
