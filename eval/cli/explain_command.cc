@@ -42,39 +42,26 @@ void print_layers(const ModelConfig& config, int64_t tokens) {
   std::vector<Row> rows = {{"layer", "mixer", "position", "query heads", "KV heads", "head dim", "prefill", "a new token",
                             "cache", "norms and gates"}};
   for (std::size_t i = 0; i < config.mixer_types.size(); ++i) {
-    const bool is_softmax = find_mixer(config.mixer_types[i]).softmax;
-    std::string extras;
-    const auto add = [&](bool present, const char* name) {
-      extras += present ? (extras.empty() ? "" : ", ") + std::string(name) : "";
-    };
-    add(is_softmax ? config.sala_lab.attn_qk_norm : config.qk_norm, "qk norm");
-    add(!is_softmax && config.use_output_norm, "output norm");
-    add(is_softmax ? config.attn_use_output_gate : config.use_output_gate, "output gate");
+    const MixerKind& kind = find_mixer(config.mixer_types[i]);
+    const bool is_softmax = kind.traits.softmax;
+    const LayerShape shape = kind.shape(config);
     rows.push_back({std::to_string(i), config.mixer_types[i],
                     is_softmax                  ? softmax
                     : config.lightning_use_rope ? "RoPE"
                                                 : "none",
-                    std::to_string(is_softmax ? config.num_attention_heads : config.lightning_nh),
-                    std::to_string(is_softmax ? config.num_key_value_heads : config.lightning_nkv),
-                    std::to_string(is_softmax ? config.head_dim : config.lightning_head_dim),
+                    std::to_string(shape.heads), std::to_string(shape.kv_heads), std::to_string(shape.head_dim),
                     flops_text(costs[i].prefill_flops), flops_text(costs[i].decode_flops),
-                    format_bytes(costs[i].state_bytes), extras.empty() ? "-" : extras});
+                    format_bytes(costs[i].state_bytes),
+                    shape.extras.empty() ? "-" : fmt::format("{}", fmt::join(shape.extras, ", "))});
   }
   fmt::print("{}prefill, a new token and cache: of one layer with its FFN, at {} tokens\n", plain_table(rows, 3),
              with_commas(tokens));
   if (config.attn_use_rope && config.rope_scaling)
     fmt::print("YaRN: from {} tokens to {:g} times that\n",
                with_commas(config.rope_scaling->original_max_position_embeddings), config.rope_scaling->factor);
-  if (!config.uses("minicpm4")) return;
-  const SparseConfig& sparse = config.sparse_config;
-  fmt::print(
-      "selection: {} blocks of {} tokens a query ({} always read: {} first, own and {} window), dense below {} tokens\n",
-      sparse.slots(), sparse.block_size, sparse.forced_blocks(), sparse.init_blocks, sparse.window_size / sparse.block_size,
-      sparse.dense_len);
-  fmt::print(
-      "selection: scores normalised over the {} compressed keys, {}\n",
-      config.sala_lab.exact_lse ? "fine" : "coarse (approximate)",
-      config.sala_lab.select_per == "block" ? "the first query of a block selects for all of it" : "every query selects");
+  for (const MixerKind& kind : mixer_kinds())
+    if (kind.notes != nullptr && config.uses(kind.name))
+      for (const std::string& note : kind.notes(config)) fmt::print("{}\n", note);
 }
 
 void print_training(const ModelEntry& entry) {
@@ -104,7 +91,7 @@ double measured_rate(const ModelEntry& entry, const ModelConfig& config, Session
     const auto began = std::chrono::steady_clock::now();
     session.prefill(ids);
     const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-    best = std::max(best, prefill_cost(config, tokens).total_flops() / std::max(seconds, 1e-9));
+    best = std::max(best, prefill_cost(config, tokens).total() / std::max(seconds, 1e-9));
   }
   return best;
 }
@@ -116,17 +103,24 @@ void print_costs(const ModelEntry& entry, const ModelConfig& config, const Sessi
   double rate = 0;
   if (!flags.no_estimate && parameter_count(config) <= kLargestMeasured && (entry.has_weights || entry.random()))
     rate = measured_rate(entry, config, options, kCalibrationTokens);
-  std::vector<Row> rows = {{"length", "tokens", "projections+FFN", "selection", "softmax", "linear", "prefill",
-                            "a new token", "memory", "one sample"}};
+  std::vector<Row> rows;
   for (const int64_t length : tasks::parse_lengths(flags.lengths)) {
     SessionOptions sized = options;
     sized.max_tokens = length + 1;
-    const ModelCost prefill = prefill_cost(config, length), decode = decode_cost(config, length);
-    rows.push_back({tasks::format_length(length), with_commas(length), flops_text(prefill.linear_flops),
-                    flops_text(prefill.selection_flops), flops_text(prefill.softmax_flops),
-                    flops_text(prefill.lightning_flops), flops_text(prefill.total_flops()), flops_text(decode.total_flops()),
-                    format_bytes(Session::plan(config, sized).total_bytes()),
-                    rate > 0 ? "~ " + format_seconds(prefill.total_flops() / rate) : "?"});
+    const Flops prefill = prefill_cost(config, length);
+    Row names = {"length", "tokens"}, row = {tasks::format_length(length), with_commas(length)};
+    for (const Flops::Item& item : prefill.items()) {
+      if (item.name == "head") continue;  // of one token: nothing beside the rest
+      names.push_back(item.name);
+      row.push_back(flops_text(item.amount));
+    }
+    for (const char* name : {"prefill", "a new token", "memory", "one sample"}) names.push_back(name);
+    row.push_back(flops_text(prefill.total()));
+    row.push_back(flops_text(decode_cost(config, length).total()));
+    row.push_back(format_bytes(Session::plan(config, sized).total_bytes()));
+    row.push_back(rate > 0 ? "~ " + format_seconds(prefill.total() / rate) : "?");
+    if (rows.empty()) rows.push_back(names);
+    rows.push_back(row);
   }
   fmt::print("\n{}", plain_table(rows));
   if (rate > 0)

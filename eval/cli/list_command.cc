@@ -91,8 +91,11 @@ std::string model_notes() {
 std::vector<Row> mixer_rows() {
   std::vector<Row> rows = {{"mixer", "letter", "kind", "what it is", "source"}};
   for (const MixerKind& kind : mixer_kinds())
-    rows.push_back(
-        {kind.name, std::string(1, kind.letter), kind.softmax ? "softmax" : "linear", kind.description, kind.source});
+    rows.push_back({kind.name, kind.letters.substr(0, 1),
+                    kind.traits.softmax  ? "softmax"
+                    : kind.traits.linear ? "linear"
+                                         : "other",
+                    kind.description, kind.source});
   return rows;
 }
 

@@ -108,7 +108,7 @@ void add_selected(SafetensorsWriter& writer, const Keep& kept, int64_t tokens) {
 // layer that has them, kept until all are there and copied by the writer.
 int64_t row_bytes(const LogitsFlags& flags, const ModelConfig& config, int64_t tokens) {
   int64_t softmax = 0;
-  for (const std::string& mixer : config.mixer_types) softmax += find_mixer(mixer).softmax;
+  for (const std::string& mixer : config.mixer_types) softmax += find_mixer(mixer).traits.softmax;
   int64_t floats = config.vocab_size;
   if (flags.hidden) floats += (config.num_hidden_layers + 1) * config.hidden_size;
   if (flags.attention) floats += softmax * config.num_attention_heads * tokens;

@@ -11,6 +11,7 @@
 #include "eval/spec/select_by.h"
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
+#include "sim/mixers/mixer.h"
 #include "sim/ops/kernels.h"
 
 namespace sala::eval {
@@ -38,13 +39,13 @@ void apply(ModelConfig& config, std::vector<std::pair<std::string, std::string>>
 // A switch of layers that the model has not would change nothing, and the result would carry its name.
 void refuse_idle_switches(const ModelEntry& entry, const ModelFlags& flags) {
   const ModelConfig& config = entry.config;
-  const bool softmax = config.uses("minicpm4") || config.uses("full-attn");
+  const bool softmax = has_layer(config, &MixerTraits::softmax);
   const auto refuse = [&](bool given, const char* flag, const char* what) {
     if (given)
       throw Error(ErrorCode::kUsage, "{}: {} has {} (layers {}); leave it out", flag, entry.name, what,
                   layer_map_string(config.mixer_types));
   };
-  if (!config.uses("minicpm4")) {
+  if (!has_layer(config, &MixerTraits::selects)) {
     const std::pair<const char*, bool> of_selection[] = {{"--topk", !flags.topk.empty()},
                                                          {"--block", !flags.block.empty()},
                                                          {"--window", !flags.window.empty()},
@@ -57,7 +58,7 @@ void refuse_idle_switches(const ModelEntry& entry, const ModelFlags& flags) {
   refuse(!softmax && !flags.logit_scaling.empty(), "--logit-scaling", "no softmax layer");
   refuse(!softmax && !flags.yarn.empty(), "--yarn", "no softmax layer");
   refuse(!config.attn_use_rope && !flags.yarn.empty(), "--yarn", "no RoPE on its softmax layers");
-  refuse(!config.uses("lightning-attn") && !flags.decay_scale.empty(), "--decay-scale", "no Lightning layer");
+  refuse(!has_layer(config, &MixerTraits::linear) && !flags.decay_scale.empty(), "--decay-scale", "no Lightning layer");
   if (config.attn_use_rope && !flags.logit_scaling.empty())
     throw Error(ErrorCode::kUsage,
                 "--logit-scaling: {} has RoPE on its softmax layers, and the rule is for layers without positions; --set "

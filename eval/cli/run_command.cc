@@ -19,6 +19,7 @@
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
 #include "sala/model/cost.h"
+#include "sim/mixers/mixer.h"
 #include "sim/ops/kernels.h"
 
 namespace sala::eval {
@@ -136,7 +137,7 @@ void check_lengths(const RunPlan& plan, const Tokenizer& tokenizer) {
 void check_policy(const RunPlan& plan, const Tokenizer& tokenizer) {
   if (plan.select == SelectBy::kLearned) return;
   const auto shift = static_cast<int64_t>(plan.prefix.size());
-  const int64_t dense_len = plan.model.sparse_config.dense_len;
+  const int64_t dense_len = selects_from(plan.model).value_or(0);
   check_select(plan.select, plan.model_name, plan.model, dense_len);  // whether any layer selects, before samples are made
   if (plan.select == SelectBy::kRandom && dense_len <= 0) return;
   for (const Cell& cell : plan.cells) {
@@ -214,7 +215,7 @@ class RunCommand {
     RunDirectory directory =
         flags_.resume ? RunDirectory::resume(folder, plan_, utc_now()) : RunDirectory::begin(folder, plan_, utc_now());
     Progress progress(stderr, flags_.quiet, isatty(fileno(stderr)) != 0, plan_,
-                      [&](int64_t length) { return prefill_cost(plan_.model, length).total_flops(); });
+                      [&](int64_t length) { return prefill_cost(plan_.model, length).total(); });
     introduce(progress, entry, memory, directory);
     SessionEngine engine(model, options, plan_.model.eos_token_id);
     run_samples_safely(engine, *tokenizer, directory, progress);

@@ -91,10 +91,11 @@ ModelEntry by_name(const std::string& name) {
 }
 
 bool evenly_spread(const ModelEntry& entry) {
-  const std::string softmax = entry.config.uses("full-attn") ? "full-attn" : "minicpm4";
-  for (int64_t linear = 0; linear <= entry.config.num_hidden_layers; ++linear) {
+  std::string softmax, linear;  // of its own layers
+  for (const std::string& name : entry.config.mixer_types) (find_mixer(name).traits.softmax ? softmax : linear) = name;
+  for (int64_t share = 0; share <= entry.config.num_hidden_layers; ++share) {
     try {
-      const auto map = layer_map_from_ratio(fmt::format("1:{}", linear), entry.config.num_hidden_layers, softmax);
+      const auto map = layer_map_from_ratio(fmt::format("1:{}", share), entry.config.num_hidden_layers, softmax, linear);
       if (map == entry.config.mixer_types) return true;
     } catch (const Error&) {
       continue;  // this ratio does not divide the layers
@@ -124,16 +125,16 @@ std::optional<ModelEntry> possible_member(const ModelChoice& choice, const std::
   ModelEntry made = *base;
   std::vector<std::string>& map = made.config.mixer_types;
   const bool full = choice.arch == "full" || choice.arch == "full-linear";
-  const std::string softmax = full ? "full-attn" : "minicpm4";
+  const std::string softmax = first_mixer({.softmax = true, .selects = !full}).name;
   try {
     if (!choice.layers.empty() && choice.layers != "uniform" && choice.layers != "halo")
       map = layer_map_from_string(choice.layers);
     else if (!choice.ratio.empty())
       map = layer_map_from_ratio(choice.ratio, made.config.num_hidden_layers, softmax);
     else if (choice.arch == "full" || choice.arch == "sparse" || choice.arch == "linear")
-      map.assign(map.size(), choice.arch == "linear" ? "lightning-attn" : softmax);
+      map.assign(map.size(), choice.arch == "linear" ? first_mixer({.linear = true}).name : softmax);
     else if (choice.arch == "full-linear")
-      std::replace(map.begin(), map.end(), std::string("minicpm4"), softmax);
+      for (std::string& name : map) name = find_mixer(name).traits.softmax ? softmax : name;
   } catch (const Error&) {
     return std::nullopt;
   }
@@ -211,8 +212,12 @@ std::string models_folder() {
 }
 
 std::string ModelEntry::architecture() const {
-  const bool sparse = config.uses("minicpm4"), full = config.uses("full-attn"), linear = config.uses("lightning-attn");
-  if (sparse && full) return "mixed";
+  bool sparse = false, full = false, linear = false, other = false;
+  for (const std::string& mixer : config.mixer_types) {
+    const MixerTraits& traits = find_mixer(mixer).traits;
+    (traits.selects ? sparse : traits.softmax ? full : traits.linear ? linear : other) = true;
+  }
+  if (other || (sparse && full)) return "mixed";
   if (sparse) return linear ? "sala" : "sparse";
   if (full) return linear ? "full-linear" : "full";
   return linear ? "linear" : "mixed";
@@ -220,7 +225,7 @@ std::string ModelEntry::architecture() const {
 
 std::string ModelEntry::ratio() const {
   int64_t softmax = 0, linear = 0;
-  for (const std::string& mixer : config.mixer_types) (find_mixer(mixer).softmax ? softmax : linear) += 1;
+  for (const std::string& mixer : config.mixer_types) (find_mixer(mixer).traits.softmax ? softmax : linear) += 1;
   const int64_t divisor = std::max<int64_t>(1, std::gcd(softmax, linear));
   return fmt::format("{}:{}", softmax / divisor, linear / divisor);
 }

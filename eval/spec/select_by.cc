@@ -7,6 +7,7 @@
 
 #include "sala/core/error.h"
 #include "sala/core/rng.h"
+#include "sim/mixers/mixer.h"
 
 namespace sala::eval {
 
@@ -64,12 +65,13 @@ SelectionPolicy policy_for(SelectBy by, const tasks::Sample& sample, int64_t shi
 
 void check_select(SelectBy by, const std::string& model, const ModelConfig& config, int64_t tokens) {
   if (by == SelectBy::kLearned) return;
-  if (!config.uses("minicpm4"))
+  const std::optional<int64_t> from = selects_from(config);
+  if (!from)
     throw Error(ErrorCode::kUsage, "--select {}: {} has no layer that selects blocks (layers {}); leave it out",
                 select_name(by), model, layer_map_string(config.mixer_types));
-  if (tokens < config.sparse_config.dense_len)
+  if (tokens < *from)
     throw Error(ErrorCode::kUsage, "--select {}: {} reads prompts shorter than {} tokens dense; give --dense-len 0",
-                select_name(by), model, config.sparse_config.dense_len);
+                select_name(by), model, *from);
 }
 
 }  // namespace sala::eval

@@ -24,7 +24,7 @@ class FullAttention final : public Mixer {
   std::unique_ptr<MixerState> make_state(int64_t max_tokens) const override {
     return std::make_unique<State>(layer_.make_cache(max_tokens));
   }
-  StateBytes state_bytes(int64_t max_tokens) const override { return {.kv_cache = layer_.cache_bytes(max_tokens)}; }
+  Bytes state_bytes(int64_t max_tokens) const override { return {{"kv cache", layer_.cache_bytes(max_tokens)}}; }
   int64_t workspace_bytes(int64_t chunk) const override { return layer_.workspace_bytes(chunk); }
 
   void forward(const MixerContext& context, const MixerInput& in, MixerState& state,
@@ -53,10 +53,10 @@ class FullAttention final : public Mixer {
 
   MixerCost prefill_cost(int64_t tokens) const override {
     const auto n = static_cast<double>(tokens);
-    return {layer_.linear_flops() * n, 0, 2 * layer_.score_flops() * n * (n + 1) / 2};
+    return {layer_.linear_flops() * n, {{"softmax", 2 * layer_.score_flops() * n * (n + 1) / 2}}};
   }
   MixerCost decode_cost(int64_t tokens) const override {
-    return {layer_.linear_flops(), 0, 2 * layer_.score_flops() * static_cast<double>(tokens)};
+    return {layer_.linear_flops(), {{"softmax", 2 * layer_.score_flops() * static_cast<double>(tokens)}}};
   }
 
  private:
@@ -64,10 +64,26 @@ class FullAttention final : public Mixer {
   int index_;
 };
 
-}  // namespace
-
 std::unique_ptr<Mixer> make_full_attention(const ModelConfig& config, int layer, const LayerTensors* tensors) {
   return std::make_unique<FullAttention>(config, layer, tensors);
+}
+
+}  // namespace
+
+MixerKind full_attention_kind() {
+  MixerKind kind;
+  kind.name = "full-attn";
+  kind.description = "dense causal softmax attention with grouped KV heads";
+  kind.source = "arXiv:2305.13245";
+  kind.letters = "F";
+  kind.traits = {.softmax = true};
+  kind.state_names = {"kv cache"};
+  kind.cost_names = {"softmax"};
+  kind.check = check_softmax_layer;
+  kind.tensors = softmax_layer_tensors;
+  kind.shape = softmax_layer_shape;
+  kind.make = make_full_attention;
+  return kind;
 }
 
 }  // namespace sala

@@ -1,14 +1,16 @@
-// What a layer mixes tokens with: one interface, one file and one registry line per mixer.
+// What a layer mixes tokens with: one interface, one file or folder and one line of the registry for each mixer.
 #pragma once
 
 #include <cstdint>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
 #include "sala/core/tensor.h"
+#include "sala/model/amounts.h"
 #include "sala/model/config.h"
 #include "sala/model/probe.h"
 #include "sala/model/selection_policy.h"
@@ -49,18 +51,11 @@ class MixerState {
   virtual void reset() = 0;
 };
 
-// Bytes of a state with room for `max_tokens`, by kind.
-struct StateBytes {
-  int64_t kv_cache = 0, compressed_keys = 0, linear_state = 0;
-  int64_t total() const { return kv_cache + compressed_keys + linear_state; }
-};
-
 // Counted multiplications and additions. Formulas: spec 9.4.
 struct MixerCost {
-  double linear_flops = 0;     // projections and gates
-  double selection_flops = 0;  // block scores
-  double mixing_flops = 0;     // attention or linear recurrence
-  double total() const { return linear_flops + selection_flops + mixing_flops; }
+  double projections = 0;  // gates included
+  Flops mixing;            // items of MixerKind::cost_names
+  double total() const { return projections + mixing.total(); }
 };
 
 struct MixerInput {
@@ -90,7 +85,8 @@ class Mixer {
   // Prefill and decode are this same call: any split of a sequence into calls gives the same bytes.
   virtual void forward(const MixerContext& context, const MixerInput& in, MixerState& state,
                        TensorView<float, 2> out) const = 0;
-  virtual StateBytes state_bytes(int64_t max_tokens) const = 0;
+  // Of a state with room for `max_tokens`; items of MixerKind::state_names.
+  virtual Bytes state_bytes(int64_t max_tokens) const = 0;
   // Peak of what forward() takes from the workspace for `chunk` rows.
   virtual int64_t workspace_bytes(int64_t chunk) const = 0;
   // Prefill of `tokens` tokens from an empty state.
@@ -99,22 +95,60 @@ class Mixer {
   virtual MixerCost decode_cost(int64_t tokens) const = 0;
 };
 
+// What holds for every layer of a kind. Code that is not the mixer's own asks for these, never for a name.
+struct MixerTraits {
+  bool softmax = false;  // attention over the keys that it keeps
+  bool linear = false;   // a recurrent state of fixed size
+  bool selects = false;  // reads chosen blocks of its keys
+  bool operator==(const MixerTraits&) const = default;
+};
+
+// Heads of a layer, and the switches that shape it ("output gate").
+struct LayerShape {
+  int64_t heads = 0, kv_heads = 0, head_dim = 0;
+  std::vector<std::string> extras = {};
+};
+
+// How a layer selects: blocks of so many tokens, in sequences of at least so many.
+struct SelectionShape {
+  int64_t block_size = 0, from_tokens = 0;
+};
+
 struct MixerKind {
   std::string name;  // as in mixer_types
   std::string description;
-  std::string source;    // paper or reference
-  bool softmax = false;  // false: linear
-  char letter = '?';     // in layer map strings
-  // Throws Error{kConfig} when the config contradicts itself for this mixer.
+  std::string source;   // paper or reference
+  std::string letters;  // in layer map strings; any of them is read, the first one is written
+  MixerTraits traits;
+  // What the states and the mixing of its layers consist of, as the memory plan and `explain` name it. Several kinds may
+  // share a name.
+  std::vector<std::string> state_names, cost_names;
+  bool in_every_config = false;  // the released files have its fields whatever their layers are
+  // Throws Error{kConfig} when the config contradicts itself for this mixer. May be null.
   void (*check)(const ModelConfig&) = nullptr;
   std::vector<TensorSpec> (*tensors)(const ModelConfig&) = nullptr;
-  // `tensors` may be null: then only costs and sizes can be asked.
+  LayerShape (*shape)(const ModelConfig&) = nullptr;
+  SelectionShape (*selection)(const ModelConfig&) = nullptr;        // of kinds that select
+  std::vector<std::string> (*notes)(const ModelConfig&) = nullptr;  // sentences for `explain`; may be null
+  // The config outlives the mixer: thousands of layers share it. `tensors` may be null: then only costs and sizes can be
+  // asked.
   std::unique_ptr<Mixer> (*make)(const ModelConfig&, int layer, const LayerTensors* tensors) = nullptr;
 };
 
-// The registry (registry.cc), in listing order.
+// The registry (registry.cc), in listing order: the built-in kinds, then those that were registered.
 const std::vector<MixerKind>& mixer_kinds();
+// Adds a mixer from outside the tree, before the program does anything else: config.json, layer maps, memory plans, weights
+// and runs know it from then on. Throws Error{kConfig} for a name or a letter that is taken, or a kind that lacks a part.
+void register_mixer(MixerKind kind);
 // Throws Error{kConfig} listing the names.
 const MixerKind& find_mixer(const std::string& name);
+// The first kind with exactly these traits: the one that is meant where no name is given.
+const MixerKind& first_mixer(MixerTraits traits);
+// Whether some layer's mixer has the trait: has_layer(config, &MixerTraits::selects).
+bool has_layer(const ModelConfig& config, bool MixerTraits::*trait);
+// The kinds whose fields and items this config shows: those in use and those of every config, in listing order.
+std::vector<const MixerKind*> shown_kinds(const ModelConfig& config);
+// Length from which on some layer selects blocks; none when no layer ever does.
+std::optional<int64_t> selects_from(const ModelConfig& config);
 
 }  // namespace sala

@@ -1,19 +1,42 @@
+#include <algorithm>
+
 #include "sala/core/error.h"
 #include "sim/mixers/kinds.h"
-#include "sim/mixers/softmax_layer.h"
 
 namespace sala {
+namespace {
 
-const std::vector<MixerKind>& mixer_kinds() {
-  static const std::vector<MixerKind> kinds = {
-      {"minicpm4", "InfLLM-V2: block-sparse softmax attention, dense below dense_len", "arXiv:2509.24663", true, 'S',
-       check_infllm_v2, softmax_layer_tensors, make_infllm_v2},
-      {"lightning-attn", "Lightning: linear attention with a fixed decay per head", "arXiv:2405.17381", false, 'L',
-       check_lightning, lightning_tensors, make_lightning},
-      {"full-attn", "dense causal softmax attention with grouped KV heads", "arXiv:2305.13245", true, 'F',
-       check_softmax_layer, softmax_layer_tensors, make_full_attention},
+void check_kind(const MixerKind& kind, const std::vector<MixerKind>& there) {
+  const auto refuse = [&](const std::string& what) {
+    throw Error(ErrorCode::kConfig, "register_mixer: '{}' {}", kind.name, what);
+  };
+  if (kind.name.empty() || kind.letters.empty()) refuse("needs a name and a letter");
+  if (kind.tensors == nullptr || kind.shape == nullptr || kind.make == nullptr) refuse("needs tensors, shape and make");
+  if (kind.traits.selects != (kind.selection != nullptr)) refuse("says what it selects if, and only if, it selects");
+  for (const MixerKind& other : there) {
+    if (other.name == kind.name) refuse("is there already");
+    if (const auto at = kind.letters.find_first_of(other.letters); at != std::string::npos)
+      refuse(fmt::format("has the letter {} of {}", kind.letters[at], other.name));
+  }
+}
+
+// The one table; it grows only while a program sets itself up.
+std::vector<MixerKind>& table() {
+  static std::vector<MixerKind> kinds = {
+      infllm_v2_kind(),
+      lightning_kind(),
+      full_attention_kind(),
   };
   return kinds;
+}
+
+}  // namespace
+
+const std::vector<MixerKind>& mixer_kinds() { return table(); }
+
+void register_mixer(MixerKind kind) {
+  check_kind(kind, table());
+  table().push_back(std::move(kind));
 }
 
 const MixerKind& find_mixer(const std::string& name) {
@@ -23,6 +46,34 @@ const MixerKind& find_mixer(const std::string& name) {
     known += (known.empty() ? "" : ", ") + kind.name;
   }
   throw Error(ErrorCode::kConfig, "mixer_types names '{}', which does not exist; there are {}", name, known);
+}
+
+const MixerKind& first_mixer(MixerTraits traits) {
+  for (const MixerKind& kind : mixer_kinds())
+    if (kind.traits == traits) return kind;
+  throw Error(ErrorCode::kInternal, "first_mixer: no kind has these traits");
+}
+
+bool has_layer(const ModelConfig& config, bool MixerTraits::*trait) {
+  return std::any_of(config.mixer_types.begin(), config.mixer_types.end(),
+                     [&](const std::string& name) { return find_mixer(name).traits.*trait; });
+}
+
+std::vector<const MixerKind*> shown_kinds(const ModelConfig& config) {
+  std::vector<const MixerKind*> shown;
+  for (const MixerKind& kind : mixer_kinds())
+    if (kind.in_every_config || config.uses(kind.name)) shown.push_back(&kind);
+  return shown;
+}
+
+std::optional<int64_t> selects_from(const ModelConfig& config) {
+  std::optional<int64_t> least;
+  for (const MixerKind& kind : mixer_kinds()) {
+    if (!kind.traits.selects || !config.uses(kind.name)) continue;
+    const int64_t tokens = kind.selection(config).from_tokens;
+    least = std::min(least.value_or(tokens), tokens);
+  }
+  return least;
 }
 
 }  // namespace sala

@@ -45,6 +45,13 @@ std::vector<TensorSpec> softmax_layer_tensors(const ModelConfig& config) {
   return specs;
 }
 
+LayerShape softmax_layer_shape(const ModelConfig& config) {
+  LayerShape shape{config.num_attention_heads, config.num_key_value_heads, config.head_dim};
+  if (config.sala_lab.attn_qk_norm) shape.extras.push_back("qk norm");
+  if (config.attn_use_output_gate) shape.extras.push_back("output gate");
+  return shape;
+}
+
 float SoftmaxLayer::scale() const { return static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_dim()))); }
 
 double SoftmaxLayer::linear_flops() const {

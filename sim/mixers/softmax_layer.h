@@ -8,6 +8,7 @@ namespace sala {
 
 void check_softmax_layer(const ModelConfig& config);
 std::vector<TensorSpec> softmax_layer_tensors(const ModelConfig& config);
+LayerShape softmax_layer_shape(const ModelConfig& config);
 
 struct KvCache {
   ops::PackedKeys keys;
@@ -49,7 +50,7 @@ class SoftmaxLayer {
 
  private:
   float eps() const { return static_cast<float>(config_.rms_norm_eps); }
-  ModelConfig config_;
+  const ModelConfig& config_;
   const LayerTensors* tensors_;
 };
 

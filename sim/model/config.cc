@@ -39,7 +39,8 @@ void ModelConfig::resolve() {
   if (lightning_head_dim == 0) lightning_head_dim = head_dim;
   if (dim_model_base == 0) dim_model_base = static_cast<double>(hidden_size);
   if (model_type == "qwen3") {  // Qwen3 adds residuals without a factor: r = 1
-    if (mixer_types.empty()) mixer_types.assign(static_cast<std::size_t>(num_hidden_layers), "full-attn");
+    if (mixer_types.empty())
+      mixer_types.assign(static_cast<std::size_t>(num_hidden_layers), first_mixer({.softmax = true}).name);
     if (scale_depth == 1) scale_depth = std::sqrt(static_cast<double>(num_hidden_layers));
   }
 }
@@ -53,7 +54,6 @@ void ModelConfig::validate() const {
   check_positive("num_key_value_heads", num_key_value_heads);
   check_positive("head_dim", head_dim);
   check_extent("num_attention_heads x head_dim", num_attention_heads, head_dim);
-  check_extent("lightning_nh x lightning_head_dim", lightning_nh, lightning_head_dim);
   if (static_cast<int64_t>(mixer_types.size()) != num_hidden_layers)
     throw Error(ErrorCode::kConfig, "mixer_types names {} layers, num_hidden_layers is {}", mixer_types.size(),
                 num_hidden_layers);
@@ -62,7 +62,7 @@ void ModelConfig::validate() const {
   if (!(dim_model_base > 0)) throw Error(ErrorCode::kConfig, "dim_model_base is {}, expected more than 0", dim_model_base);
   for (const std::string& name : mixer_types) find_mixer(name);
   for (const MixerKind& kind : mixer_kinds())
-    if (uses(kind.name)) kind.check(*this);
+    if (kind.check != nullptr && uses(kind.name)) kind.check(*this);
   const auto check_id = [&](const char* name, int64_t id) {
     if (id < 0 || id >= vocab_size) throw Error(ErrorCode::kConfig, "{} is {}, vocab_size is {}", name, id, vocab_size);
   };
@@ -75,38 +75,8 @@ double ModelConfig::residual_scale() const { return scale_depth / std::sqrt(stat
 
 double ModelConfig::logit_divisor() const { return static_cast<double>(hidden_size) / dim_model_base; }
 
-double ModelConfig::lightning_scale_value() const {
-  const auto d = static_cast<double>(lightning_head_dim);
-  if (lightning_scale == "1/sqrt(d)") return 1.0 / std::sqrt(d);
-  return lightning_scale == "1/d" ? 1.0 / d : 1.0;
-}
-
-std::vector<float> ModelConfig::slopes(int64_t layer) const {
-  const std::vector<double>& given = sala_lab.lightning_slopes;
-  std::vector<float> slopes = alibi_slopes(lightning_nh);
-  if (!given.empty()) {
-    const auto row = given.begin() + (static_cast<int64_t>(given.size()) == lightning_nh ? 0 : layer * lightning_nh);
-    slopes.assign(row, row + lightning_nh);
-  }
-  for (float& slope : slopes) slope = static_cast<float>(sala_lab.decay_scale * static_cast<double>(slope));
-  return slopes;
-}
-
 bool ModelConfig::uses(const std::string& mixer) const {
   return std::find(mixer_types.begin(), mixer_types.end(), mixer) != mixer_types.end();
-}
-
-std::vector<float> alibi_slopes(int64_t heads) {
-  int64_t power = 1;
-  while (power * 2 <= heads) power *= 2;
-  // 2^(-8 (h+1) / P) is start^(h+1) of the reference; exact whenever the exponent is whole.
-  const auto slope = [](int64_t h, int64_t count) {
-    return static_cast<float>(std::exp2(-8.0 * static_cast<double>(h + 1) / static_cast<double>(count)));
-  };
-  std::vector<float> slopes;
-  for (int64_t h = 0; h < power; ++h) slopes.push_back(slope(h, power));
-  for (int64_t h = 0; static_cast<int64_t>(slopes.size()) < heads; h += 2) slopes.push_back(slope(h, 2 * power));
-  return slopes;
 }
 
 void apply_position_policy(ModelConfig& config, const std::string& name) {

@@ -7,6 +7,7 @@
 #include <type_traits>
 
 #include "sala/model/config.h"
+#include "sim/mixers/mixer.h"
 #include "sim/model/json_read.h"
 
 namespace sala {
@@ -245,8 +246,8 @@ ModelConfig ModelConfig::from_json(const std::string& text, const std::string& s
   }
   read_fields(config, object, source, true);
   config.resolve();
-  if (config.uses("minicpm4") && !object.contains("sparse_config"))
-    throw Error(ErrorCode::kConfig, "{}: field 'sparse_config' is missing, mixer_types has minicpm4 layers", source);
+  if (has_layer(config, &MixerTraits::selects) && !object.contains("sparse_config"))
+    throw Error(ErrorCode::kConfig, "{}: field 'sparse_config' is missing, mixer_types has layers that select", source);
   try {
     config.validate();
   } catch (const Error& problem) {

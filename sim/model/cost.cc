@@ -7,41 +7,44 @@
 namespace sala {
 namespace {
 
+double ffn_flops(const ModelConfig& config) {
+  return 6.0 * static_cast<double>(config.hidden_size) * static_cast<double>(config.intermediate_size);
+}
+
 // Sum over layers; layers with the same mixer cost the same.
 template <class CostOf>
-ModelCost sum_layers(const ModelConfig& config, double tokens, const CostOf& cost_of) {
-  ModelCost sum;
+Flops sum_layers(const ModelConfig& config, double tokens, const CostOf& cost_of) {
+  constexpr const char* kDense = "projections+FFN";
+  Flops sum{{kDense, 0}};
+  for (const MixerKind* kind : shown_kinds(config))
+    for (const std::string& name : kind->cost_names) sum.add(name, 0);
   std::map<std::string, MixerCost> known;
-  const double ffn = 6.0 * static_cast<double>(config.hidden_size) * static_cast<double>(config.intermediate_size);
   for (const std::string& name : config.mixer_types) {
-    const MixerKind& kind = find_mixer(name);
-    if (!known.count(name)) known[name] = cost_of(*kind.make(config, 0, nullptr));
+    if (!known.count(name)) known[name] = cost_of(*find_mixer(name).make(config, 0, nullptr));
     const MixerCost& cost = known[name];
-    sum.linear_flops += cost.linear_flops + ffn * tokens;
-    sum.selection_flops += cost.selection_flops;
-    (kind.softmax ? sum.softmax_flops : sum.lightning_flops) += cost.mixing_flops;
+    sum.add(kDense, cost.projections + ffn_flops(config) * tokens);
+    sum.add(cost.mixing);
   }
-  sum.head_flops = 2.0 * static_cast<double>(config.vocab_size) * static_cast<double>(config.hidden_size);
+  sum.add("head", 2.0 * static_cast<double>(config.vocab_size) * static_cast<double>(config.hidden_size));
   return sum;
 }
 
 }  // namespace
 
-ModelCost prefill_cost(const ModelConfig& config, int64_t tokens) {
+Flops prefill_cost(const ModelConfig& config, int64_t tokens) {
   return sum_layers(config, static_cast<double>(tokens), [&](const Mixer& mixer) { return mixer.prefill_cost(tokens); });
 }
 
-ModelCost decode_cost(const ModelConfig& config, int64_t tokens) {
+Flops decode_cost(const ModelConfig& config, int64_t tokens) {
   return sum_layers(config, 1, [&](const Mixer& mixer) { return mixer.decode_cost(tokens); });
 }
 
 std::vector<LayerCost> layer_costs(const ModelConfig& config, int64_t tokens) {
-  const double ffn = 6.0 * static_cast<double>(config.hidden_size) * static_cast<double>(config.intermediate_size);
   std::vector<LayerCost> costs;
   for (const std::string& name : config.mixer_types) {
     const auto mixer = find_mixer(name).make(config, static_cast<int>(costs.size()), nullptr);
-    costs.push_back({mixer->prefill_cost(tokens).total() + ffn * static_cast<double>(tokens),
-                     mixer->decode_cost(tokens).total() + ffn, mixer->state_bytes(tokens).total()});
+    costs.push_back({mixer->prefill_cost(tokens).total() + ffn_flops(config) * static_cast<double>(tokens),
+                     mixer->decode_cost(tokens).total() + ffn_flops(config), mixer->state_bytes(tokens).total()});
   }
   return costs;
 }

@@ -9,8 +9,6 @@
 namespace sala {
 namespace {
 
-constexpr const char* kLinear = "lightning-attn";
-
 int64_t parse_part(std::string_view part, const std::string& ratio) {
   int64_t value = -1;
   const auto [end, problem] = std::from_chars(part.data(), part.data() + part.size(), value);
@@ -21,7 +19,8 @@ int64_t parse_part(std::string_view part, const std::string& ratio) {
 
 }  // namespace
 
-std::vector<std::string> layer_map_from_ratio(const std::string& ratio, int64_t layers, const std::string& softmax) {
+std::vector<std::string> layer_map_from_ratio(const std::string& ratio, int64_t layers, const std::string& softmax,
+                                              const std::string& linear) {
   if (layers < 1) throw Error(ErrorCode::kConfig, "layer_map_from_ratio: {} layers, expected at least 1", layers);
   const auto colon = ratio.find(':');
   const std::string_view text = ratio;
@@ -37,10 +36,12 @@ std::vector<std::string> layer_map_from_ratio(const std::string& ratio, int64_t 
                 "layer_map_from_ratio: ratio {} of {} layers is 1 softmax layer, first and last need 2; use {} layers or a "
                 "letter map",
                 ratio, layers, 2 * layers);
-  std::vector<std::string> map(static_cast<std::size_t>(layers), kLinear);
+  std::vector<std::string> map(static_cast<std::size_t>(layers),
+                               linear.empty() ? first_mixer({.linear = true}).name : linear);
+  const std::string& chosen = softmax.empty() ? first_mixer({.softmax = true, .selects = true}).name : softmax;
   for (int64_t k = 0; k < count; ++k) {
     const int64_t at = count == 1 ? 0 : (2 * k * (layers - 1) + count - 1) / (2 * (count - 1));  // nearest, halves up
-    map[static_cast<std::size_t>(at)] = softmax;
+    map[static_cast<std::size_t>(at)] = chosen;
   }
   return map;
 }
@@ -48,14 +49,17 @@ std::vector<std::string> layer_map_from_ratio(const std::string& ratio, int64_t 
 std::vector<std::string> layer_map_from_string(const std::string& letters) {
   std::vector<std::string> map;
   for (std::size_t i = 0; i < letters.size(); ++i) {
-    const char letter = letters[i] == 'l' ? 'L' : letters[i];
     const auto& kinds = mixer_kinds();
-    const auto found =
-        std::find_if(kinds.begin(), kinds.end(), [&](const MixerKind& kind) { return kind.letter == letter; });
-    if (found == kinds.end())
-      throw Error(ErrorCode::kConfig,
-                  "layer_map_from_string: letter '{}' at place {} of '{}'; S is minicpm4, F full-attn, L lightning-attn",
-                  letters[i], i, letters);
+    const auto found = std::find_if(kinds.begin(), kinds.end(), [&](const MixerKind& kind) {
+      return kind.letters.find(letters[i]) != std::string::npos;
+    });
+    if (found == kinds.end()) {
+      std::string known;
+      for (const MixerKind& kind : kinds)
+        known += fmt::format("{}{} is {}", known.empty() ? "" : ", ", kind.letters[0], kind.name);
+      throw Error(ErrorCode::kConfig, "layer_map_from_string: letter '{}' at place {} of '{}'; {}", letters[i], i, letters,
+                  known);
+    }
     map.push_back(found->name);
   }
   if (map.empty()) throw Error(ErrorCode::kConfig, "layer_map_from_string: the map is empty");
@@ -64,7 +68,7 @@ std::vector<std::string> layer_map_from_string(const std::string& letters) {
 
 std::string layer_map_string(const std::vector<std::string>& mixer_types) {
   std::string letters;
-  for (const std::string& name : mixer_types) letters += find_mixer(name).letter;
+  for (const std::string& name : mixer_types) letters += find_mixer(name).letters[0];
   return letters;
 }
 

@@ -78,19 +78,14 @@ MemoryPlan Session::plan(const ModelConfig& config, const SessionOptions& option
   check_options(options);
   MemoryPlan plan;
   plan.chunk_tokens = choose_chunk(config, options);
-  StateBytes states;
-  for (const auto& mixer : make_mixers(config, nullptr)) {
-    const StateBytes bytes = mixer->state_bytes(options.max_tokens);
-    states.kv_cache += bytes.kv_cache;
-    states.compressed_keys += bytes.compressed_keys;
-    states.linear_state += bytes.linear_state;
-  }
-  plan.items = {{"weights", weight_bytes(config)},
-                {"kv cache", states.kv_cache},
-                {"compressed keys", states.compressed_keys},
-                {"linear state", states.linear_state},
-                {"activations", activation_bytes(config, plan.chunk_tokens)},
-                {"workspace", workspace_bytes(config, plan.chunk_tokens)}};
+  Bytes states;
+  for (const MixerKind* kind : shown_kinds(config))
+    for (const std::string& name : kind->state_names) states.add(name, 0);
+  for (const auto& mixer : make_mixers(config, nullptr)) states.add(mixer->state_bytes(options.max_tokens));
+  plan.items.push_back({"weights", weight_bytes(config)});
+  for (const Bytes::Item& item : states.items()) plan.items.push_back({item.name, item.amount});
+  plan.items.push_back({"activations", activation_bytes(config, plan.chunk_tokens)});
+  plan.items.push_back({"workspace", workspace_bytes(config, plan.chunk_tokens)});
   return plan;
 }
 

@@ -44,7 +44,7 @@ struct Session::Impl {
   int64_t position = 0, prompt_tokens = 0;
   SessionProbe* probe = nullptr;
   SelectionPolicy policy;
-  std::vector<int32_t> policy_blocks;
+  std::vector<std::vector<int32_t>> policy_blocks;  // of every layer, or none at all
   HiddenHook hidden_hook;
 };
 
@@ -107,7 +107,8 @@ void Session::Impl::forward(std::span<const int32_t> ids, int64_t total_tokens, 
     const LayerWeights& layer_weights = weights.layers[static_cast<std::size_t>(i)];
     ops::rms_norm(context.kernels, hidden, vector_view(layer_weights.input_norm), static_cast<float>(config.rms_norm_eps),
                   context.bf16, normalised);
-    layer(static_cast<int>(i), {normalised, position, skipped, total_tokens, probe, &policy, policy_blocks},
+    const auto blocks = policy_blocks.empty() ? std::span<const int32_t>() : policy_blocks[static_cast<std::size_t>(i)];
+    layer(static_cast<int>(i), {normalised, position, skipped, total_tokens, probe, &policy, blocks},
           hidden.slice(skipped, T));
     if (hidden_hook) hidden_hook(static_cast<int>(i), position, hidden);
     // Of the last layer the same rows with and without pruning.
@@ -189,10 +190,15 @@ std::span<const float> Session::logits() const {
 
 int64_t Session::position() const { return impl_->position; }
 void Session::set_selection(const SelectionPolicy& policy) {
-  if (policy.kind != SelectionPolicy::Kind::kLearned && !impl_->config.uses("minicpm4"))
+  if (policy.kind != SelectionPolicy::Kind::kLearned && !has_layer(impl_->config, &MixerTraits::selects))
     throw Error(ErrorCode::kConfig, "Session::set_selection: no layer of this model selects blocks, nothing can be forced");
   impl_->policy = policy;
-  impl_->policy_blocks = policy.blocks(impl_->config.sparse_config.block_size);
+  impl_->policy_blocks.clear();
+  for (const std::string& name : impl_->config.mixer_types) {
+    const MixerKind& kind = find_mixer(name);
+    impl_->policy_blocks.push_back(kind.traits.selects ? policy.blocks(kind.selection(impl_->config).block_size)
+                                                       : std::vector<int32_t>());
+  }
 }
 
 void Session::set_probe(SessionProbe* probe) { impl_->probe = probe; }

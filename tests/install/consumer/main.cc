@@ -28,7 +28,7 @@ int run(const std::string& models_dir, const std::string& model_dir) {
   failures += check(info.task->score(sample, sample.outputs.at(0)) == 1.0, "the reference answer scores 1");
 
   const sala::ModelConfig tiny = sala::ModelConfig::load(models_dir + "/sala-tiny/config.json");
-  failures += check(sala::prefill_cost(tiny, 2048).total_flops() > 0, "sala-tiny has a cost");
+  failures += check(sala::prefill_cost(tiny, 2048).total() > 0, "sala-tiny has a cost");
 
   const sala::Model model = sala::Model::load(model_dir);
   sala::SessionOptions options;

@@ -59,9 +59,9 @@ TEST(Windows, SumIsTheSumOfTheCounts) {
 TEST(Cost, AttendedTokensOfPosition10000) {  // spec 11, vector 6
   const ModelConfig config = released_config();
   const double per_key = 4.0 * 4096 * 8;
-  EXPECT_EQ(decode_cost(config, 10001).softmax_flops / per_key, 6097);
+  EXPECT_EQ(decode_cost(config, 10001).of("softmax") / per_key, 6097);
   for (const int64_t t : {int64_t{8191}, int64_t{12345}, int64_t{100000}})
-    EXPECT_EQ(decode_cost(config, t + 1).softmax_flops / per_key, static_cast<double>(6080 + t % 64 + 1)) << t;
+    EXPECT_EQ(decode_cost(config, t + 1).of("softmax") / per_key, static_cast<double>(6080 + t % 64 + 1)) << t;
 }
 
 TEST(Cost, PrefillIsTheSumOfItsTokens) {
@@ -69,11 +69,11 @@ TEST(Cost, PrefillIsTheSumOfItsTokens) {
   const int64_t tokens = 333;
   double mixing = 0, selection = 0;
   for (int64_t n = 1; n <= tokens; ++n) {
-    mixing += decode_cost(config, n).softmax_flops;
-    selection += decode_cost(config, n).selection_flops;
+    mixing += decode_cost(config, n).of("softmax");
+    selection += decode_cost(config, n).of("selection");
   }
-  EXPECT_EQ(prefill_cost(config, tokens).softmax_flops, mixing);
-  EXPECT_EQ(prefill_cost(config, tokens).selection_flops, selection);
+  EXPECT_EQ(prefill_cost(config, tokens).of("softmax"), mixing);
+  EXPECT_EQ(prefill_cost(config, tokens).of("selection"), selection);
 }
 
 TEST(Cost, PrefillTotalsOfSpecNineFour) {
@@ -84,22 +84,22 @@ TEST(Cost, PrefillTotalsOfSpecNineFour) {
   for (const Row& row : {Row{65536, 1.163e15, 1.10e13, 5.01e13, 4.95e12, 1.229e15, 9.10e14, 1.267e15, 2.177e15},
                          Row{1048576, 1.861e16, 2.815e15, 8.38e14, 7.92e13, 2.234e16, 1.457e16, 3.243e17, 3.388e17},
                          Row{2097152, 3.723e16, 1.126e16, 1.68e15, 1.58e14, 5.032e16, 2.913e16, 1.297e18, 1.326e18}}) {
-    const ModelCost sala = prefill_cost(released_config(), row.tokens), qwen = prefill_cost(qwen3_8b_config(), row.tokens);
-    EXPECT_NEAR(sala.linear_flops / row.sala_linear, 1, kTableDigits);
-    EXPECT_NEAR(sala.selection_flops / row.stage1, 1, kCoarseDigits);
-    EXPECT_NEAR(sala.softmax_flops / row.stage2, 1, kCoarseDigits);
-    EXPECT_NEAR(sala.lightning_flops / row.lightning, 1, kCoarseDigits);
-    EXPECT_NEAR(sala.total_flops() / row.sala, 1, kTableDigits);
-    EXPECT_NEAR(qwen.linear_flops / row.qwen_linear, 1, kTableDigits);
-    EXPECT_NEAR(qwen.softmax_flops / row.qwen_attention, 1, kTableDigits);
-    EXPECT_NEAR(qwen.total_flops() / row.qwen, 1, kTableDigits);
+    const Flops sala = prefill_cost(released_config(), row.tokens), qwen = prefill_cost(qwen3_8b_config(), row.tokens);
+    EXPECT_NEAR(sala.of("projections+FFN") / row.sala_linear, 1, kTableDigits);
+    EXPECT_NEAR(sala.of("selection") / row.stage1, 1, kCoarseDigits);
+    EXPECT_NEAR(sala.of("softmax") / row.stage2, 1, kCoarseDigits);
+    EXPECT_NEAR(sala.of("linear") / row.lightning, 1, kCoarseDigits);
+    EXPECT_NEAR(sala.total() / row.sala, 1, kTableDigits);
+    EXPECT_NEAR(qwen.of("projections+FFN") / row.qwen_linear, 1, kTableDigits);
+    EXPECT_NEAR(qwen.of("softmax") / row.qwen_attention, 1, kTableDigits);
+    EXPECT_NEAR(qwen.total() / row.qwen, 1, kTableDigits);
   }
 }
 
 TEST(Cost, DecodeTotalsOfSpecNineFour) {
-  EXPECT_NEAR(decode_cost(released_config(), 65536).total_flops() / 1.95e10, 1, kCoarseDigits);
-  EXPECT_NEAR(decode_cost(released_config(), 2097152).total_flops() / 2.99e10, 1, kCoarseDigits);
-  EXPECT_NEAR(decode_cost(qwen3_8b_config(), 1048576).total_flops() / 6.34e11, 1, kCoarseDigits);
+  EXPECT_NEAR(decode_cost(released_config(), 65536).total() / 1.95e10, 1, kCoarseDigits);
+  EXPECT_NEAR(decode_cost(released_config(), 2097152).total() / 2.99e10, 1, kCoarseDigits);
+  EXPECT_NEAR(decode_cost(qwen3_8b_config(), 1048576).total() / 6.34e11, 1, kCoarseDigits);
 }
 
 int64_t item(const MemoryPlan& plan, const std::string& name) {
@@ -149,9 +149,9 @@ TEST(LayerCosts, AddUpToTheTotalsAndToThePlan) {
       sum.decode_flops += layer.decode_flops;
       sum.state_bytes += layer.state_bytes;
     }
-    const ModelCost prefill = prefill_cost(config, tokens), decode = decode_cost(config, tokens);
-    EXPECT_NEAR(sum.prefill_flops, prefill.total_flops() - prefill.head_flops, 1e-9 * sum.prefill_flops);
-    EXPECT_NEAR(sum.decode_flops, decode.total_flops() - decode.head_flops, 1e-9 * sum.decode_flops);
+    const Flops prefill = prefill_cost(config, tokens), decode = decode_cost(config, tokens);
+    EXPECT_NEAR(sum.prefill_flops, prefill.total() - prefill.of("head"), 1e-9 * sum.prefill_flops);
+    EXPECT_NEAR(sum.decode_flops, decode.total() - decode.of("head"), 1e-9 * sum.decode_flops);
     SessionOptions options;
     options.max_tokens = tokens;
     int64_t planned = 0;

@@ -8,6 +8,7 @@
 #include "sala/core/parallel.h"
 #include "sala/model/cost.h"
 #include "sala/model/session.h"
+#include "sim/mixers/mixer.h"
 #include "sim/model/random_model.h"
 #include "sim/ops/kernels.h"
 #include "tests/sim/model/small_model.h"
@@ -73,7 +74,7 @@ std::vector<float> logits_of(const Model& model, const Call& run, SessionProbe* 
   options.numerics = run.numerics;
   options.prune = run.prune;
   Session session(model, options);
-  if (model.config().uses("minicpm4")) session.set_selection(run.policy);
+  if (has_layer(model.config(), &MixerTraits::selects)) session.set_selection(run.policy);
   session.set_probe(probe);
   const std::vector<int32_t> ids = random_ids(model.config(), kTokens);
   session.set_prompt_tokens(kTokens);
@@ -331,8 +332,8 @@ TEST(SelectionPerBlock, ChoosesLessOftenAndStaysWithinThePlan) {
   for (int64_t t = 0; t < kTokens; t += kBlock) {  // layer 0 reads the same in both
     EXPECT_EQ((shares.seen[{0, 1, t}]), (selects.seen[{0, 1, t}])) << t;
   }
-  EXPECT_DOUBLE_EQ(prefill_cost(shared.config(), 5000).selection_flops * 16,
-                   prefill_cost(each.config(), 5000).selection_flops);
+  EXPECT_DOUBLE_EQ(prefill_cost(shared.config(), 5000).of("selection") * 16,
+                   prefill_cost(each.config(), 5000).of("selection"));
   SessionOptions options;
   options.max_tokens = kTokens;
   options.chunk_tokens = 64;

@@ -138,12 +138,13 @@ int64_t parameter_count(const ModelConfig& config);
 void apply_position_policy(ModelConfig& config, const std::string& name);
 std::string position_policy(const ModelConfig& config);
 
-// Layer maps. `softmax` is the mixer of the softmax layers: "minicpm4" or "full-attn".
+// Layer maps. `softmax` and `linear` name the mixers of the two sorts of layers; empty = the first such kind that selects
+// blocks, and the first linear one.
 // "1:3" = one softmax layer to three linear ones; first and last are softmax, the rest spread evenly. "1:0" and "0:1" are
 // pure. Throws Error{kConfig} when the ratio does not divide `layers` or leaves fewer than two softmax layers.
-std::vector<std::string> layer_map_from_ratio(const std::string& ratio, int64_t layers,
-                                              const std::string& softmax = "minicpm4");
-// One letter a layer: S = minicpm4, F = full-attn, L or l = lightning-attn. Throws Error{kConfig} naming letter and place.
+std::vector<std::string> layer_map_from_ratio(const std::string& ratio, int64_t layers, const std::string& softmax = "",
+                                              const std::string& linear = "");
+// One letter a layer, of the mixer registry (`sala_eval list mixers`). Throws Error{kConfig} naming letter and place.
 std::vector<std::string> layer_map_from_string(const std::string& letters);
 std::string layer_map_string(const std::vector<std::string>& mixer_types);
 std::vector<std::string> released_layer_map();

@@ -4,20 +4,16 @@
 #include <cstdint>
 #include <vector>
 
+#include "sala/model/amounts.h"
 #include "sala/model/config.h"
 
 namespace sala {
 
-// Multiplications and additions. linear: projections, gates, FFN; selection: block scores; mixing: attention and recurrence.
-struct ModelCost {
-  double linear_flops = 0, selection_flops = 0, softmax_flops = 0, lightning_flops = 0, head_flops = 0;
-  double total_flops() const { return linear_flops + selection_flops + softmax_flops + lightning_flops + head_flops; }
-};
-
+// Items: "projections+FFN" (gates included), those of the mixers (block scores, attention, recurrence), "head".
 // Prefill of `tokens` tokens; the head is computed for the last one only.
-ModelCost prefill_cost(const ModelConfig& config, int64_t tokens);
+Flops prefill_cost(const ModelConfig& config, int64_t tokens);
 // One more token when `tokens` are in the sequence, this one included.
-ModelCost decode_cost(const ModelConfig& config, int64_t tokens);
+Flops decode_cost(const ModelConfig& config, int64_t tokens);
 
 // One layer, its FFN included.
 struct LayerCost {

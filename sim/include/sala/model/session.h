@@ -34,7 +34,7 @@ struct SessionOptions {
 
 struct MemoryPlan {
   struct Item {
-    std::string name;  // "weights", "kv cache", "compressed keys", "linear state", "activations", "workspace"
+    std::string name;  // "weights", those of the mixers' states ("kv cache", ...), "activations", "workspace"
     int64_t bytes = 0;
   };
   std::vector<Item> items;

@@ -1,10 +1,11 @@
 // minicpm4: InfLLM-V2 block-sparse attention (spec section 4). Dense while the sequence is shorter than dense_len.
+#include "sim/mixers/infllm_v2/infllm_v2.h"
+
 #include <algorithm>
 #include <optional>
 
 #include "sala/core/error.h"
 #include "sala/core/rng.h"
-#include "sim/mixers/kinds.h"
 #include "sim/mixers/layer_math.h"
 #include "sim/mixers/softmax_layer.h"
 #include "sim/ops/attention/attention.h"
@@ -55,7 +56,7 @@ class InfLlmV2 final : public Mixer {
     if (leads(max_tokens)) state->leader.resize_discard(layer_.heads() * layer_.head_dim());
     return state;
   }
-  StateBytes state_bytes(int64_t max_tokens) const override;
+  Bytes state_bytes(int64_t max_tokens) const override;
   int64_t workspace_bytes(int64_t chunk) const override {
     return layer_.workspace_bytes(chunk) +
            Workspace::round_up(chunk * layer_.kv_heads() * sparse_.slots() * static_cast<int64_t>(sizeof(int32_t))) +
@@ -92,15 +93,15 @@ class InfLlmV2 final : public Mixer {
   int index_;
 };
 
-StateBytes InfLlmV2::state_bytes(int64_t max_tokens) const {
-  StateBytes bytes{.kv_cache = layer_.cache_bytes(max_tokens)};
+Bytes InfLlmV2::state_bytes(int64_t max_tokens) const {
+  Bytes bytes{{"kv cache", layer_.cache_bytes(max_tokens)}};
   if (!may_select(max_tokens)) return bytes;
   const int64_t fine = windows_within(max_tokens, sparse_.kernel_size, sparse_.kernel_stride);
   const int64_t coarse = windows_within(max_tokens, kCoarse * sparse_.kernel_size, kCoarse * sparse_.kernel_stride);
   const int64_t tails = (1 + kCoarse) * sparse_.kernel_size;
-  bytes.compressed_keys =
-      ((fine + 15) / 16 * 16 + (coarse + 15) / 16 * 16 + tails) * layer_.kv_heads() * layer_.head_dim() * kFloat +
-      (per_block_ ? layer_.heads() * layer_.head_dim() * kFloat : 0);
+  bytes.add("compressed keys",
+            ((fine + 15) / 16 * 16 + (coarse + 15) / 16 * 16 + tails) * layer_.kv_heads() * layer_.head_dim() * kFloat +
+                (per_block_ ? layer_.heads() * layer_.head_dim() * kFloat : 0));
   return bytes;
 }
 
@@ -245,63 +246,27 @@ double InfLlmV2::attended(int64_t tokens) const {
 
 MixerCost InfLlmV2::prefill_cost(int64_t tokens) const {
   const auto n = static_cast<double>(tokens);
-  MixerCost cost{layer_.linear_flops() * n, 0, 0};
-  if (tokens < sparse_.dense_len) {
-    cost.mixing_flops = 2 * layer_.score_flops() * n * (n + 1) / 2;
-    return cost;
-  }
+  if (tokens < sparse_.dense_len)
+    return {layer_.linear_flops() * n, {{"softmax", 2 * layer_.score_flops() * n * (n + 1) / 2}}};
   const double fine = sum_of_windows(tokens, sparse_.kernel_size, sparse_.kernel_stride);
   const double coarse = sum_of_windows(tokens, kCoarse * sparse_.kernel_size, kCoarse * sparse_.kernel_stride);
-  cost.selection_flops = layer_.score_flops() * (fine + (exact_lse_ ? fine : coarse));
-  if (per_block_) cost.selection_flops /= static_cast<double>(sparse_.block_size);
-  cost.mixing_flops = 2 * layer_.score_flops() * attended(tokens);
-  return cost;
+  double selection = layer_.score_flops() * (fine + (exact_lse_ ? fine : coarse));
+  if (per_block_) selection /= static_cast<double>(sparse_.block_size);
+  return {layer_.linear_flops() * n, {{"selection", selection}, {"softmax", 2 * layer_.score_flops() * attended(tokens)}}};
 }
 
 MixerCost InfLlmV2::decode_cost(int64_t tokens) const {
-  MixerCost cost{layer_.linear_flops(), 0, 0};
-  if (tokens < sparse_.dense_len) {
-    cost.mixing_flops = 2 * layer_.score_flops() * static_cast<double>(tokens);
-    return cost;
-  }
+  if (tokens < sparse_.dense_len)
+    return {layer_.linear_flops(), {{"softmax", 2 * layer_.score_flops() * static_cast<double>(tokens)}}};
   const auto fine = static_cast<double>(windows_within(tokens, sparse_.kernel_size, sparse_.kernel_stride));
   const auto coarse =
       static_cast<double>(windows_within(tokens, kCoarse * sparse_.kernel_size, kCoarse * sparse_.kernel_stride));
-  cost.selection_flops = layer_.score_flops() * (fine + (exact_lse_ ? fine : coarse));
-  cost.mixing_flops = 2 * layer_.score_flops() * (attended(tokens) - attended(tokens - 1));
-  return cost;
+  return {layer_.linear_flops(),
+          {{"selection", layer_.score_flops() * (fine + (exact_lse_ ? fine : coarse))},
+           {"softmax", 2 * layer_.score_flops() * (attended(tokens) - attended(tokens - 1))}}};
 }
 
 }  // namespace
-
-void check_infllm_v2(const ModelConfig& config) {
-  check_softmax_layer(config);
-  const SparseConfig& sparse = config.sparse_config;
-  const auto refuse_below = [](const char* name, int64_t value, int64_t least) {
-    if (value < least) throw Error(ErrorCode::kConfig, "sparse_config.{} is {}, expected at least {}", name, value, least);
-  };
-  refuse_below("kernel_size", sparse.kernel_size, 1);
-  refuse_below("kernel_stride", sparse.kernel_stride, 1);
-  refuse_below("block_size", sparse.block_size, 1);
-  refuse_below("init_blocks", sparse.init_blocks, 0);
-  refuse_below("window_size", sparse.window_size, 0);
-  refuse_below("topk", sparse.topk, 0);
-  refuse_below("dense_len", sparse.dense_len, 0);
-  const auto refuse_unless_multiple = [](const char* a_name, int64_t a, const char* b_name, int64_t b) {
-    if (a % b != 0) throw Error(ErrorCode::kConfig, "sparse_config.{} {} is no multiple of {} {}", a_name, a, b_name, b);
-  };
-  refuse_unless_multiple("kernel_size", sparse.kernel_size, "kernel_stride", sparse.kernel_stride);
-  refuse_unless_multiple("block_size", sparse.block_size, "kernel_stride", sparse.kernel_stride);
-  refuse_unless_multiple("window_size", sparse.window_size, "block_size", sparse.block_size);
-  if (sparse.slots() < sparse.forced_blocks())
-    throw Error(ErrorCode::kConfig,
-                "sparse_config: topk {} plus {} window blocks is {} blocks, {} are always read; raise topk to at least {}",
-                sparse.topk, sparse.slots() - sparse.topk, sparse.slots(), sparse.forced_blocks(), sparse.init_blocks + 1);
-  if (sparse.use_nope && config.attn_use_rope)
-    throw Error(
-        ErrorCode::kUnsupported,
-        "sparse_config.use_nope with attn_use_rope: selection without RoPE beside attention with it is not supported");
-}
 
 std::unique_ptr<Mixer> make_infllm_v2(const ModelConfig& config, int layer, const LayerTensors* tensors) {
   return std::make_unique<InfLlmV2>(config, layer, tensors);

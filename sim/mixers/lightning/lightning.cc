@@ -1,11 +1,11 @@
 // lightning-attn: linear attention with a fixed decay per head (spec section 3).
-#include "sim/ops/lightning/lightning.h"
+#include "sim/mixers/lightning/lightning.h"
 
 #include <algorithm>
 
 #include "sala/core/error.h"
-#include "sim/mixers/kinds.h"
 #include "sim/mixers/layer_math.h"
+#include "sim/ops/lightning/lightning.h"
 #include "sim/ops/norm/norm.h"
 
 namespace sala {
@@ -40,7 +40,7 @@ class Lightning final : public Mixer {
         slopes_(config.slopes(layer)) {}
 
   std::unique_ptr<MixerState> make_state(int64_t) const override { return std::make_unique<State>(H_, D_); }
-  StateBytes state_bytes(int64_t) const override { return {.linear_state = (H_ * D_ * D_ + 2 * kChunk * H_ * D_) * kFloat}; }
+  Bytes state_bytes(int64_t) const override { return {{"linear state", (H_ * D_ * D_ + 2 * kChunk * H_ * D_) * kFloat}}; }
   int64_t workspace_bytes(int64_t chunk) const override {
     const int64_t wide = Hkv_ == H_ ? 4 : 6;  // q, o, gate and its rounding; k and v once more when they are expanded
     return wide * Workspace::round_up(chunk * H_ * D_ * kFloat) + 2 * Workspace::round_up(chunk * Hkv_ * D_ * kFloat);
@@ -66,11 +66,11 @@ class Lightning final : public Mixer {
   // Spec 9.4: 4 C d H for the products inside a chunk, 4 d d H for the state.
   MixerCost prefill_cost(int64_t tokens) const override {
     const auto n = static_cast<double>(tokens), d = static_cast<double>(D_), h = static_cast<double>(H_);
-    return {linear_flops() * n, 0, n * (4 * static_cast<double>(kChunk) * d * h + 4 * d * d * h)};
+    return {linear_flops() * n, {{"linear", n * (4 * static_cast<double>(kChunk) * d * h + 4 * d * d * h)}}};
   }
   MixerCost decode_cost(int64_t) const override {
     const auto d = static_cast<double>(D_), h = static_cast<double>(H_);
-    return {linear_flops(), 0, 4 * d * d * h};
+    return {linear_flops(), {{"linear", 4 * d * d * h}}};
   }
 
  private:
@@ -127,28 +127,13 @@ class Lightning final : public Mixer {
     project(context, flat, tensors_->matrix(kO), out);
   }
 
-  ModelConfig config_;
+  const ModelConfig& config_;
   const LayerTensors* tensors_;
   int64_t H_, Hkv_, D_;
   std::vector<float> slopes_;
 };
 
 }  // namespace
-
-void check_lightning(const ModelConfig& config) {
-  const int64_t heads = config.lightning_nh, kv_heads = config.lightning_nkv;
-  if (heads < 1 || kv_heads < 1 || heads % kv_heads != 0)
-    throw Error(ErrorCode::kConfig, "lightning_nh {} is no multiple of lightning_nkv {}", heads, kv_heads);
-  if (config.lightning_head_dim < 2 || config.lightning_head_dim % 2 != 0)
-    throw Error(ErrorCode::kConfig, "lightning_head_dim is {}, expected an even number", config.lightning_head_dim);
-  const std::vector<double>& slopes = config.sala_lab.lightning_slopes;
-  const auto given = static_cast<int64_t>(slopes.size());
-  if (given != 0 && given != heads && given != heads * config.num_hidden_layers)
-    throw Error(ErrorCode::kConfig, "sala_lab.lightning_slopes has {} slopes; lightning_nh is {}, with {} layers {}", given,
-                heads, config.num_hidden_layers, heads * config.num_hidden_layers);
-  for (const double slope : slopes)
-    if (!(slope >= 0)) throw Error(ErrorCode::kConfig, "sala_lab.lightning_slopes has {}, expected at least 0", slope);
-}
 
 std::vector<TensorSpec> lightning_tensors(const ModelConfig& config) {
   const int64_t E = config.hidden_size, D = config.lightning_head_dim;

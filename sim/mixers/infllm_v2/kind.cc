@@ -1,0 +1,76 @@
+// minicpm4 for the rest of the program: name, letter, checks, what is shown of it.
+#include "sala/core/error.h"
+#include "sim/mixers/infllm_v2/infllm_v2.h"
+#include "sim/mixers/kinds.h"
+#include "sim/mixers/softmax_layer.h"
+
+namespace sala {
+namespace {
+
+void check_infllm_v2(const ModelConfig& config) {
+  check_softmax_layer(config);
+  const SparseConfig& sparse = config.sparse_config;
+  const auto refuse_below = [](const char* name, int64_t value, int64_t least) {
+    if (value < least) throw Error(ErrorCode::kConfig, "sparse_config.{} is {}, expected at least {}", name, value, least);
+  };
+  refuse_below("kernel_size", sparse.kernel_size, 1);
+  refuse_below("kernel_stride", sparse.kernel_stride, 1);
+  refuse_below("block_size", sparse.block_size, 1);
+  refuse_below("init_blocks", sparse.init_blocks, 0);
+  refuse_below("window_size", sparse.window_size, 0);
+  refuse_below("topk", sparse.topk, 0);
+  refuse_below("dense_len", sparse.dense_len, 0);
+  const auto refuse_unless_multiple = [](const char* a_name, int64_t a, const char* b_name, int64_t b) {
+    if (a % b != 0) throw Error(ErrorCode::kConfig, "sparse_config.{} {} is no multiple of {} {}", a_name, a, b_name, b);
+  };
+  refuse_unless_multiple("kernel_size", sparse.kernel_size, "kernel_stride", sparse.kernel_stride);
+  refuse_unless_multiple("block_size", sparse.block_size, "kernel_stride", sparse.kernel_stride);
+  refuse_unless_multiple("window_size", sparse.window_size, "block_size", sparse.block_size);
+  if (sparse.slots() < sparse.forced_blocks())
+    throw Error(ErrorCode::kConfig,
+                "sparse_config: topk {} plus {} window blocks is {} blocks, {} are always read; raise topk to at least {}",
+                sparse.topk, sparse.slots() - sparse.topk, sparse.slots(), sparse.forced_blocks(), sparse.init_blocks + 1);
+  if (sparse.use_nope && config.attn_use_rope)
+    throw Error(
+        ErrorCode::kUnsupported,
+        "sparse_config.use_nope with attn_use_rope: selection without RoPE beside attention with it is not supported");
+}
+
+SelectionShape selection_of(const ModelConfig& config) {
+  return {config.sparse_config.block_size, config.sparse_config.dense_len};
+}
+
+std::vector<std::string> notes(const ModelConfig& config) {
+  const SparseConfig& sparse = config.sparse_config;
+  return {fmt::format("selection: {} blocks of {} tokens a query ({} always read: {} first, own and {} window), dense below "
+                      "{} tokens",
+                      sparse.slots(), sparse.block_size, sparse.forced_blocks(), sparse.init_blocks,
+                      sparse.window_size / sparse.block_size, sparse.dense_len),
+          fmt::format("selection: scores normalised over the {} compressed keys, {}",
+                      config.sala_lab.exact_lse ? "fine" : "coarse (approximate)",
+                      config.sala_lab.select_per == "block" ? "the first query of a block selects for all of it"
+                                                            : "every query selects")};
+}
+
+}  // namespace
+
+MixerKind infllm_v2_kind() {
+  MixerKind kind;
+  kind.name = "minicpm4";
+  kind.description = "InfLLM-V2: block-sparse softmax attention, dense below dense_len";
+  kind.source = "arXiv:2509.24663";
+  kind.letters = "S";
+  kind.traits = {.softmax = true, .selects = true};
+  kind.state_names = {"kv cache", "compressed keys"};
+  kind.cost_names = {"selection", "softmax"};
+  kind.in_every_config = true;
+  kind.check = check_infllm_v2;
+  kind.tensors = softmax_layer_tensors;
+  kind.shape = softmax_layer_shape;
+  kind.selection = selection_of;
+  kind.notes = notes;
+  kind.make = make_infllm_v2;
+  return kind;
+}
+
+}  // namespace sala

@@ -1,0 +1,87 @@
+// lightning-attn for the rest of the program: name, letter, checks, decay slopes, what is shown of it.
+#include <cmath>
+
+#include "sala/core/error.h"
+#include "sim/mixers/kinds.h"
+#include "sim/mixers/lightning/lightning.h"
+
+namespace sala {
+
+std::vector<float> alibi_slopes(int64_t heads) {
+  int64_t power = 1;
+  while (power * 2 <= heads) power *= 2;
+  // 2^(-8 (h+1) / P) is start^(h+1) of the reference; exact whenever the exponent is whole.
+  const auto slope = [](int64_t h, int64_t count) {
+    return static_cast<float>(std::exp2(-8.0 * static_cast<double>(h + 1) / static_cast<double>(count)));
+  };
+  std::vector<float> slopes;
+  for (int64_t h = 0; h < power; ++h) slopes.push_back(slope(h, power));
+  for (int64_t h = 0; static_cast<int64_t>(slopes.size()) < heads; h += 2) slopes.push_back(slope(h, 2 * power));
+  return slopes;
+}
+
+double ModelConfig::lightning_scale_value() const {
+  const auto d = static_cast<double>(lightning_head_dim);
+  if (lightning_scale == "1/sqrt(d)") return 1.0 / std::sqrt(d);
+  return lightning_scale == "1/d" ? 1.0 / d : 1.0;
+}
+
+std::vector<float> ModelConfig::slopes(int64_t layer) const {
+  const std::vector<double>& given = sala_lab.lightning_slopes;
+  std::vector<float> slopes = alibi_slopes(lightning_nh);
+  if (!given.empty()) {
+    const auto row = given.begin() + (static_cast<int64_t>(given.size()) == lightning_nh ? 0 : layer * lightning_nh);
+    slopes.assign(row, row + lightning_nh);
+  }
+  for (float& slope : slopes) slope = static_cast<float>(sala_lab.decay_scale * static_cast<double>(slope));
+  return slopes;
+}
+
+namespace {
+
+void check_lightning(const ModelConfig& config) {
+  const int64_t heads = config.lightning_nh, kv_heads = config.lightning_nkv;
+  if (heads < 1 || kv_heads < 1 || heads % kv_heads != 0)
+    throw Error(ErrorCode::kConfig, "lightning_nh {} is no multiple of lightning_nkv {}", heads, kv_heads);
+  if (config.lightning_head_dim < 2 || config.lightning_head_dim % 2 != 0)
+    throw Error(ErrorCode::kConfig, "lightning_head_dim is {}, expected an even number", config.lightning_head_dim);
+  if (static_cast<double>(heads) * static_cast<double>(config.lightning_head_dim) > kMaxExtent)
+    throw Error(ErrorCode::kConfig, "lightning_nh x lightning_head_dim is {} x {}, more than {:.0f}", heads,
+                config.lightning_head_dim, kMaxExtent);
+  const std::vector<double>& slopes = config.sala_lab.lightning_slopes;
+  const auto given = static_cast<int64_t>(slopes.size());
+  if (given != 0 && given != heads && given != heads * config.num_hidden_layers)
+    throw Error(ErrorCode::kConfig, "sala_lab.lightning_slopes has {} slopes; lightning_nh is {}, with {} layers {}", given,
+                heads, config.num_hidden_layers, heads * config.num_hidden_layers);
+  for (const double slope : slopes)
+    if (!(slope >= 0)) throw Error(ErrorCode::kConfig, "sala_lab.lightning_slopes has {}, expected at least 0", slope);
+}
+
+LayerShape shape(const ModelConfig& config) {
+  LayerShape shape{config.lightning_nh, config.lightning_nkv, config.lightning_head_dim};
+  if (config.qk_norm) shape.extras.push_back("qk norm");
+  if (config.use_output_norm) shape.extras.push_back("output norm");
+  if (config.use_output_gate) shape.extras.push_back("output gate");
+  return shape;
+}
+
+}  // namespace
+
+MixerKind lightning_kind() {
+  MixerKind kind;
+  kind.name = "lightning-attn";
+  kind.description = "Lightning: linear attention with a fixed decay per head";
+  kind.source = "arXiv:2405.17381";
+  kind.letters = "Ll";
+  kind.traits = {.linear = true};
+  kind.state_names = {"linear state"};
+  kind.cost_names = {"linear"};
+  kind.in_every_config = true;
+  kind.check = check_lightning;
+  kind.tensors = lightning_tensors;
+  kind.shape = shape;
+  kind.make = make_lightning;
+  return kind;
+}
+
+}  // namespace sala
