@@ -10,17 +10,25 @@ set(CMAKE_CXX_STANDARD_REQUIRED ON)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
+set(CMAKE_CXX_COMPILE_OPTIONS_PIE -fPIC)  # programs are compiled as libraries are: they share precompiled headers
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release)
 endif()
 # Checked builds keep SALA_DCHECK (no NDEBUG) and just enough debug information for line numbers in reports.
 set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")  # kernels have -O3 of their own (sim/ops/CMakeLists.txt)
 
 find_program(SALA_CCACHE ccache)
 mark_as_advanced(SALA_CCACHE)
 if(SALA_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${SALA_CCACHE})
 endif()
+# ccache does not keep what was compiled with a precompiled header.
+set(pch_default ON)
+if(CMAKE_CXX_COMPILER_LAUNCHER)
+  set(pch_default OFF)
+endif()
+option(SALA_PCH "Precompile the headers that most sources include" ${pch_default})
 
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)

@@ -1,11 +1,11 @@
 #include "eval/cli/command_line.h"
 
-#define TOML_HEADER_ONLY 1
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <toml++/toml.h>
 
 #include <cctype>
+#include <optional>
 
 #include "eval/util/files.h"
 #include "eval/util/near.h"
@@ -14,18 +14,11 @@
 namespace sala::eval {
 namespace {
 
-std::vector<std::string> long_flags(const CLI::App& command) {
-  std::vector<std::string> names;
-  for (const CLI::Option* option : command.get_options())
-    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
-  return names;
-}
-
-void check_flag(const CLI::App& command, const std::string& word) {
+void check_flag(const Command& command, const std::string& word) {
   const std::string name = word.substr(0, word.find('='));
-  if (command.get_option_no_throw(name) != nullptr) return;
-  throw Error(ErrorCode::kUsage, "{} has no flag '{}'; near it: {}; `sala_eval {} --help` shows all", command.get_name(),
-              name, fmt::join(near_matches(name, long_flags(command)), ", "), command.get_name());
+  if (command.has_flag(name)) return;
+  throw Error(ErrorCode::kUsage, "{} has no flag '{}'; near it: {}; `sala_eval {} --help` shows all", command.name(), name,
+              fmt::join(near_matches(name, command.long_flags()), ", "), command.name());
 }
 
 bool looks_like_flag(const std::string& word) {
@@ -71,19 +64,18 @@ toml::table parse_toml(const std::string& path) {
 
 }  // namespace
 
-std::vector<std::string> words_of_config(const std::string& path, const CLI::App& command) {
+std::vector<std::string> words_of_config(const std::string& path, const Command& command) {
   const toml::table table = parse_toml(path);
   std::vector<std::string> words;
   for (const auto& [key, node] : table) {
     const std::string name(key.str()), where = fmt::format("{}: '{}'", path, name), flag = "--" + name;
-    const CLI::Option* option = command.get_option_no_throw(flag);
-    if (option == nullptr || name == "config" || name == "help")
-      throw Error(ErrorCode::kUsage, "{} is no flag of {}; near it: {}", where, command.get_name(),
-                  fmt::join(near_matches(flag, long_flags(command)), ", "));
+    if (!command.has_flag(flag) || name == "config" || name == "help")
+      throw Error(ErrorCode::kUsage, "{} is no flag of {}; near it: {}", where, command.name(),
+                  fmt::join(near_matches(flag, command.long_flags()), ", "));
     if (const toml::table* inner = node.as_table()) {
       if (name != "set") throw Error(ErrorCode::kFormat, "{} is a table; only [set] is one", where);
       add_set_words(*inner, "", where, words);
-    } else if (option->get_expected_max() == 0) {
+    } else if (!command.takes_value(flag)) {
       const auto value = node.value_exact<bool>();
       if (!value) throw Error(ErrorCode::kFormat, "{} is a switch: write true or false", where);
       if (*value) words.push_back(flag);
@@ -95,18 +87,18 @@ std::vector<std::string> words_of_config(const std::string& path, const CLI::App
   return words;
 }
 
-std::vector<std::string> prepare_words(const CLI::App& app, const std::vector<std::string>& given) {
+std::vector<std::string> prepare_words(const Program& program, const std::vector<std::string>& given) {
   std::vector<std::string> words = given;
   if (words.empty()) return {"--help"};
   if (words[0] == "--help" || words[0] == "-h" || words[0] == "--version") return words;
   if (looks_like_flag(words[0])) words.insert(words.begin(), "run");
   std::vector<std::string> commands;
-  const CLI::App* command = nullptr;
-  for (const CLI::App* each : app.get_subcommands([](const CLI::App*) { return true; })) {
-    commands.push_back(each->get_name());
-    if (each->get_name() == words[0]) command = each;
+  std::optional<Command> command;
+  for (const Command& each : program.commands()) {
+    commands.push_back(each.name());
+    if (each.name() == words[0]) command = each;
   }
-  if (command == nullptr)
+  if (!command)
     throw Error(ErrorCode::kUsage, "no command '{}'; near it: {}; `sala_eval --help` shows all", words[0],
                 fmt::join(near_matches(words[0], commands), ", "));
   std::vector<std::string> from_file, others;

@@ -1,9 +1,10 @@
-// The commands of sala_eval. Each adds itself to the app; its work happens in CLI11's callback and throws Error.
+// The commands of sala_eval. Each adds itself to the program; its work happens in the callback and throws Error.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 #include <vector>
+
+#include "eval/cli/flags.h"
 
 namespace sala::eval {
 
@@ -13,10 +14,10 @@ struct CommandState {
   int exit_code = 0;               // 1: score gate missed, 130: interrupted
 };
 
-void add_run_command(CLI::App& app, CommandState& state);
-void add_score_command(CLI::App& app, CommandState& state);
-void add_list_command(CLI::App& app);
-void add_explain_command(CLI::App& app);
-void add_logits_command(CLI::App& app);
+void add_run_command(Program& program, CommandState& state);
+void add_score_command(Program& program, CommandState& state);
+void add_list_command(Program& program);
+void add_explain_command(Program& program);
+void add_logits_command(Program& program);
 
 }  // namespace sala::eval

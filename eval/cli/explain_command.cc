@@ -159,18 +159,18 @@ void explain(const ExplainFlags& flags) {
 
 }  // namespace
 
-void add_explain_command(CLI::App& app) {
+void add_explain_command(Program& program) {
   auto flags = std::make_shared<ExplainFlags>();
-  CLI::App* command = app.add_subcommand("explain", "Layers, encodings, operations, memory and time of a model");
-  command->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  command->add_option("--len", flags->lengths, "Lengths to plan for")->type_name("LIST")->capture_default_str();
-  command->add_flag("--no-estimate", flags->no_estimate, "Do not measure the speed of this machine");
-  command->add_option("--config", flags->config, "TOML file with any of these flags")->type_name("FILE");
-  add_select_flag(*command, flags->select, "Switches after training");
-  add_model_flags(*command, flags->model);
-  add_engine_flags(*command, flags->engine);
-  command->footer("Example:\n  sala_eval explain --model sala-tiny --len 4k,128k,1000k");
-  command->callback([flags] { explain(*flags); });
+  Command command = program.add_command("explain", "Layers, encodings, operations, memory and time of a model");
+  command.last_use_wins();
+  command.add_option("--len", flags->lengths, "Lengths to plan for").type_name("LIST").show_default();
+  command.add_flag("--no-estimate", flags->no_estimate, "Do not measure the speed of this machine");
+  command.add_option("--config", flags->config, "TOML file with any of these flags").type_name("FILE");
+  add_select_flag(command, flags->select, "Switches after training");
+  add_model_flags(command, flags->model);
+  add_engine_flags(command, flags->engine);
+  command.footer("Example:\n  sala_eval explain --model sala-tiny --len 4k,128k,1000k");
+  command.callback([flags] { explain(*flags); });
 }
 
 }  // namespace sala::eval

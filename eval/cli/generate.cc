@@ -264,40 +264,39 @@ void generate_jsonl(const Options& options, const Tokenizer& tokenizer, const ta
 
 }  // namespace
 
-void add_generate_command(CLI::App& app, const std::function<std::string()>& models_folder) {
+void add_generate_command(Program& program, const std::function<std::string()>& models_folder) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("generate", "Write task samples as JSONL, or packed training tokens");
-  command->footer(
+  Command command = program.add_command("generate", "Write task samples as JSONL, or packed training tokens");
+  command.footer(
       "Example:\n  sala_eval generate --task niah_multikey_1 --len 4k --count 10 --out samples.jsonl\n"
       "  sala_eval generate --task ruler --len 128k --mode upstream --corpus essays.json --squad dev-v2.0.json --out "
       "samples.jsonl\n"
       "  sala_eval generate --tokens --split train --task niah --len 512 --count 20000 --seed 1 --out rows.tok");
-  command->add_option("--task", options->tasks, "Comma list of tasks or groups");
-  command->add_option("--len", options->lengths, "Comma list of lengths in tokens (4k, 128k, 1000k, 4k-2048k*2)");
-  command->add_option("--count", options->count, "Samples per task and length, or rows with --tokens")
-      ->check(CLI::Range(int64_t{1}, int64_t{1} << 40))
-      ->capture_default_str();
-  command->add_option("--first", options->first, "Index of the first sample")
-      ->check(CLI::Range(int64_t{0}, int64_t{1} << 40))
-      ->capture_default_str();
-  command->add_option("--seed", options->seed, "Seed")->capture_default_str();
-  command->add_option("--split", options->split, "Half of the key and value space: eval (samples) or train")
-      ->check(CLI::IsMember({"eval", "train"}))
-      ->capture_default_str();
-  command->add_option("--sample", options->ids, "Ids of samples to make again, in place of --task and --len")
-      ->delimiter(',');
-  command->add_option("--tokenizer", options->tokenizer, "SentencePiece .model file, model directory, whitespace or byte")
-      ->capture_default_str();
-  command->add_option("--out", options->out, "File to write; - is standard output")->capture_default_str();
-  command->add_option("--threads", options->threads, "Threads; 0 = all")->check(CLI::Range(0, 1024))->capture_default_str();
-  command->add_flag("--tokens", options->tokens, "Write packed training rows (docs/file_formats.md) instead of JSONL");
-  command->add_option("--weights", options->weights, "With --tokens: TASK=WEIGHT,... of the mix; default 1 each");
-  command->add_flag("--len-jitter", options->jitter, "With --tokens: also shorter haystacks");
-  command->add_flag("--as-evaluated", options->as_evaluated,
-                    "With --tokens: rows like evaluation samples, one question each");
-  add_user_flags(*command, options->user);
-  command->add_flag("--quiet", options->quiet, "No progress on stderr");
-  command->callback([options, models_folder] {
+  command.add_option("--task", options->tasks, "Comma list of tasks or groups");
+  command.add_option("--len", options->lengths, "Comma list of lengths in tokens (4k, 128k, 1000k, 4k-2048k*2)");
+  command.add_option("--count", options->count, "Samples per task and length, or rows with --tokens")
+      .check(whole_number(1, int64_t{1} << 40))
+      .show_default();
+  command.add_option("--first", options->first, "Index of the first sample")
+      .check(whole_number(0, int64_t{1} << 40))
+      .show_default();
+  command.add_option("--seed", options->seed, "Seed").show_default();
+  command.add_option("--split", options->split, "Half of the key and value space: eval (samples) or train")
+      .one_of({"eval", "train"})
+      .show_default();
+  command.add_option("--sample", options->ids, "Ids of samples to make again, in place of --task and --len").split_at(',');
+  command.add_option("--tokenizer", options->tokenizer, "SentencePiece .model file, model directory, whitespace or byte")
+      .show_default();
+  command.add_option("--out", options->out, "File to write; - is standard output").show_default();
+  command.add_option("--threads", options->threads, "Threads; 0 = all").check(whole_number(0, 1024)).show_default();
+  command.add_flag("--tokens", options->tokens, "Write packed training rows (docs/file_formats.md) instead of JSONL");
+  command.add_option("--weights", options->weights, "With --tokens: TASK=WEIGHT,... of the mix; default 1 each");
+  command.add_flag("--len-jitter", options->jitter, "With --tokens: also shorter haystacks");
+  command.add_flag("--as-evaluated", options->as_evaluated,
+                   "With --tokens: rows like evaluation samples, one question each");
+  add_user_flags(command, options->user);
+  command.add_flag("--quiet", options->quiet, "No progress on stderr");
+  command.callback([options, models_folder] {
     set_num_threads(options->threads);
     if (models_folder && options->tokenizer == kFamilyTokenizer && !std::ifstream(kFamilyTokenizer).good())
       options->tokenizer = models_folder() + "/tokenizer.model";

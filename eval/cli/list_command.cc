@@ -121,14 +121,14 @@ std::vector<Row> kernel_rows() {
 
 }  // namespace
 
-void add_list_command(CLI::App& app) {
+void add_list_command(Program& program) {
   auto what = std::make_shared<std::string>();
-  CLI::App* command = app.add_subcommand("list", "List tasks, models, mixers, position encodings or kernels");
-  command->add_option("what", *what, "tasks, models, mixers, posencs or kernels")
-      ->required()
-      ->check(CLI::IsMember({"tasks", "models", "mixers", "posencs", "kernels"}));
-  command->footer("Example:\n  sala_eval list tasks");
-  command->callback([what] {
+  Command command = program.add_command("list", "List tasks, models, mixers, position encodings or kernels");
+  command.add_option("what", *what, "tasks, models, mixers, posencs or kernels")
+      .required()
+      .one_of({"tasks", "models", "mixers", "posencs", "kernels"});
+  command.footer("Example:\n  sala_eval list tasks");
+  command.callback([what] {
     const std::vector<Row> rows = *what == "tasks"     ? task_rows()
                                   : *what == "models"  ? model_rows()
                                   : *what == "mixers"  ? mixer_rows()

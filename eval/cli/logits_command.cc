@@ -175,35 +175,35 @@ void write_logits(const LogitsFlags& flags) {
 
 }  // namespace
 
-void add_logits_command(CLI::App& app) {
+void add_logits_command(Program& program) {
   auto flags = std::make_shared<LogitsFlags>();
-  CLI::App* command = app.add_subcommand("logits", "Write logits, hidden states and selected blocks for given token ids");
-  command->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
+  Command command = program.add_command("logits", "Write logits, hidden states and selected blocks for given token ids");
+  command.last_use_wins();
   command
-      ->add_option("--ids", flags->ids,
-                   "Token ids, separated by white space, or a .safetensors file with a tensor `ids`; used as they are (no "
-                   "BOS is added)")
-      ->required();
+      .add_option("--ids", flags->ids,
+                  "Token ids, separated by white space, or a .safetensors file with a tensor `ids`; used as they are (no "
+                  "BOS is added)")
+      .required();
   command
-      ->add_option("--out", flags->out,
-                   "safetensors file to write: ids [T], logits [rows, V], hidden.I [rows, E], selected.I [Hkv, T, slots], "
-                   "attention.I [rows, H, T]")
-      ->required();
-  command->add_option("--rows", flags->rows, "Last positions to write logits and hidden states of; 0 = all")
-      ->check(whole_number(0))
-      ->type_name("N")
-      ->capture_default_str();
-  command->add_flag("--hidden", flags->hidden, "Also the hidden states after the embedding and every layer");
-  command->add_flag("--selected", flags->selected, "Also the blocks that every query of every sparse layer selected");
-  command->add_flag("--attention", flags->attention,
-                    "Also the scaled logits of the last rows' queries in every softmax layer; -inf where a key is not read");
-  command->add_option("--config", flags->config, "TOML file with any of these flags")->type_name("FILE");
-  add_model_flags(*command, flags->model);
-  add_engine_flags(*command, flags->engine);
-  command->footer(
+      .add_option("--out", flags->out,
+                  "safetensors file to write: ids [T], logits [rows, V], hidden.I [rows, E], selected.I [Hkv, T, slots], "
+                  "attention.I [rows, H, T]")
+      .required();
+  command.add_option("--rows", flags->rows, "Last positions to write logits and hidden states of; 0 = all")
+      .check(whole_number(0))
+      .type_name("N")
+      .show_default();
+  command.add_flag("--hidden", flags->hidden, "Also the hidden states after the embedding and every layer");
+  command.add_flag("--selected", flags->selected, "Also the blocks that every query of every sparse layer selected");
+  command.add_flag("--attention", flags->attention,
+                   "Also the scaled logits of the last rows' queries in every softmax layer; -inf where a key is not read");
+  command.add_option("--config", flags->config, "TOML file with any of these flags").type_name("FILE");
+  add_model_flags(command, flags->model);
+  add_engine_flags(command, flags->engine);
+  command.footer(
       "Example:\n  echo 1 17 250 9 > ids.txt\n  sala_eval logits --model sala-tiny --ids ids.txt --hidden --out "
       "out.safetensors");
-  command->callback([flags] { write_logits(*flags); });
+  command.callback([flags] { write_logits(*flags); });
 }
 
 }  // namespace sala::eval

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <cstdlib>
 #include <optional>
 
@@ -86,96 +85,83 @@ std::string yarn_text(const ModelEntry& entry, const std::string& factor) {
 
 }  // namespace
 
-std::function<std::string(const std::string&)> whole_number(int64_t low, int64_t high) {
-  return [=](const std::string& text) {
-    int64_t value = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error == std::errc() && end == text.data() + text.size() && value >= low && value <= high) return std::string();
-    const bool open = high == std::numeric_limits<int64_t>::max();
-    return fmt::format("'{}' is no whole number from {} {}", text, low, open ? "up" : fmt::format("to {}", high));
-  };
-}
-
-void add_output_flag(CLI::App& command, std::string& output, const char* group) {
+void add_output_flag(Command& command, std::string& output, const char* group) {
   command.add_option("-o,--output", output, "Print as table, md, csv or json")
-      ->check(CLI::IsMember({"table", "md", "csv", "json"}))
-      ->capture_default_str()
-      ->group(group);
+      .one_of({"table", "md", "csv", "json"})
+      .show_default()
+      .group(group);
 }
 
-void add_threads_flag(CLI::App& command, int& threads, const char* group) {
+void add_threads_flag(Command& command, int& threads, const char* group) {
   command.add_option("--threads", threads, "Threads; 0 = all")
-      ->check(whole_number(0, 4096))
-      ->type_name("N")
-      ->capture_default_str()
-      ->group(group);
+      .check(whole_number(0, 4096))
+      .type_name("N")
+      .show_default()
+      .group(group);
 }
 
-void add_model_flags(CLI::App& command, ModelFlags& flags) {
+void add_model_flags(Command& command, ModelFlags& flags) {
   const char* model = "Model";
   command.add_option("--model", flags.choice.model, "Member of the family or a directory [sala-tiny]")
-      ->type_name("NAME|DIR")
-      ->group(model);
+      .type_name("NAME|DIR")
+      .group(model);
   command.add_option("--arch", flags.choice.arch, "Choose the member trained with: sala, sparse, full, linear, full-linear")
-      ->type_name("ARCH")
-      ->check(CLI::IsMember({"sala", "sparse", "full", "linear", "full-linear", "mixed"}))
-      ->group(model);
+      .type_name("ARCH")
+      .one_of({"sala", "sparse", "full", "linear", "full-linear", "mixed"})
+      .group(model);
   command.add_option("--ratio", flags.choice.ratio, "... softmax:linear layers, for instance 3:5")
-      ->type_name("S:L")
-      ->group(model);
+      .type_name("S:L")
+      .group(model);
   command.add_option("--layers", flags.choice.layers, "... layer map: uniform, halo, or letters such as SLLSLLLS")
-      ->type_name("MAP")
-      ->group(model);
+      .type_name("MAP")
+      .group(model);
   command.add_option("--pe", flags.choice.pe, "... position policy: hype, rope, nope, reverse")
-      ->type_name("POLICY")
-      ->group(model);
+      .type_name("POLICY")
+      .group(model);
   const char* switches = "Switches after training";
-  command.add_option("--topk", flags.topk, "Blocks selected besides the window's")->type_name("N")->group(switches);
-  command.add_option("--block", flags.block, "Tokens of a block")->type_name("N")->group(switches);
-  command.add_option("--window", flags.window, "Tokens of the local window")->type_name("N")->group(switches);
+  command.add_option("--topk", flags.topk, "Blocks selected besides the window's").type_name("N").group(switches);
+  command.add_option("--block", flags.block, "Tokens of a block").type_name("N").group(switches);
+  command.add_option("--window", flags.window, "Tokens of the local window").type_name("N").group(switches);
   command.add_option("--init-blocks", flags.init_blocks, "Blocks at the start that are always read")
-      ->type_name("N")
-      ->group(switches);
-  command.add_option("--dense-len", flags.dense_len, "Prompts shorter than this run dense")->type_name("N")->group(switches);
+      .type_name("N")
+      .group(switches);
+  command.add_option("--dense-len", flags.dense_len, "Prompts shorter than this run dense").type_name("N").group(switches);
   command
       .add_flag("--exact-lse", flags.exact_lse,
                 "Normalise block scores over the fine keys; the released model approximates that over coarse ones")
-      ->group(switches);
+      .group(switches);
   command
       .add_option("--select-per", flags.select_per,
                   "token: every query selects; block: the first query of a block selects for the whole block")
-      ->type_name("token|block")
-      ->group(switches);
+      .type_name("token|block")
+      .group(switches);
   command
       .add_option("--logit-scaling", flags.logit_scaling,
                   "Multiply the queries of softmax layers without positions by X, or by ln(t + A) / ln(A) at position t")
-      ->type_name("X|\"hype A\"|none")
-      ->group(switches);
+      .type_name("X|\"hype A\"|none")
+      .group(switches);
   command
       .add_option("--yarn", flags.yarn,
                   "Stretch the RoPE of softmax layers from the training length to FACTOR times it (YaRN)")
-      ->type_name("FACTOR")
-      ->group(switches);
-  command
-      .add_option("--decay-scale", flags.decay_scale, "Multiply every decay slope of Lightning layers by X; 0 = no decay")
-      ->type_name("X")
-      ->group(switches);
+      .type_name("FACTOR")
+      .group(switches);
+  command.add_option("--decay-scale", flags.decay_scale, "Multiply every decay slope of Lightning layers by X; 0 = no decay")
+      .type_name("X")
+      .group(switches);
   command.add_option("--set", flags.set, "Any field of config.json: sparse_config.topk=8 (repeatable)")
-      ->type_name("NAME=VALUE")
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
-      ->expected(1)
-      ->allow_extra_args(false)
-      ->group(model);
+      .type_name("NAME=VALUE")
+      .repeatable()
+      .group(model);
 }
 
-void add_select_flag(CLI::App& command, std::string& select, const char* group) {
+void add_select_flag(Command& command, std::string& select, const char* group) {
   command
       .add_option(
           "--select", select,
           "Who fills the free slots: the model (learned), an oracle or an adversary that knows the evidence, or chance")
-      ->check(CLI::IsMember(select_names()))
-      ->capture_default_str()
-      ->group(group);
+      .one_of(select_names())
+      .show_default()
+      .group(group);
 }
 
 ModelConfig configured(const ModelEntry& entry, const ModelFlags& flags) {
@@ -207,35 +193,35 @@ ModelConfig configured(const ModelEntry& entry, const ModelFlags& flags) {
   return config;
 }
 
-void add_engine_flags(CLI::App& command, EngineFlags& flags) {
+void add_engine_flags(Command& command, EngineFlags& flags) {
   const char* engine = "Engine (none of these changes a result but --dtype and --kernels ref)";
   command
       .add_option("--device", flags.device, "cpu is all that this build has")
 
-      ->check(CLI::IsMember({"cpu", "cuda"}))
-      ->capture_default_str()
-      ->group(engine);
+      .one_of({"cpu", "cuda"})
+      .show_default()
+      .group(engine);
   command
       .add_option("--dtype", flags.dtype, "Numerics: fp32, or bf16 rounding as the released checkpoint computes")
 
-      ->check(CLI::IsMember({"fp32", "bf16"}))
-      ->capture_default_str()
-      ->group(engine);
+      .one_of({"fp32", "bf16"})
+      .show_default()
+      .group(engine);
   add_threads_flag(command, flags.threads, engine);
   command.add_option("--mem", flags.mem, "Most memory to use, 16g or 512m [what is free, less a reserve]")
-      ->type_name("SIZE")
-      ->group(engine);
+      .type_name("SIZE")
+      .group(engine);
   command.add_option("--kernels", flags.kernels, "Kernel set, see `sala_eval list kernels`")
-      ->type_name("NAME")
-      ->capture_default_str()
-      ->group(engine);
+      .type_name("NAME")
+      .show_default()
+      .group(engine);
   command.add_option("--chunk", flags.chunk, "Tokens read at a time; 0 = automatic; less needs less memory")
-      ->check(whole_number(0, int64_t{1} << 40))
-      ->type_name("N")
-      ->capture_default_str()
-      ->group(engine);
+      .check(whole_number(0, int64_t{1} << 40))
+      .type_name("N")
+      .show_default()
+      .group(engine);
   command.add_flag("--no-prune", flags.no_prune, "Compute the last layer for every position, not only where it is needed")
-      ->group(engine);
+      .group(engine);
 }
 
 SessionOptions session_options(const EngineFlags& flags) {

@@ -1,27 +1,22 @@
 // The flags that say which model runs and with which switches; shared by run, explain and logits.
 #pragma once
 
-#include <CLI/CLI.hpp>
-#include <functional>
-#include <limits>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "eval/cli/flags.h"
 #include "eval/spec/models.h"
 #include "sala/model/session.h"
 
 namespace sala::eval {
 
-// A check for CLI11: a whole number within [low, high]. CLI11's own wraps negative numbers around and clutters the help.
-std::function<std::string(const std::string&)> whole_number(int64_t low, int64_t high = std::numeric_limits<int64_t>::max());
-
 // Flags that several commands have.
-void add_output_flag(CLI::App& command, std::string& output, const char* group);  // -o table|md|csv|json
-void add_threads_flag(CLI::App& command, int& threads, const char* group);
+void add_output_flag(Command& command, std::string& output, const char* group);  // -o table|md|csv|json
+void add_threads_flag(Command& command, int& threads, const char* group);
 
 // --select learned|oracle|adversary|random (select_by.h).
-void add_select_flag(CLI::App& command, std::string& select, const char* group);
+void add_select_flag(Command& command, std::string& select, const char* group);
 
 struct ModelFlags {
   ModelChoice choice;
@@ -31,7 +26,7 @@ struct ModelFlags {
   bool exact_lse = false;
   std::vector<std::string> set;  // NAME=VALUE
 };
-void add_model_flags(CLI::App& command, ModelFlags& flags);
+void add_model_flags(Command& command, ModelFlags& flags);
 
 // The entry's config with every switch applied. Throws Error{kUsage} for a malformed --set and for a switch of layers that
 // the model has not, Error{kConfig} from the config.
@@ -43,7 +38,7 @@ struct EngineFlags {
   int64_t chunk = 0;
   bool no_prune = false;
 };
-void add_engine_flags(CLI::App& command, EngineFlags& flags);
+void add_engine_flags(Command& command, EngineFlags& flags);
 // Sets the number of threads, checks device and kernels; max_tokens is left to the caller.
 // Throws Error{kUnsupported} for a device that this build lacks.
 SessionOptions session_options(const EngineFlags& flags);

@@ -38,48 +38,48 @@ struct RunFlags {
   UserFlags user;
 };
 
-void add_flags(CLI::App& command, RunFlags& flags) {
+void add_flags(Command& command, RunFlags& flags) {
   const char *what = "What to run", *results = "Results";
   command.add_option("--task", flags.tasks, "Comma list of tasks and groups: ruler, niah, niah_single_1, ...")
-      ->type_name("LIST")
-      ->required()
-      ->group(what);
+      .type_name("LIST")
+      .required()
+      .group(what);
   command.add_option("--len", flags.lengths, "Comma list of lengths in tokens: 4k,128k or 4k-2048k*2")
-      ->type_name("LIST")
-      ->required()
-      ->group(what);
+      .type_name("LIST")
+      .required()
+      .group(what);
   command
       .add_option("--samples", flags.samples,
                   "Samples of each task and length [20 up to 8k, 10 to 32k, 5 to 128k, 2 to 512k, else 1]")
-      ->check(whole_number(1, 1000000))
-      ->type_name("N")
-      ->group(what);
-  command.add_option("--sample", flags.sample, "Only these samples: 0,4-7")->type_name("I,J-K")->group(what);
+      .check(whole_number(1, 1000000))
+      .type_name("N")
+      .group(what);
+  command.add_option("--sample", flags.sample, "Only these samples: 0,4-7").type_name("I,J-K").group(what);
   command.add_option("--seed", flags.seed, "Seed of the samples")
-      ->check(whole_number(0))
-      ->type_name("S")
-      ->capture_default_str()
-      ->group(what);
+      .check(whole_number(0))
+      .type_name("S")
+      .show_default()
+      .group(what);
   command
       .add_option("--probe", flags.probe, "answer: record what the sparse layers selected for the answer")
 
-      ->check(CLI::IsMember({"none", "answer"}))
-      ->capture_default_str()
-      ->group(what);
+      .one_of({"none", "answer"})
+      .show_default()
+      .group(what);
   add_select_flag(command, flags.select, what);
   command.add_option("--tokenizer", flags.tokenizer, "Tokenizer instead of the model's own")
-      ->type_name("NAME|FILE")
-      ->group(what);
+      .type_name("NAME|FILE")
+      .group(what);
   command.add_option("--out", flags.out, "Folder of the results [results/runs/TASKS-LENGTHS-MODEL, numbered]")
-      ->type_name("DIR")
-      ->group(results);
-  command.add_flag("--resume", flags.resume, "Go on with the run in --out")->group(results);
+      .type_name("DIR")
+      .group(results);
+  command.add_flag("--resume", flags.resume, "Go on with the run in --out").group(results);
   command.add_option("--min-score", flags.min_score, "Exit with 1 when a task scores less than this at some length, 0-100")
-      ->type_name("X")
-      ->group(results);
+      .type_name("X")
+      .group(results);
   add_output_flag(command, flags.output, results);
-  command.add_flag("--quiet", flags.quiet, "No progress on stderr")->group(results);
-  command.add_option("--config", flags.config, "TOML file with any of these flags")->type_name("FILE")->group(results);
+  command.add_flag("--quiet", flags.quiet, "No progress on stderr").group(results);
+  command.add_option("--config", flags.config, "TOML file with any of these flags").type_name("FILE").group(results);
   add_user_flags(command, flags.user);
   add_model_flags(command, flags.model);
   add_engine_flags(command, flags.engine);
@@ -311,16 +311,16 @@ class RunCommand {
 
 }  // namespace
 
-void add_run_command(CLI::App& app, CommandState& state) {
+void add_run_command(Program& program, CommandState& state) {
   auto flags = std::make_shared<RunFlags>();
-  CLI::App* command = app.add_subcommand("run", "Run tasks on a model (the command when none is named)");
-  command->option_defaults()->multi_option_policy(CLI::MultiOptionPolicy::TakeLast);
-  add_flags(*command, *flags);
-  command->footer(
+  Command command = program.add_command("run", "Run tasks on a model (the command when none is named)");
+  command.last_use_wins();
+  add_flags(command, *flags);
+  command.footer(
       "Example:\n  sala_eval run --task niah_single_1,niah_multikey_1 --len 4k,128k --probe answer --out "
       "results/runs/first\n"
       "Exit code 0 done, 1 below --min-score, 130 interrupted, others in docs/errors.md.");
-  command->callback([flags, &state] { RunCommand(*flags, state).run(); });
+  command.callback([flags, &state] { RunCommand(*flags, state).run(); });
 }
 
 }  // namespace sala::eval

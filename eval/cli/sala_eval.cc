@@ -1,7 +1,6 @@
 // The program: commands, and what becomes of errors.
 #include <fmt/format.h>
 
-#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
 
@@ -28,25 +27,19 @@ int main(int argc, char** argv) {
   using namespace sala::eval;
   CommandState state;
   state.words.assign(argv, argv + argc);
-  CLI::App app("SALA Lab: long-context evaluation of small hybrid models. A bare call with --task is `run`.", "sala_eval");
-  app.set_version_flag("--version", "sala_eval " + version_text());
-  app.require_subcommand(1);
-  app.footer("Example:\n  sala_eval --task ruler --len 1000k");
-  add_run_command(app, state);
-  add_list_command(app);
-  add_explain_command(app);
-  add_generate_command(app, models_folder);
-  add_score_command(app, state);
-  add_logits_command(app);
+  Program program("sala_eval",
+                  "SALA Lab: long-context evaluation of small hybrid models. A bare call with --task is `run`.");
+  program.version("sala_eval " + version_text());
+  program.footer("Example:\n  sala_eval --task ruler --len 1000k");
+  add_run_command(program, state);
+  add_list_command(program);
+  add_explain_command(program);
+  add_generate_command(program, models_folder);
+  add_score_command(program, state);
+  add_logits_command(program);
   try {
-    std::vector<std::string> words = prepare_words(app, {argv + 1, argv + argc});
-    std::reverse(words.begin(), words.end());
-    app.parse(words);
+    program.run(prepare_words(program, {argv + 1, argv + argc}));
     return argc > 1 ? state.exit_code : static_cast<int>(sala::ErrorCode::kUsage);
-  } catch (const CLI::ParseError& problem) {
-    if (problem.get_exit_code() != 0) return fail(sala::ErrorCode::kUsage, problem.what());
-    app.exit(problem);
-    return argc > 1 ? 0 : static_cast<int>(sala::ErrorCode::kUsage);
   } catch (const sala::Error& problem) {
     return fail(problem.code(), problem.what());
   } catch (const std::bad_alloc&) {

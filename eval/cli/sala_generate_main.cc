@@ -7,20 +7,17 @@
 #include "sala/core/error.h"
 
 int main(int argc, char** argv) {
-  CLI::App app("SALA Lab sample generator");
-  sala::eval::add_generate_command(app, [] {
+  sala::eval::Program program("sala_generate", "SALA Lab sample generator");
+  sala::eval::add_generate_command(program, [] {
     const char* wanted = std::getenv("SALA_MODELS");
     return std::string(wanted != nullptr && *wanted != 0 ? wanted : "models");
   });
   // `sala_generate --task ...` is `sala_generate generate --task ...`.
   std::vector<std::string> words(argv + 1, argv + argc);
   if (words.empty() || words[0] != "generate") words.insert(words.begin(), "generate");
-  std::reverse(words.begin(), words.end());
   try {
-    app.parse(words);
-  } catch (const CLI::ParseError& error) {
-    const int code = app.exit(error);
-    return code == 0 ? 0 : static_cast<int>(sala::ErrorCode::kUsage);
+    program.run(words);
+    return 0;
   } catch (const sala::Error& error) {
     fmt::print(stderr, "sala_generate: error [{}] {}\n", sala::error_code_name(error.code()), error.what());
     return static_cast<int>(error.code());

@@ -26,38 +26,36 @@ struct ScoreFlags {
   bool partial = false, quiet = false;
 };
 
-void add_flags(CLI::App& command, ScoreFlags& flags) {
+void add_flags(Command& command, ScoreFlags& flags) {
   const char *what = "What to score", *results = "Results";
   command.add_option("files", flags.paths, "Files of predictions (JSONL), or folders of them")
-      ->type_name("FILE|DIR ...")
-      ->required();
+      .type_name("FILE|DIR ...")
+      .required();
   command.add_option("--task", flags.tasks, "Comma list of tasks and groups; others are passed over [all]")
-      ->type_name("LIST")
-      ->group(what);
+      .type_name("LIST")
+      .group(what);
   std::vector<std::string> formats;
   for (const PredictionFormat format : kPredictionFormats) formats.emplace_back(format_name(format));
-  command.add_option("--format", flags.format, "Format of the files [by their fields]")
-      ->check(CLI::IsMember(formats))
-      ->group(what);
+  command.add_option("--format", flags.format, "Format of the files [by their fields]").one_of(formats).group(what);
   command.add_option("--len", flags.length, "Length in tokens, where the files do not say it: 128k")
-      ->type_name("N")
-      ->group(what);
+      .type_name("N")
+      .group(what);
   command.add_option("--samples", flags.samples, "Each task and length must have so many samples")
-      ->check(whole_number(1, 100000000))
-      ->type_name("N")
-      ->group(what);
-  command.add_flag("--partial", flags.partial, "Samples may be missing")->group(what);
+      .check(whole_number(1, 100000000))
+      .type_name("N")
+      .group(what);
+  command.add_flag("--partial", flags.partial, "Samples may be missing").group(what);
   command.add_option("--tokenizer", flags.tokenizer, "Makes samples again from their ids [the family's]")
-      ->type_name("NAME|FILE")
-      ->group(what);
+      .type_name("NAME|FILE")
+      .group(what);
   add_user_flags(command, flags.user, false);
   command.add_option("--model", flags.model, "Name of the model that answered, for the report")
-      ->type_name("NAME")
-      ->group(results);
-  command.add_option("--out", flags.out, "Folder for summary.json and summary.md")->type_name("DIR")->group(results);
+      .type_name("NAME")
+      .group(results);
+  command.add_option("--out", flags.out, "Folder for summary.json and summary.md").type_name("DIR").group(results);
   add_output_flag(command, flags.output, results);
   add_threads_flag(command, flags.threads, results);
-  command.add_flag("--quiet", flags.quiet, "Nothing on stderr but errors")->group(results);
+  command.add_flag("--quiet", flags.quiet, "Nothing on stderr but errors").group(results);
 }
 
 ScoreRequest request_of(const ScoreFlags& flags, const Tokenizer* bins, const tasks::UserFiles& user) {
@@ -151,16 +149,16 @@ void score(const ScoreFlags& flags, const CommandState& state) {
 
 }  // namespace
 
-void add_score_command(CLI::App& app, CommandState& state) {
+void add_score_command(Program& program, CommandState& state) {
   auto flags = std::make_shared<ScoreFlags>();
-  CLI::App* command = app.add_subcommand("score", "Score predictions that another program wrote");
-  add_flags(*command, *flags);
-  command->footer(
+  Command command = program.add_command("score", "Score predictions that another program wrote");
+  add_flags(command, *flags);
+  command.footer(
       "Example:\n  sala_eval score --task ruler results/llama/synthetic/131072/pred\n"
       "  sala_eval score samples_niah_single_1_2026-01-01T00-00-00.jsonl -o csv\n"
       "Formats are those of RULER, lm-eval (--log_samples), openai/mrcr rows with a `response`, and samples.jsonl of a run\n"
       "(docs/file_formats.md). Exit code 6 when some predictions could not be scored: the rest is.");
-  command->callback([flags, &state] { score(*flags, state); });
+  command.callback([flags, &state] { score(*flags, state); });
 }
 
 }  // namespace sala::eval

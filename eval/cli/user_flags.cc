@@ -12,17 +12,17 @@ constexpr std::size_t kMostProblems = 20;  // said one by one
 
 }  // namespace
 
-void add_user_flags(CLI::App& command, UserFlags& flags, bool with_mode) {
+void add_user_flags(Command& command, UserFlags& flags, bool with_mode) {
   const char* group = "What samples are made of";
   if (with_mode)
     command
         .add_option("--mode", flags.mode_word,
                     "fixed: without upstream's defects; upstream: its random streams and sizing (docs/tasks.md)")
-        ->check(CLI::IsMember({"fixed", "upstream"}))
-        ->capture_default_str()
-        ->group(group);
+        .one_of({"fixed", "upstream"})
+        .show_default()
+        .group(group);
   const auto add = [&](const char* flag, std::string& path, const char* type, const char* help) {
-    command.add_option(flag, path, help)->type_name(type)->group(group);
+    command.add_option(flag, path, help).type_name(type).group(group);
   };
   tasks::CorporaPaths& texts = flags.paths.corpora;
   add("--corpus", texts.essay, "FILE", "Essay: JSON {\"text\": ..}, JSONL of them, or plain text");

@@ -65,7 +65,7 @@ class VtTask final : public RulerTask {
 
 // What a noise line adds behind others.
 int64_t line_tokens(const Tokenizer& tokenizer) {
-  const std::string line = std::string(kNoiseSentence) + "\n";
+  const std::string line = fmt::format("{}\n", kNoiseSentence);
   return tokenizer.count(line + line + line) - tokenizer.count(line + line);
 }
 
