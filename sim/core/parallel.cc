@@ -12,6 +12,7 @@
 #include <memory>
 #include <mutex>
 #include <thread>
+#include <vector>
 
 namespace sala {
 namespace {
@@ -31,41 +32,45 @@ void look_for(const Done& done) {
   }
 }
 
-struct Job {
-  Job(int64_t count, int workers, const std::function<void(int64_t, int)>& function)
-      : tiles(count), threads(workers), body(function) {}
+int usable_processors() {
+#if defined(__linux__)
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(1, CPU_COUNT(&set));
+#endif
+  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
+}
 
-  void run(int worker) {
-    inside = true;
-    try {
-      for (int64_t tile = next++; tile < tiles; tile = next++) body(tile, worker);
-    } catch (...) {
-      next = tiles;
-      const std::lock_guard lock(failure_mutex);
-      if (!failure) failure = std::current_exception();
-    }
-    inside = false;
-  }
-
-  const int64_t tiles;
-  const int threads;
-  const std::function<void(int64_t, int)>& body;
-  std::atomic<int64_t> next{0};
-  std::atomic<int> active{0};  // helpers inside run()
-  std::mutex failure_mutex;
-  std::exception_ptr failure;
+// Follows num_threads().
+class DefaultPool final : public ThreadPool {
+ public:
+  DefaultPool() : ThreadPool(1) {}
+  int threads() const override { return num_threads(); }
 };
+
+}  // namespace
 
 // Helpers join a job while it has tiles. The caller waits for those that joined and for no other, so that a helper which
 // another process keeps from its core costs nothing: an OpenMP barrier would wait for it.
-class Pool {
+struct ThreadPool::Helpers {
  public:
-  // False when another thread's job has the pool.
-  bool run(Job& job) {
+  ~Helpers() {
+    {
+      const std::lock_guard lock(mutex_);
+      stop_ = true;
+      ++generation_;
+    }
+    wake_.notify_all();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  bool run(int64_t tiles, int threads, const Body& body) {
+    Job job{tiles, threads, body};
     {
       const std::lock_guard lock(mutex_);
       if (job_ != nullptr) return false;
-      for (; helpers_ < job.threads - 1; ++helpers_) std::thread([this, worker = helpers_ + 1] { help(worker); }).detach();
+      while (static_cast<int>(threads_.size()) < threads - 1)
+        threads_.emplace_back([this, worker = static_cast<int>(threads_.size()) + 1] { help(worker); });
       job_ = &job;
       ++generation_;
     }
@@ -82,12 +87,24 @@ class Pool {
   }
 
  private:
+  struct Job {
+    void run(int worker) {
+      for (int64_t tile = next++; tile < tiles; tile = next++) body(tile, worker);
+    }
+    const int64_t tiles;
+    const int threads;
+    const Body& body;
+    std::atomic<int64_t> next{0};
+    std::atomic<int> active{0};  // helpers inside run()
+  };
+
   void help(int worker) {
     uint64_t seen = 0;
     for (;;) {
       look_for([&] { return generation_ != seen; });
       std::unique_lock lock(mutex_);
       wake_.wait(lock, [&] { return generation_ != seen; });
+      if (stop_) return;
       seen = generation_;
       Job* const job = job_;
       if (job == nullptr || worker >= job->threads) continue;
@@ -102,21 +119,39 @@ class Pool {
 
   std::mutex mutex_;
   std::condition_variable wake_, idle_;
-  int helpers_ = 0;
+  std::vector<std::thread> threads_;
   Job* job_ = nullptr;
   std::atomic<uint64_t> generation_{0};  // counts jobs
+  bool stop_ = false;
 };
 
-int usable_processors() {
-#if defined(__linux__)
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  if (sched_getaffinity(0, sizeof(set), &set) == 0) return std::max(1, CPU_COUNT(&set));
-#endif
-  return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
-}
+ThreadPool::ThreadPool(int threads) : threads_(std::max(1, threads)), helpers_(std::make_unique<Helpers>()) {}
+ThreadPool::~ThreadPool() = default;
 
-}  // namespace
+bool ThreadPool::run_tiles(int64_t tiles, int threads, const Body& body) { return helpers_->run(tiles, threads, body); }
+
+void ThreadPool::run(int64_t tiles, const Body& body) {
+  const int most = static_cast<int>(std::min<int64_t>(threads(), tiles));
+  std::atomic<bool> failed{false};
+  std::mutex failure_mutex;
+  std::exception_ptr failure;
+  const auto guarded = [&](int64_t tile, int worker) {
+    if (failed) return;
+    inside = true;
+    try {
+      body(tile, worker);
+    } catch (...) {
+      const std::lock_guard lock(failure_mutex);
+      if (!failed.exchange(true)) failure = std::current_exception();
+    }
+    inside = false;
+  };
+  if (most <= 1 || inside || !run_tiles(tiles, most, guarded)) {
+    for (int64_t tile = 0; tile < tiles; ++tile) body(tile, 0);
+    return;
+  }
+  if (failure) std::rethrow_exception(failure);
+}
 
 void set_num_threads(int threads) { requested_threads = std::max(0, threads); }
 
@@ -126,15 +161,11 @@ int num_threads() {
   return requested > 0 ? requested : processors;
 }
 
-void parallel_for(int64_t tiles, const std::function<void(int64_t, int)>& body) {
-  static Pool& pool = *std::make_unique<Pool>().release();  // lives as long as its helpers: they are never joined
-  const int threads = static_cast<int>(std::min<int64_t>(num_threads(), tiles));
-  Job job(tiles, threads, body);
-  if (threads <= 1 || inside || !pool.run(job)) {
-    for (int64_t tile = 0; tile < tiles; ++tile) body(tile, 0);
-    return;
-  }
-  if (job.failure) std::rethrow_exception(job.failure);
+ThreadPool& default_pool() {
+  static DefaultPool& pool = *std::make_unique<DefaultPool>().release();  // never ends: callers may outlive statics
+  return pool;
 }
+
+void parallel_for(int64_t tiles, const ThreadPool::Body& body) { default_pool().run(tiles, body); }
 
 }  // namespace sala

@@ -21,8 +21,8 @@ class FullAttention final : public Mixer {
   FullAttention(const ModelConfig& config, int layer, const LayerTensors* tensors)
       : layer_(config, tensors), index_(layer) {}
 
-  std::unique_ptr<MixerState> make_state(int64_t max_tokens) const override {
-    return std::make_unique<State>(layer_.make_cache(max_tokens));
+  std::unique_ptr<MixerState> make_state(const ops::Context& context, int64_t max_tokens) const override {
+    return std::make_unique<State>(layer_.make_cache(context, max_tokens));
   }
   Bytes state_bytes(int64_t max_tokens) const override { return {{"kv cache", layer_.cache_bytes(max_tokens)}}; }
   int64_t workspace_bytes(int64_t chunk) const override { return layer_.workspace_bytes(chunk); }
@@ -35,8 +35,8 @@ class FullAttention final : public Mixer {
     const auto k = context.workspace.take<float>(T, layer_.kv_heads(), layer_.head_dim());
     const auto v = context.workspace.take<float>(T, layer_.kv_heads(), layer_.head_dim());
     layer_.keys_values(context, in.x, in.first_position, k, v);
-    cache.keys.append(k);
-    cache.values.append(v);
+    cache.keys.append(context, k);
+    cache.values.append(context, v);
     for (int64_t position = in.first_position; in.probe != nullptr && position < in.first_position + T; ++position)
       if (in.probe->wants_attention(position)) layer_.report_attention(context, in, cache, index_, position);
     if (R == 0) return;
@@ -44,10 +44,7 @@ class FullAttention final : public Mixer {
     const auto q = context.workspace.take<float>(R, layer_.heads(), layer_.head_dim());
     const auto o = context.workspace.take<float>(R, layer_.heads(), layer_.head_dim());
     layer_.queries(context, rows, first, q);
-    ops::AttentionParams params;
-    params.scale = layer_.scale();
-    params.bf16 = context.bf16;
-    ops::dense_attention(context.kernels, q, cache.keys, cache.values, first, params, o);
+    ops::dense_attention(context, q, cache.keys, cache.values, first, layer_.scale(), o);
     layer_.output(context, rows, o, out);
   }
 

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "sala/core/parallel.h"
 #include "sim/ops/elementwise/elementwise.h"
 #include "sim/ops/norm/norm.h"
 
@@ -13,8 +12,8 @@ constexpr int64_t kRowsPerTile = 16;
 
 // body(row) for every row, in fixed tiles.
 template <class Body>
-void for_rows(int64_t rows, const Body& body) {
-  parallel_for((rows + kRowsPerTile - 1) / kRowsPerTile, [&](int64_t tile, int) {
+void for_rows(const MixerContext& context, int64_t rows, const Body& body) {
+  context.pool.run((rows + kRowsPerTile - 1) / kRowsPerTile, [&](int64_t tile, int) {
     for (int64_t t = tile * kRowsPerTile; t < std::min(rows, (tile + 1) * kRowsPerTile); ++t) body(t);
   });
 }
@@ -35,22 +34,22 @@ TensorView<float, 2> flatten_rows(TensorView<float, 3> x) {
 }
 
 void round_if(const MixerContext& context, TensorView<float, 2> x) {
-  if (context.bf16) ops::round_bf16(context.kernels, x);
+  if (context.bf16()) ops::round_bf16(context, x);
 }
 
 void project(const MixerContext& context, TensorView<const float, 2> x, const ops::PackedMatrix& weight,
              TensorView<float, 2> y) {
-  ops::linear(context.kernels, x, weight, y);
+  ops::linear(context, x, weight, y);
   round_if(context, y);
 }
 
 void norm_heads(const MixerContext& context, TensorView<const float, 1> weight, float eps, TensorView<float, 3> x) {
   const TensorView<float, 2> rows = flatten_rows(x);
-  ops::rms_norm(context.kernels, rows, weight, eps, context.bf16, rows);
+  ops::rms_norm(context, rows, weight, eps, rows);
 }
 
-void multiply(TensorView<const float, 2> y, TensorView<float, 2> x) {
-  for_rows(x.extent[0], [&](int64_t t) {
+void multiply(const MixerContext& context, TensorView<const float, 2> y, TensorView<float, 2> x) {
+  for_rows(context, x.extent[0], [&](int64_t t) {
     const auto from = y[t];
     const auto to = x[t];
     for (int64_t i = 0; i < to.extent[0]; ++i) to.data[i] *= from.data[i];
@@ -58,31 +57,31 @@ void multiply(TensorView<const float, 2> y, TensorView<float, 2> x) {
 }
 
 void gate_in_place(const MixerContext& context, TensorView<const float, 2> gate, TensorView<float, 2> x) {
-  if (!context.bf16) return ops::sigmoid_mul(context.kernels, gate, x);
+  if (!context.bf16()) return ops::sigmoid_mul(context, gate, x);
   const Workspace::Scope scope(context.workspace);
   const TensorView<float, 2> open = ones_like(context, gate);
-  ops::sigmoid_mul(context.kernels, gate, open);
-  ops::round_bf16(context.kernels, open);
-  multiply(open, x);
-  ops::round_bf16(context.kernels, x);
+  ops::sigmoid_mul(context, gate, open);
+  ops::round_bf16(context, open);
+  multiply(context, open, x);
+  ops::round_bf16(context, x);
 }
 
 void swiglu_in_place(const MixerContext& context, TensorView<float, 2> gate, TensorView<const float, 2> up) {
-  if (!context.bf16) return ops::silu_mul(context.kernels, gate, up, gate);
+  if (!context.bf16()) return ops::silu_mul(context, gate, up, gate);
   const Workspace::Scope scope(context.workspace);
   const TensorView<float, 2> ones = ones_like(context, gate);
-  ops::silu_mul(context.kernels, gate, ones, gate);
-  ops::round_bf16(context.kernels, gate);
-  multiply(up, gate);
-  ops::round_bf16(context.kernels, gate);
+  ops::silu_mul(context, gate, ones, gate);
+  ops::round_bf16(context, gate);
+  multiply(context, up, gate);
+  ops::round_bf16(context, gate);
 }
 
 void add_residual(const MixerContext& context, float r, TensorView<float, 2> a, TensorView<float, 2> h) {
-  if (!context.bf16) return ops::add_scaled(context.kernels, h, a, r);
-  ops::scale(context.kernels, a, r);
-  ops::round_bf16(context.kernels, a);
-  ops::add_scaled(context.kernels, h, a, 1.0f);
-  ops::round_bf16(context.kernels, h);
+  if (!context.bf16()) return ops::add_scaled(context, h, a, r);
+  ops::scale(context, a, r);
+  ops::round_bf16(context, a);
+  ops::add_scaled(context, h, a, 1.0f);
+  ops::round_bf16(context, h);
 }
 
 int64_t windows_within(int64_t tokens, int64_t kernel, int64_t stride) {

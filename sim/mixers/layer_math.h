@@ -23,7 +23,7 @@ void swiglu_in_place(const MixerContext& context, TensorView<float, 2> gate, Ten
 // h = h + r * a; a is overwritten in the bf16 class.
 void add_residual(const MixerContext& context, float r, TensorView<float, 2> a, TensorView<float, 2> h);
 // x = x * y, both [T, N].
-void multiply(TensorView<const float, 2> y, TensorView<float, 2> x);
+void multiply(const MixerContext& context, TensorView<const float, 2> y, TensorView<float, 2> x);
 
 // Sum over tokens u = 1..tokens of the windows (kernel, stride) that lie within the first u tokens.
 double sum_of_windows(int64_t tokens, int64_t kernel, int64_t stride);

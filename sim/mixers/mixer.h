@@ -14,8 +14,7 @@
 #include "sala/model/config.h"
 #include "sala/model/probe.h"
 #include "sala/model/selection_policy.h"
-#include "sim/mixers/workspace.h"
-#include "sim/ops/kernels.h"
+#include "sim/ops/context.h"
 #include "sim/ops/linear/linear.h"
 #include "sim/posenc/posenc.h"
 
@@ -69,10 +68,7 @@ struct MixerInput {
 };
 
 // Shared by the layers of one session.
-struct MixerContext {
-  const ops::Kernels& kernels;
-  bool bf16 = false;  // round at the reference's points (spec section 2)
-  Workspace& workspace;
+struct MixerContext : ops::Context {
   PositionEncoding& softmax_encoding;
   PositionEncoding& lightning_encoding;
 };
@@ -80,7 +76,8 @@ struct MixerContext {
 class Mixer {
  public:
   virtual ~Mixer() = default;
-  virtual std::unique_ptr<MixerState> make_state(int64_t max_tokens) const = 0;
+  // On the context's device, with room for `max_tokens`.
+  virtual std::unique_ptr<MixerState> make_state(const ops::Context& context, int64_t max_tokens) const = 0;
   // Appends the rows of in.x to the state; out: [T - first_needed_row, E], the mixer's output of the needed rows.
   // Prefill and decode are this same call: any split of a sequence into calls gives the same bytes.
   virtual void forward(const MixerContext& context, const MixerInput& in, MixerState& state,

@@ -5,7 +5,6 @@
 #include <vector>
 
 #include "sala/core/error.h"
-#include "sala/core/parallel.h"
 #include "sim/mixers/layer_math.h"
 
 namespace sala {
@@ -60,8 +59,9 @@ double SoftmaxLayer::linear_flops() const {
          (static_cast<double>(heads()) * (2 + gate) + 2 * static_cast<double>(kv_heads()));
 }
 
-KvCache SoftmaxLayer::make_cache(int64_t max_tokens) const {
-  return {ops::PackedKeys(kv_heads(), head_dim(), max_tokens), ops::ValueCache(kv_heads(), head_dim(), max_tokens)};
+KvCache SoftmaxLayer::make_cache(const ops::Context& context, int64_t max_tokens) const {
+  return {ops::PackedKeys(kv_heads(), head_dim(), max_tokens, context.device),
+          ops::ValueCache(kv_heads(), head_dim(), max_tokens, context.device)};
 }
 
 int64_t SoftmaxLayer::cache_bytes(int64_t max_tokens) const {
@@ -80,7 +80,7 @@ void SoftmaxLayer::keys_values(const MixerContext& context, TensorView<const flo
   project(context, x, tensors_->matrix(kV), flatten_heads(v));
   if (config_.sala_lab.attn_qk_norm) norm_heads(context, tensors_->vector(kKNorm), eps(), k);
   if (context.softmax_encoding.is_identity()) return;
-  context.softmax_encoding.rotate(context.kernels, first_position, k);
+  context.softmax_encoding.rotate(context, first_position, k);
   round_if(context, flatten_heads(k));
 }
 
@@ -90,12 +90,12 @@ void SoftmaxLayer::queries(const MixerContext& context, TensorView<const float, 
   project(context, x, tensors_->matrix(kQ), flat);
   if (config_.sala_lab.attn_qk_norm) norm_heads(context, tensors_->vector(kQNorm), eps(), q);
   if (!context.softmax_encoding.is_identity()) {
-    context.softmax_encoding.rotate(context.kernels, first_position, q);
+    context.softmax_encoding.rotate(context, first_position, q);
     round_if(context, flat);
   }
   const LogitScaling& scaling = config_.sala_lab.attn_logits_scaling;
   if (scaling.kind == LogitScaling::Kind::kNone) return;
-  parallel_for(flat.extent[0], [&](int64_t t, int) {
+  context.pool.run(flat.extent[0], [&](int64_t t, int) {
     const auto factor = static_cast<float>(scaling.at(first_position + t));
     for (int64_t i = 0; i < flat.extent[1]; ++i) flat[t].data[i] *= factor;
   });

@@ -28,7 +28,7 @@ class SoftmaxLayer {
   }                             // of one query and one key, all heads
   double linear_flops() const;  // of one token
 
-  KvCache make_cache(int64_t max_tokens) const;
+  KvCache make_cache(const ops::Context& context, int64_t max_tokens) const;
   int64_t cache_bytes(int64_t max_tokens) const;
   // q, o and gate, k and v of `chunk` rows.
   int64_t workspace_bytes(int64_t chunk) const;

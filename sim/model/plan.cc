@@ -37,11 +37,15 @@ std::vector<std::unique_ptr<Mixer>> make_mixers(const ModelConfig& config, const
   return mixers;
 }
 
+int threads_of(const SessionOptions& options) { return options.threads > 0 ? options.threads : num_threads(); }
+
 void check_options(const SessionOptions& options) {
   if (options.max_tokens < 1)
     throw Error(ErrorCode::kConfig, "Session: max_tokens is {}, expected at least 1", options.max_tokens);
   if (options.chunk_tokens < 0)
     throw Error(ErrorCode::kConfig, "Session: chunk_tokens is {}, expected 0 (automatic) or more", options.chunk_tokens);
+  if (options.threads < 0)
+    throw Error(ErrorCode::kConfig, "Session: threads is {}, expected 0 (all) or more", options.threads);
 }
 
 int64_t activation_bytes(const ModelConfig& config, int64_t chunk) {

@@ -12,6 +12,8 @@ inline constexpr int64_t kFfnRows = 512;
 // One mixer a layer; `weights` may be null (sizes only).
 std::vector<std::unique_ptr<Mixer>> make_mixers(const ModelConfig& config, const ModelWeights* weights);
 
+// Of the session's pool.
+int threads_of(const SessionOptions& options);
 // Throws Error{kConfig} for options that cannot be.
 void check_options(const SessionOptions& options);
 int64_t choose_chunk(const ModelConfig& config, const SessionOptions& options);

@@ -36,6 +36,7 @@ struct Session::Impl {
   const MemoryPlan plan;
   Workspace workspace;
   std::unique_ptr<PositionEncoding> softmax_encoding_, lightning_encoding_;
+  ThreadPool pool;
   MixerContext context;
   std::vector<std::unique_ptr<Mixer>> mixers;
   std::vector<std::unique_ptr<MixerState>> states;
@@ -56,7 +57,9 @@ Session::Impl::Impl(const Model& model, const SessionOptions& wanted)
       workspace(workspace_bytes(config, plan.chunk_tokens)),
       softmax_encoding_(softmax_encoding(config)),
       lightning_encoding_(lightning_encoding(config)),
-      context{ops::find_kernels(wanted.kernels), wanted.numerics == Numerics::kBf16, workspace, *softmax_encoding_,
+      pool(threads_of(wanted)),
+      context{{cpu_device(), ops::find_kernels(wanted.kernels), wanted.numerics, workspace, pool},
+              *softmax_encoding_,
               *lightning_encoding_},
       mixers(make_mixers(config, &weights)),
       h(plan.chunk_tokens * config.hidden_size),
@@ -64,7 +67,7 @@ Session::Impl::Impl(const Model& model, const SessionOptions& wanted)
       a(plan.chunk_tokens * config.hidden_size),
       z(config.hidden_size),
       logits(config.vocab_size) {
-  for (const auto& mixer : mixers) states.push_back(mixer->make_state(options.max_tokens));
+  for (const auto& mixer : mixers) states.push_back(mixer->make_state(context, options.max_tokens));
 }
 
 void Session::Impl::reset() {
@@ -86,7 +89,7 @@ void Session::Impl::embed(std::span<const int32_t> ids, TensorView<float, 2> out
   const int64_t E = config.hidden_size;
   const auto table = weights.embedding.view(config.vocab_size, E);
   const auto factor = static_cast<float>(config.scale_emb);
-  parallel_for(out.extent[0], [&](int64_t t, int) {
+  context.pool.run(out.extent[0], [&](int64_t t, int) {
     const float* row = table[ids[static_cast<std::size_t>(t)]].data;
     for (int64_t i = 0; i < E; ++i) out[t].data[i] = factor * row[i];
   });
@@ -105,8 +108,8 @@ void Session::Impl::forward(std::span<const int32_t> ids, int64_t total_tokens, 
     const int64_t skipped = !prune ? 0 : with_logits ? T - 1 : T;
     const TensorView<float, 2> normalised = x.view(T, E);
     const LayerWeights& layer_weights = weights.layers[static_cast<std::size_t>(i)];
-    ops::rms_norm(context.kernels, hidden, vector_view(layer_weights.input_norm), static_cast<float>(config.rms_norm_eps),
-                  context.bf16, normalised);
+    ops::rms_norm(context, hidden, vector_view(layer_weights.input_norm), static_cast<float>(config.rms_norm_eps),
+                  normalised);
     const auto blocks = policy_blocks.empty() ? std::span<const int32_t>() : policy_blocks[static_cast<std::size_t>(i)];
     layer(static_cast<int>(i), {normalised, position, skipped, total_tokens, probe, &policy, blocks},
           hidden.slice(skipped, T));
@@ -137,8 +140,7 @@ void Session::Impl::feed_forward(const LayerWeights& layer_weights, TensorView<f
     const auto y = workspace.take<float>(T, config.hidden_size);
     const auto gate = workspace.take<float>(T, config.intermediate_size);
     const auto up = workspace.take<float>(T, config.intermediate_size);
-    ops::rms_norm(context.kernels, rows, vector_view(layer_weights.post_norm), static_cast<float>(config.rms_norm_eps),
-                  context.bf16, y);
+    ops::rms_norm(context, rows, vector_view(layer_weights.post_norm), static_cast<float>(config.rms_norm_eps), y);
     project(context, y, layer_weights.gate, gate);
     project(context, y, layer_weights.up, up);
     swiglu_in_place(context, gate, up);
@@ -149,8 +151,7 @@ void Session::Impl::feed_forward(const LayerWeights& layer_weights, TensorView<f
 
 void Session::Impl::head(TensorView<const float, 2> hidden) {
   const TensorView<float, 2> row = z.view(1, config.hidden_size);
-  ops::rms_norm(context.kernels, hidden, vector_view(weights.final_norm), static_cast<float>(config.rms_norm_eps),
-                context.bf16, row);
+  ops::rms_norm(context, hidden, vector_view(weights.final_norm), static_cast<float>(config.rms_norm_eps), row);
   const auto divisor = static_cast<float>(config.logit_divisor());
   for (int64_t i = 0; i < z.size(); ++i) z[i] /= divisor;
   round_if(context, row);

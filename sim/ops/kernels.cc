@@ -1,6 +1,7 @@
 #include "sim/ops/kernels.h"
 
 #include "sala/core/error.h"
+#include "sim/ops/context.h"
 
 namespace sala::ops {
 namespace {
@@ -49,6 +50,11 @@ const Kernels& find_kernels(const std::string& name) {
   }
   if (name != "best") throw Error(ErrorCode::kUsage, "find_kernels: no kernels '{}'; there are {}", name, known);
   return *best;
+}
+
+void refuse_tile(const Context& context, const char* function) {
+  throw Error(ErrorCode::kUnsupported, "{}: this build has no kernel for device '{}' and instruction set '{}'", function,
+              context.device.name(), context.kernels.name);
 }
 
 }  // namespace sala::ops

@@ -26,28 +26,3 @@ std::vector<Kernels> available_kernels();
 const Kernels& find_kernels(const std::string& name);
 
 }  // namespace sala::ops
-
-// Tile functions live in <op>_cpu.cc, which is compiled once per instruction set into namespaces portable, avx2 and avx512.
-// SALA_DECLARE_TILE(void f(int)) in <op>_tiles.h declares all of them; SALA_TILE(kernels, f) picks one.
-#if defined(__x86_64__)
-#define SALA_DECLARE_TILE(...) \
-  namespace portable {         \
-  __VA_ARGS__;                 \
-  }                            \
-  namespace avx2 {             \
-  __VA_ARGS__;                 \
-  }                            \
-  namespace avx512 {           \
-  __VA_ARGS__;                 \
-  }
-#define SALA_TILE(kernels, function)                                           \
-  ((kernels).isa == ::sala::ops::Isa::kAvx512 ? &::sala::ops::avx512::function \
-   : (kernels).isa == ::sala::ops::Isa::kAvx2 ? &::sala::ops::avx2::function   \
-                                              : &::sala::ops::portable::function)
-#else
-#define SALA_DECLARE_TILE(...) \
-  namespace portable {         \
-  __VA_ARGS__;                 \
-  }
-#define SALA_TILE(kernels, function) (&::sala::ops::portable::function)
-#endif

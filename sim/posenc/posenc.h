@@ -8,7 +8,7 @@
 
 #include "sala/core/tensor.h"
 #include "sala/model/config.h"
-#include "sim/ops/kernels.h"
+#include "sim/ops/context.h"
 
 namespace sala {
 
@@ -17,7 +17,7 @@ class PositionEncoding {
  public:
   virtual ~PositionEncoding() = default;
   // x: [T, H, D]; row t stands at position first_position + t.
-  virtual void rotate(const ops::Kernels& kernels, int64_t first_position, TensorView<float, 3> x) = 0;
+  virtual void rotate(const ops::Context& context, int64_t first_position, TensorView<float, 3> x) = 0;
   virtual bool is_identity() const { return false; }
   // Bytes kept for chunks of `chunk` rows.
   virtual int64_t table_bytes(int64_t chunk) const = 0;

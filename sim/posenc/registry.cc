@@ -8,7 +8,7 @@ namespace {
 // No encoding at all.
 class NoEncoding final : public PositionEncoding {
  public:
-  void rotate(const ops::Kernels&, int64_t, TensorView<float, 3>) override {}
+  void rotate(const ops::Context&, int64_t, TensorView<float, 3>) override {}
   bool is_identity() const override { return true; }
   int64_t table_bytes(int64_t) const override { return 0; }
 };

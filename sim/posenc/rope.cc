@@ -13,14 +13,14 @@ RotaryEncoding::RotaryEncoding(int64_t head_dim, const RopeFrequencies& frequenc
       chunk_{ops::RopeTable(static_cast<int>(head_dim), frequencies.inv_freq, frequencies.attention_factor)},
       row_{ops::RopeTable(static_cast<int>(head_dim), frequencies.inv_freq, frequencies.attention_factor)} {}
 
-void RotaryEncoding::rotate(const ops::Kernels& kernels, int64_t first_position, TensorView<float, 3> x) {
+void RotaryEncoding::rotate(const ops::Context& context, int64_t first_position, TensorView<float, 3> x) {
   Table& used = x.extent[0] == 1 ? row_ : chunk_;
   if (used.first != first_position || used.rows != x.extent[0]) {
-    used.table.prepare(first_position, x.extent[0]);
+    used.table.prepare(context, first_position, x.extent[0]);
     used.first = first_position;
     used.rows = x.extent[0];
   }
-  ops::apply_rope(kernels, used.table, x);
+  ops::apply_rope(context, used.table, x);
 }
 
 }  // namespace sala

@@ -12,7 +12,7 @@ namespace sala {
 class RotaryEncoding final : public PositionEncoding {
  public:
   RotaryEncoding(int64_t head_dim, const RopeFrequencies& frequencies);
-  void rotate(const ops::Kernels& kernels, int64_t first_position, TensorView<float, 3> x) override;
+  void rotate(const ops::Context& context, int64_t first_position, TensorView<float, 3> x) override;
   int64_t table_bytes(int64_t chunk) const override { return (chunk + 1) * head_dim_ * static_cast<int64_t>(sizeof(float)); }
 
  private:

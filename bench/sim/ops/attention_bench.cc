@@ -16,32 +16,32 @@ struct Inputs {
     const int64_t step = std::min<int64_t>(S, 4096);
     const Buffer<float> some = random_values(step * kKvHeads * kDim, 2);
     for (int64_t at = 0; at < S; at += step) {
-      keys.append(some.view(step, kKvHeads, kDim).slice(0, std::min(step, S - at)));
-      values.append(some.view(step, kKvHeads, kDim).slice(0, std::min(step, S - at)));
+      keys.append(on(), some.view(step, kKvHeads, kDim).slice(0, std::min(step, S - at)));
+      values.append(on(), some.view(step, kKvHeads, kDim).slice(0, std::min(step, S - at)));
     }
   }
   PackedKeys keys;
   ValueCache values;
   Buffer<float> q, o;
-  AttentionParams params{0.125f, false};
+  float scale = 0.125f;
 };
 
 // `read`: keys that one query reads, all queries together.
-void report(benchmark::State& state, const Kernels& kernels, int64_t R, double read) {
-  report_flops(state, kernels, 4 * kHeads * kDim * read);
+void report(benchmark::State& state, const Context& context, int64_t R, double read) {
+  report_flops(state, context, 4 * kHeads * kDim * read);
   state.counters["tokens/s"] = benchmark::Counter(static_cast<double>(R), benchmark::Counter::kIsIterationInvariantRate);
 }
 
 void BM_DenseAttention(benchmark::State& state) {
-  const Kernels& kernels = begin(state);
+  const Context context = begin(state);
   const int64_t R = state.range(2), S = state.range(3);
   Inputs in(R, S);
   for (auto _ : state) {
-    dense_attention(kernels, in.q.view(R, kHeads, kDim), in.keys, in.values, S - R, in.params, in.o.view(R, kHeads, kDim));
+    dense_attention(context, in.q.view(R, kHeads, kDim), in.keys, in.values, S - R, in.scale, in.o.view(R, kHeads, kDim));
     benchmark::ClobberMemory();
   }
   const auto rows = static_cast<double>(R);
-  report(state, kernels, R, rows * static_cast<double>(S - R) + rows * (rows + 1) / 2);
+  report(state, context, R, rows * static_cast<double>(S - R) + rows * (rows + 1) / 2);
 }
 BENCHMARK(BM_DenseAttention)->ArgNames({"kernels", "threads", "R", "S"})->Apply([](benchmark::internal::Benchmark* bench) {
   for_kernels(bench, {{512, 512}, {4096, 4096}, {512, 32768}, {512, 131072}, {1, 131072}});
@@ -71,18 +71,18 @@ Buffer<int32_t> random_blocks(int64_t R, int64_t S, int64_t alike) {
 }
 
 void BM_SparseAttention(benchmark::State& state) {
-  const Kernels& kernels = begin(state);
+  const Context context = begin(state);
   const int64_t R = state.range(2), S = state.range(3);
   Inputs in(R, S);
   const Buffer<int32_t> blocks = random_blocks(R, S, state.range(4));
   double read = 0;
   for (int64_t t = S - R; t < S; ++t) read += static_cast<double>((kSlots - 1) * kBlock + t % kBlock + 1);
   for (auto _ : state) {
-    sparse_attention(kernels, in.q.view(R, kHeads, kDim), in.keys, in.values, S - R, kBlock,
-                     blocks.view(R, kKvHeads, kSlots), in.params, in.o.view(R, kHeads, kDim));
+    sparse_attention(context, in.q.view(R, kHeads, kDim), in.keys, in.values, S - R, kBlock,
+                     blocks.view(R, kKvHeads, kSlots), in.scale, in.o.view(R, kHeads, kDim));
     benchmark::ClobberMemory();
   }
-  report(state, kernels, R, read);
+  report(state, context, R, read);
 }
 BENCHMARK(BM_SparseAttention)
     ->ArgNames({"kernels", "threads", "R", "S", "alike"})

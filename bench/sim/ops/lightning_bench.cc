@@ -19,21 +19,21 @@ struct Inputs {
   LightningState state;
 };
 
-void report(benchmark::State& state, const Kernels& kernels, int64_t T, int64_t H, int64_t D) {
-  report_flops(state, kernels, static_cast<double>(T * H * (4 * LightningState::kChunk * D + 4 * D * D)));
+void report(benchmark::State& state, const Context& context, int64_t T, int64_t H, int64_t D) {
+  report_flops(state, context, static_cast<double>(T * H * (4 * LightningState::kChunk * D + 4 * D * D)));
   state.counters["tokens/s"] = benchmark::Counter(static_cast<double>(T), benchmark::Counter::kIsIterationInvariantRate);
 }
 
 void BM_Lightning(benchmark::State& state) {
-  const Kernels& kernels = begin(state);
+  const Context context = begin(state);
   const int64_t T = state.range(2), H = state.range(3), D = state.range(4);
   Inputs in(T, H, D);
   for (auto _ : state) {
-    lightning(kernels, in.q.view(T, H, D), in.k.view(T, H, D), in.v.view(T, H, D), in.slopes, 0.125f, in.state,
+    lightning(context, in.q.view(T, H, D), in.k.view(T, H, D), in.v.view(T, H, D), in.slopes, 0.125f, in.state,
               in.o.view(T, H, D));
     benchmark::ClobberMemory();
   }
-  report(state, kernels, T, H, D);
+  report(state, context, T, H, D);
 }
 // sala-tiny has 8 heads of 32, the released model 32 of 128; T = 1 is decoding.
 BENCHMARK(BM_Lightning)->ArgNames({"kernels", "threads", "T", "H", "D"})->Apply([](benchmark::internal::Benchmark* bench) {
@@ -43,11 +43,11 @@ BENCHMARK(BM_Lightning)->ArgNames({"kernels", "threads", "T", "H", "D"})->Apply(
 });
 
 void BM_LightningUpdate(benchmark::State& state) {
-  const Kernels& kernels = begin(state);
+  const Context context = begin(state);
   const int64_t T = state.range(2), H = state.range(3), D = state.range(4);
   Inputs in(T, H, D);
   for (auto _ : state) {
-    lightning_update(kernels, in.k.view(T, H, D), in.v.view(T, H, D), in.slopes, in.state);
+    lightning_update(context, in.k.view(T, H, D), in.v.view(T, H, D), in.slopes, in.state);
     benchmark::ClobberMemory();
   }
   report_bytes(state, 8.0 * static_cast<double>(T * H * D));

@@ -6,16 +6,16 @@ namespace sala::ops {
 namespace {
 
 void BM_Linear(benchmark::State& state) {
-  const Kernels& kernels = begin(state);
+  const Context context = begin(state);
   const int64_t T = state.range(2), N = state.range(3), K = state.range(4);
   const Buffer<float> x = random_values(T * K, 1), w = random_values(N * K, 2);
   Buffer<float> y(T * N);
   const PackedMatrix weight(w.view(N, K));
   for (auto _ : state) {
-    linear(kernels, x.view(T, K), weight, y.view(T, N));
+    linear(context, x.view(T, K), weight, y.view(T, N));
     benchmark::ClobberMemory();
   }
-  report_flops(state, kernels, 2.0 * static_cast<double>(T * N * K));
+  report_flops(state, context, 2.0 * static_cast<double>(T * N * K));
 }
 // sala-tiny (256, FFN 208), a model of width 512 and FFN 1408, one token, and a head of 4096 words.
 BENCHMARK(BM_Linear)->ArgNames({"kernels", "threads", "T", "N", "K"})->Apply([](benchmark::internal::Benchmark* bench) {

@@ -12,7 +12,7 @@
 #include "sala/core/parallel.h"
 #include "sala/core/rng.h"
 #include "sala/core/tensor.h"
-#include "sim/ops/kernels.h"
+#include "sim/ops/context.h"
 
 namespace sala::ops {
 
@@ -43,19 +43,25 @@ inline void for_kernels(benchmark::internal::Benchmark* bench, const std::vector
   bench->UseRealTime()->Unit(benchmark::kMicrosecond);
 }
 
-inline const Kernels& begin(benchmark::State& state) {
+// On the CPU, in fp32, with the default pool and a workspace that grows.
+inline Context on(const Kernels& kernels = find_kernels("best")) {
+  static Workspace workspace;
+  return {cpu_device(), kernels, Numerics::kFp32, workspace, default_pool()};
+}
+
+inline Context begin(benchmark::State& state) {
   const Kernels& kernels = all_kernels()[static_cast<size_t>(state.range(0))];
   set_num_threads(static_cast<int>(state.range(1)));
   state.SetLabel(kernels.name);
-  return kernels;
+  return on(kernels);
 }
 
 // FLOP of one iteration: FLOP/s, and the fraction of the peak of the threads in use.
-inline void report_flops(benchmark::State& state, const Kernels& kernels, double flops) {
+inline void report_flops(benchmark::State& state, const Context& context, double flops) {
   using benchmark::Counter;
   state.counters["FLOP/s"] = Counter(flops, Counter::kIsIterationInvariantRate);
-  state.counters["of_peak"] =
-      Counter(flops / (fma_peak(kernels.isa) * static_cast<double>(state.range(1))), Counter::kIsIterationInvariantRate);
+  state.counters["of_peak"] = Counter(flops / (fma_peak(context.kernels.isa) * static_cast<double>(state.range(1))),
+                                      Counter::kIsIterationInvariantRate);
 }
 inline void report_bytes(benchmark::State& state, double bytes) {
   state.counters["bytes/s"] = benchmark::Counter(bytes, benchmark::Counter::kIsIterationInvariantRate);

@@ -10,14 +10,14 @@ namespace {
 const std::vector<std::string> kNames = {"kernels", "threads", "T", "N"};
 void shapes(benchmark::internal::Benchmark* bench) { for_kernels(bench, {{512, 256}, {8192, 256}}); }
 
-// step(kernels, x, y) on [T, N]; `passes` over 4 T N bytes.
+// step(context, x, y) on [T, N]; `passes` over 4 T N bytes.
 template <class Step>
 void run(benchmark::State& state, double passes, const Step& step) {
-  const Kernels& kernels = begin(state);
+  const Context context = begin(state);
   const int64_t T = state.range(2), N = state.range(3);
   Buffer<float> x = random_values(T * N, 1), y = random_values(T * N, 2);
   for (auto _ : state) {
-    step(kernels, x.view(T, N), y.view(T, N));
+    step(context, x.view(T, N), y.view(T, N));
     benchmark::ClobberMemory();
   }
   report_bytes(state, passes * 4 * static_cast<double>(T * N));
@@ -25,34 +25,34 @@ void run(benchmark::State& state, double passes, const Step& step) {
 
 void BM_RmsNorm(benchmark::State& state) {
   const Buffer<float> w = random_values(state.range(3), 3);
-  run(state, 2, [&](const Kernels& kernels, auto x, auto y) { rms_norm(kernels, x, w.view(w.size()), 1e-6f, false, y); });
+  run(state, 2, [&](const Context& context, auto x, auto y) { rms_norm(context, x, w.view(w.size()), 1e-6f, y); });
 }
 void BM_RmsNormOfHeads(benchmark::State& state) {  // heads of 32
   const Buffer<float> w = random_values(32, 3);
-  run(state, 2, [&](const Kernels& kernels, auto x, auto) {
+  run(state, 2, [&](const Context& context, auto x, auto) {
     const auto heads = make_view(x.data, x.size() / 32, 32);
-    rms_norm(kernels, heads, w.view(32), 1e-6f, false, heads);
+    rms_norm(context, heads, w.view(32), 1e-6f, heads);
   });
 }
 void BM_SigmoidMul(benchmark::State& state) {
-  run(state, 3, [](const Kernels& kernels, auto x, auto y) { sigmoid_mul(kernels, x, y); });
+  run(state, 3, [](const Context& context, auto x, auto y) { sigmoid_mul(context, x, y); });
 }
 void BM_SiluMul(benchmark::State& state) {
-  run(state, 3, [](const Kernels& kernels, auto x, auto y) { silu_mul(kernels, x, y, y); });
+  run(state, 3, [](const Context& context, auto x, auto y) { silu_mul(context, x, y, y); });
 }
 void BM_AddScaled(benchmark::State& state) {
-  run(state, 3, [](const Kernels& kernels, auto x, auto y) { add_scaled(kernels, y, x, 1e-9f); });
+  run(state, 3, [](const Context& context, auto x, auto y) { add_scaled(context, y, x, 1e-9f); });
 }
 void BM_Rope(benchmark::State& state) {  // heads of 32
   RopeTable table(32, default_inv_freq(32, 10000), 1.0f);
-  table.prepare(1000000, state.range(2));
-  run(state, 2, [&](const Kernels& kernels, auto x, auto) {
-    apply_rope(kernels, table, make_view(x.data, x.extent[0], x.extent[1] / 32, 32));
+  table.prepare(on(), 1000000, state.range(2));
+  run(state, 2, [&](const Context& context, auto x, auto) {
+    apply_rope(context, table, make_view(x.data, x.extent[0], x.extent[1] / 32, 32));
   });
 }
 void BM_RopeTable(benchmark::State& state) {
   RopeTable table(32, default_inv_freq(32, 10000), 1.0f);
-  run(state, 0.125, [&](const Kernels&, auto x, auto) { table.prepare(1000000, x.extent[0]); });
+  run(state, 0.125, [&](const Context& context, auto x, auto) { table.prepare(context, 1000000, x.extent[0]); });
 }
 BENCHMARK(BM_RmsNorm)->ArgNames(kNames)->Apply(shapes);
 BENCHMARK(BM_RmsNormOfHeads)->ArgNames(kNames)->Apply(shapes);

@@ -15,12 +15,12 @@ int64_t windows(int64_t tokens, int64_t kernel, int64_t stride) {
 
 PackedKeys random_keys(int64_t count, uint64_t seed) {
   PackedKeys keys(kKvHeads, kDim, count);
-  keys.append(random_values(count * kKvHeads * kDim, seed).view(count, kKvHeads, kDim));
+  keys.append(on(), random_values(count * kKvHeads * kDim, seed).view(count, kKvHeads, kDim));
   return keys;
 }
 
 void BM_SelectBlocks(benchmark::State& state) {
-  const Kernels& kernels = begin(state);
+  const Context context = begin(state);
   const int64_t R = state.range(2), S = state.range(3);
   SelectParams params;
   params.window_size = 256;
@@ -30,12 +30,12 @@ void BM_SelectBlocks(benchmark::State& state) {
   const Buffer<float> q = random_values(R * kHeads * kDim, 3);
   Buffer<int32_t> blocks(R * kKvHeads * params.slots());
   for (auto _ : state) {
-    select_blocks(kernels, q.view(R, kHeads, kDim), fine, coarse, S - R, params, blocks.view(R, kKvHeads, params.slots()));
+    select_blocks(context, q.view(R, kHeads, kDim), fine, coarse, S - R, params, blocks.view(R, kKvHeads, params.slots()));
     benchmark::ClobberMemory();
   }
   double scored = 0;
   for (int64_t t = S - R; t < S; ++t) scored += static_cast<double>(windows(t + 1, 32, 16) + windows(t + 1, 128, 64));
-  report_flops(state, kernels, 2 * kHeads * kDim * scored);
+  report_flops(state, context, 2 * kHeads * kDim * scored);
   state.counters["tokens/s"] = benchmark::Counter(static_cast<double>(R), benchmark::Counter::kIsIterationInvariantRate);
 }
 BENCHMARK(BM_SelectBlocks)->ArgNames({"kernels", "threads", "R", "S"})->Apply([](benchmark::internal::Benchmark* bench) {
@@ -48,8 +48,8 @@ void BM_CompressKeys(benchmark::State& state) {
   PackedKeys fine(kKvHeads, kDim, T), coarse(kKvHeads, kDim, T);
   for (auto _ : state) {
     fine.clear(), coarse.clear();
-    KeyCompressor(kKvHeads, kDim, {32, 16}, false).append(k.view(T, kKvHeads, kDim), fine);
-    KeyCompressor(kKvHeads, kDim, {128, 64}, false).append(k.view(T, kKvHeads, kDim), coarse);
+    KeyCompressor(kKvHeads, kDim, {32, 16}).append(on(), k.view(T, kKvHeads, kDim), fine);
+    KeyCompressor(kKvHeads, kDim, {128, 64}).append(on(), k.view(T, kKvHeads, kDim), coarse);
   }
   state.counters["tokens/s"] = benchmark::Counter(static_cast<double>(T), benchmark::Counter::kIsIterationInvariantRate);
 }

@@ -20,8 +20,12 @@ constexpr int64_t kFloat = sizeof(float);
 
 // Compressed keys of one window size.
 struct Compressed {
-  Compressed(int64_t kv_heads, int64_t dim, int64_t capacity, ops::CompressParams params, bool bf16)
-      : keys(kv_heads, dim, capacity), compressor(kv_heads, dim, params, bf16) {}
+  Compressed(int64_t kv_heads, int64_t dim, int64_t capacity, ops::CompressParams params, Device& device)
+      : keys(kv_heads, dim, capacity, device), compressor(kv_heads, dim, params, device) {}
+  void clear() {
+    keys.clear();
+    compressor.clear();
+  }
   ops::PackedKeys keys;
   ops::KeyCompressor compressor;
 };
@@ -32,11 +36,12 @@ class State final : public MixerState {
   void reset() override {
     cache.keys.clear();
     cache.values.clear();
-    fine.reset();
-    coarse.reset();  // the leader is set anew before it is read: a sequence begins with a block
+    for (auto* compressed : {&fine, &coarse})
+      if (*compressed) (*compressed)->clear();
+    // the leader is set anew before it is read: a sequence begins with a block
   }
   KvCache cache;
-  std::optional<Compressed> fine, coarse;  // made at the first token: rounding is known then
+  std::optional<Compressed> fine, coarse;  // of a sequence that may select
   Buffer<float> leader;                    // [H, D] query of the newest block's first token; selection per block only
   int64_t max_tokens = 0;
 };
@@ -50,12 +55,7 @@ class InfLlmV2 final : public Mixer {
         per_block_(config.sala_lab.select_per == "block"),
         index_(layer) {}
 
-  std::unique_ptr<MixerState> make_state(int64_t max_tokens) const override {
-    auto state = std::make_unique<State>(layer_.make_cache(max_tokens));
-    state->max_tokens = max_tokens;
-    if (leads(max_tokens)) state->leader.resize_discard(layer_.heads() * layer_.head_dim());
-    return state;
-  }
+  std::unique_ptr<MixerState> make_state(const ops::Context& context, int64_t max_tokens) const override;
   Bytes state_bytes(int64_t max_tokens) const override;
   int64_t workspace_bytes(int64_t chunk) const override {
     return layer_.workspace_bytes(chunk) +
@@ -76,7 +76,7 @@ class InfLlmV2 final : public Mixer {
     return Workspace::round_up(blocks * layer_.heads() * layer_.head_dim() * kFloat) +
            Workspace::round_up(blocks * layer_.kv_heads() * sparse_.slots() * static_cast<int64_t>(sizeof(int32_t)));
   }
-  ops::SelectParams select_params(bool bf16, const MixerInput& in) const;
+  ops::SelectParams select_params(const MixerInput& in) const;
   // q: [H, D] of the first token of the block that starts at `position`, of this call or kept from an earlier one.
   void leader(const MixerContext& context, const MixerInput& in, const State& state, int64_t position,
               TensorView<float, 3> q) const;
@@ -93,6 +93,22 @@ class InfLlmV2 final : public Mixer {
   int index_;
 };
 
+std::unique_ptr<MixerState> InfLlmV2::make_state(const ops::Context& context, int64_t max_tokens) const {
+  auto state = std::make_unique<State>(layer_.make_cache(context, max_tokens));
+  state->max_tokens = max_tokens;
+  if (leads(max_tokens)) state->leader = Buffer<float>(layer_.heads() * layer_.head_dim(), context.device);
+  if (!may_select(max_tokens)) return state;
+  const auto make = [&](std::optional<Compressed>& windows, int64_t factor) {
+    const ops::CompressParams params{static_cast<int>(factor * sparse_.kernel_size),
+                                     static_cast<int>(factor * sparse_.kernel_stride)};
+    windows.emplace(layer_.kv_heads(), layer_.head_dim(), windows_within(max_tokens, params.kernel, params.stride), params,
+                    context.device);
+  };
+  make(state->fine, 1);
+  make(state->coarse, kCoarse);
+  return state;
+}
+
 Bytes InfLlmV2::state_bytes(int64_t max_tokens) const {
   Bytes bytes{{"kv cache", layer_.cache_bytes(max_tokens)}};
   if (!may_select(max_tokens)) return bytes;
@@ -105,7 +121,7 @@ Bytes InfLlmV2::state_bytes(int64_t max_tokens) const {
   return bytes;
 }
 
-ops::SelectParams InfLlmV2::select_params(bool bf16, const MixerInput& in) const {
+ops::SelectParams InfLlmV2::select_params(const MixerInput& in) const {
   ops::SelectParams params;
   params.block_size = sparse_.block_size;
   params.kernel_size = sparse_.kernel_size;
@@ -115,7 +131,6 @@ ops::SelectParams InfLlmV2::select_params(bool bf16, const MixerInput& in) const
   params.topk = sparse_.topk;
   params.scale = layer_.scale();
   params.exact_lse = exact_lse_;
-  params.bf16 = bf16;
   using Kind = SelectionPolicy::Kind;
   const Kind kind = in.policy == nullptr ? Kind::kLearned : in.policy->kind;
   if (kind == Kind::kForceIn) params.rule = ops::SelectRule::kInclude;
@@ -148,17 +163,16 @@ void InfLlmV2::keep_leader(const MixerContext& context, const MixerInput& in, St
 // that of all its queries: causal, and the same for any split into calls.
 void InfLlmV2::select(const MixerContext& context, const MixerInput& in, const State& state, TensorView<const float, 3> q,
                       TensorView<int32_t, 3> blocks) const {
-  ops::SelectParams params = select_params(context.bf16, in);
+  ops::SelectParams params = select_params(in);
   const int64_t first = in.first_position + in.first_needed_row, R = q.extent[0], block = sparse_.block_size;
-  if (!per_block_)
-    return ops::select_blocks(context.kernels, q, state.fine->keys, state.coarse->keys, first, params, blocks);
+  if (!per_block_) return ops::select_blocks(context, q, state.fine->keys, state.coarse->keys, first, params, blocks);
   const Workspace::Scope scope(context.workspace);
   const int64_t first_block = first / block, n = (first + R - 1) / block - first_block + 1;
   const auto leaders = context.workspace.take<float>(n, layer_.heads(), layer_.head_dim());
   const auto chosen = context.workspace.take<int32_t>(n, layer_.kv_heads(), sparse_.slots());
   for (int64_t b = 0; b < n; ++b) leader(context, in, state, (first_block + b) * block, leaders.slice(b, b + 1));
   params.query_step = block;
-  ops::select_blocks(context.kernels, leaders, state.fine->keys, state.coarse->keys, first_block * block, params, chosen);
+  ops::select_blocks(context, leaders, state.fine->keys, state.coarse->keys, first_block * block, params, chosen);
   for (int64_t r = 0; r < R; ++r) {
     const auto from = chosen[(first + r) / block - first_block];
     std::copy_n(from.data, from.size(), blocks[r].data);
@@ -166,17 +180,8 @@ void InfLlmV2::select(const MixerContext& context, const MixerInput& in, const S
 }
 
 void InfLlmV2::compress(const MixerContext& context, TensorView<const float, 3> k, State& state) const {
-  if (!may_select(state.max_tokens)) return;
-  const auto feed = [&](std::optional<Compressed>& to, int64_t factor) {
-    const ops::CompressParams params{static_cast<int>(factor * sparse_.kernel_size),
-                                     static_cast<int>(factor * sparse_.kernel_stride)};
-    if (!to)
-      to.emplace(layer_.kv_heads(), layer_.head_dim(), windows_within(state.max_tokens, params.kernel, params.stride),
-                 params, context.bf16);
-    to->compressor.append(k, to->keys);
-  };
-  feed(state.fine, 1);
-  feed(state.coarse, kCoarse);
+  for (auto* windows : {&state.fine, &state.coarse})
+    if (*windows) (*windows)->compressor.append(context, k, (*windows)->keys);
 }
 
 void InfLlmV2::forward(const MixerContext& context, const MixerInput& in, MixerState& base, TensorView<float, 2> out) const {
@@ -187,8 +192,8 @@ void InfLlmV2::forward(const MixerContext& context, const MixerInput& in, MixerS
   const auto k = workspace.take<float>(T, layer_.kv_heads(), layer_.head_dim());
   const auto v = workspace.take<float>(T, layer_.kv_heads(), layer_.head_dim());
   layer_.keys_values(context, in.x, in.first_position, k, v);
-  state.cache.keys.append(k);
-  state.cache.values.append(v);
+  state.cache.keys.append(context, k);
+  state.cache.values.append(context, v);
   compress(context, k, state);
   const bool sparse = in.total_tokens >= sparse_.dense_len;
   if (in.probe != nullptr) report(context, in, state, sparse);
@@ -197,16 +202,13 @@ void InfLlmV2::forward(const MixerContext& context, const MixerInput& in, MixerS
   const auto q = workspace.take<float>(R, layer_.heads(), layer_.head_dim());
   const auto o = workspace.take<float>(R, layer_.heads(), layer_.head_dim());
   layer_.queries(context, rows, first, q);
-  ops::AttentionParams params;
-  params.scale = layer_.scale();
-  params.bf16 = context.bf16;
   if (sparse) {
     const auto blocks = workspace.take<int32_t>(R, layer_.kv_heads(), sparse_.slots());
     select(context, in, state, q, blocks);
-    ops::sparse_attention(context.kernels, q, state.cache.keys, state.cache.values, first, sparse_.block_size, blocks,
-                          params, o);
+    ops::sparse_attention(context, q, state.cache.keys, state.cache.values, first, sparse_.block_size, blocks,
+                          layer_.scale(), o);
   } else {
-    ops::dense_attention(context.kernels, q, state.cache.keys, state.cache.values, first, params, o);
+    ops::dense_attention(context, q, state.cache.keys, state.cache.values, first, layer_.scale(), o);
   }
   layer_.output(context, rows, o, out);
   keep_leader(context, in, state);
@@ -214,7 +216,7 @@ void InfLlmV2::forward(const MixerContext& context, const MixerInput& in, MixerS
 
 // The probed queries are made once more, one at a time: the same bytes, whatever else this call computes.
 void InfLlmV2::report(const MixerContext& context, const MixerInput& in, const State& state, bool sparse) const {
-  const ops::SelectParams params = select_params(context.bf16, in);
+  const ops::SelectParams params = select_params(in);
   for (int64_t t = 0; t < in.x.extent[0]; ++t) {
     const int64_t position = in.first_position + t, num_blocks = position / sparse_.block_size + 1;
     const bool selection = sparse && in.probe->wants(position), attention = in.probe->wants_attention(position);
@@ -226,7 +228,7 @@ void InfLlmV2::report(const MixerContext& context, const MixerInput& in, const S
     leader(context, in, state, selecting, q);
     const auto blocks = context.workspace.take<int32_t>(1, layer_.kv_heads(), sparse_.slots());
     const auto scores = context.workspace.take<float>(1, layer_.kv_heads(), num_blocks);
-    ops::select_blocks(context.kernels, q, state.fine->keys, state.coarse->keys, selecting, params, blocks, &scores);
+    ops::select_blocks(context, q, state.fine->keys, state.coarse->keys, selecting, params, blocks, &scores);
     if (selection) in.probe->on_selection(index_, position, sparse_.block_size, blocks[0], scores[0]);
     const TensorView<const int32_t, 2> read = blocks[0];
     if (attention) layer_.report_attention(context, in, state.cache, index_, position, sparse_.block_size, &read);

@@ -24,7 +24,7 @@ constexpr int64_t kFloat = sizeof(float);
 
 class State final : public MixerState {
  public:
-  State(int64_t heads, int64_t dim) : sum(heads, dim, dim) {}
+  State(int64_t heads, int64_t dim, Device& device) : sum(heads, dim, dim, device) {}
   void reset() override { sum.reset(); }
   ops::LightningState sum;
 };
@@ -39,7 +39,9 @@ class Lightning final : public Mixer {
         D_(config.lightning_head_dim),
         slopes_(config.slopes(layer)) {}
 
-  std::unique_ptr<MixerState> make_state(int64_t) const override { return std::make_unique<State>(H_, D_); }
+  std::unique_ptr<MixerState> make_state(const ops::Context& context, int64_t) const override {
+    return std::make_unique<State>(H_, D_, context.device);
+  }
   Bytes state_bytes(int64_t) const override { return {{"linear state", (H_ * D_ * D_ + 2 * kChunk * H_ * D_) * kFloat}}; }
   int64_t workspace_bytes(int64_t chunk) const override {
     const int64_t wide = Hkv_ == H_ ? 4 : 6;  // q, o, gate and its rounding; k and v once more when they are expanded
@@ -53,12 +55,12 @@ class Lightning final : public Mixer {
     const Workspace::Scope scope(workspace);
     const int64_t T = in.x.extent[0], skipped = in.first_needed_row, R = T - skipped;
     const TensorView<float, 3> k = keys(context, in), v = values(context, in);
-    if (skipped > 0) ops::lightning_update(context.kernels, k.slice(0, skipped), v.slice(0, skipped), slopes_, sum);
+    if (skipped > 0) ops::lightning_update(context, k.slice(0, skipped), v.slice(0, skipped), slopes_, sum);
     if (R == 0) return;
     const TensorView<const float, 2> x = in.x.slice(skipped, T);
     const auto q = workspace.take<float>(R, H_, D_), o = workspace.take<float>(R, H_, D_);
     queries(context, x, in.first_position + skipped, q);
-    ops::lightning(context.kernels, q, k.slice(skipped, T), v.slice(skipped, T), slopes_,
+    ops::lightning(context, q, k.slice(skipped, T), v.slice(skipped, T), slopes_,
                    static_cast<float>(config_.lightning_scale_value()), sum, o);
     output(context, x, o, out);
   }
@@ -83,7 +85,7 @@ class Lightning final : public Mixer {
 
   void encode(const MixerContext& context, int64_t first_position, TensorView<float, 3> x) const {
     if (context.lightning_encoding.is_identity()) return;
-    context.lightning_encoding.rotate(context.kernels, first_position, x);
+    context.lightning_encoding.rotate(context, first_position, x);
     round_if(context, flatten_heads(x));
   }
   void queries(const MixerContext& context, TensorView<const float, 2> x, int64_t first_position,
@@ -117,7 +119,7 @@ class Lightning final : public Mixer {
               TensorView<float, 2> out) const {
     const TensorView<float, 2> flat = flatten_heads(o);
     round_if(context, flat);
-    if (config_.use_output_norm) ops::rms_norm(context.kernels, flat, tensors_->vector(kONorm), eps(), context.bf16, flat);
+    if (config_.use_output_norm) ops::rms_norm(context, flat, tensors_->vector(kONorm), eps(), flat);
     if (config_.use_output_gate) {
       const Workspace::Scope scope(context.workspace);
       const auto gate = context.workspace.take<float>(flat.extent[0], flat.extent[1]);

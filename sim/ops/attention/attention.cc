@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "sala/core/error.h"
-#include "sala/core/parallel.h"
 #include "sim/ops/attention/attention_tiles.h"
+#include "sim/ops/context.h"
 
 namespace sala::ops {
 namespace {
@@ -14,14 +14,14 @@ constexpr int64_t kEnoughTasks = 16;     // below, the keys are split too
 constexpr int64_t kStatesTogether = 32;  // of tiles and spans, when they are split
 
 struct Call {
-  const Kernels& kernels;
+  const Context& context;
   TensorView<const float, 3> q;
   const PackedKeys& keys;
   const ValueCache& values;
   int64_t first;
   int64_t block_size;
   TensorView<const int32_t, 3> blocks;  // no data: all keys
-  const AttentionParams& params;
+  float scale;
   TensorView<float, 3> o;
 
   int64_t group() const { return q.extent[1] / keys.kv_heads(); }
@@ -58,21 +58,21 @@ AttendTask Call::task(int64_t index) const {
   task.slots = blocks.extent[2];
   task.block_size = block_size;
   task.last_span = (task.position + task.tokens - 1) / kAttendSpan + 1;
-  task.scale = params.scale;
-  task.bf16 = params.bf16;
+  task.scale = scale;
+  task.bf16 = context.bf16();
   return task;
 }
 
 void Call::finish(int64_t index, const AttendState& state) const {
-  SALA_TILE(kernels, attend_finish)
+  SALA_TILE(context, attend_finish)
   (task(index), state, o[row_of(index)][index / tiles() * group()].data, o.stride[0], o.stride[1]);
 }
 
 void run_whole(const Call& call) {
   const int64_t size = call.scratch_floats() + call.state_floats();
-  Buffer<float> memory(num_threads() * size);
-  const auto attend = SALA_TILE(call.kernels, attend);
-  parallel_for(call.tiles() * call.keys.kv_heads(), [&](int64_t index, int worker) {
+  Buffer<float> memory(call.context.pool.threads() * size);
+  const auto attend = SALA_TILE(call.context, attend);
+  call.context.pool.run(call.tiles() * call.keys.kv_heads(), [&](int64_t index, int worker) {
     float* mine = memory.data() + worker * size;
     const AttendTask task = call.task(index);
     const AttendState state = call.state(mine + call.scratch_floats());
@@ -85,22 +85,22 @@ void run_whole(const Call& call) {
 void run_split(const Call& call) {
   const int64_t tasks = call.tiles() * call.keys.kv_heads(), spans = call.spans();
   const int64_t together = std::min(spans, std::max<int64_t>(1, kStatesTogether / tasks)), state_size = call.state_floats();
-  Buffer<float> scratch(num_threads() * call.scratch_floats());
+  Buffer<float> scratch(call.context.pool.threads() * call.scratch_floats());
   Buffer<float> parts(tasks * together * state_size), totals(tasks * state_size);
-  const auto attend = SALA_TILE(call.kernels, attend);
-  const auto merge = SALA_TILE(call.kernels, attend_merge);
+  const auto attend = SALA_TILE(call.context, attend);
+  const auto merge = SALA_TILE(call.context, attend_merge);
   const auto total = [&](int64_t index) { return call.state(totals.data() + index * state_size); };
   const auto part = [&](int64_t index, int64_t i) { return call.state(parts.data() + (index * together + i) * state_size); };
   for (int64_t begin = 0; begin < spans; begin += together) {
     const int64_t count = std::min(together, spans - begin);
-    parallel_for(tasks * count, [&](int64_t item, int worker) {
+    call.context.pool.run(tasks * count, [&](int64_t item, int worker) {
       AttendTask task = call.task(item / count);
       task.first_span = begin + item % count;
       task.last_span = std::min(task.last_span, task.first_span + 1);
       const AttendScratch mine(scratch.data() + worker * call.scratch_floats(), task);
       attend(task, mine, begin + item % count == 0 ? total(item / count) : part(item / count, item % count));
     });
-    parallel_for(tasks, [&](int64_t index, int) {
+    call.context.pool.run(tasks, [&](int64_t index, int) {
       for (int64_t i = begin == 0 ? 1 : 0; i < count; ++i) merge(call.task(index), part(index, i), total(index));
       if (begin + count == spans) call.finish(index, total(index));
     });
@@ -109,10 +109,11 @@ void run_split(const Call& call) {
 
 void run(const Call& call) {
   if (call.q.extent[0] == 0) return;
-  if (call.kernels.is_ref()) {
+  if (call.context.is_ref()) {
     for (int64_t r = 0; r < call.q.extent[0]; ++r)
       attend_ref(call.q[r], call.keys, call.values, call.first + r, call.block_size,
-                 call.blocks.data == nullptr ? TensorView<const int32_t, 2>{} : call.blocks[r], call.params, call.o[r]);
+                 call.blocks.data == nullptr ? TensorView<const int32_t, 2>{} : call.blocks[r], call.scale,
+                 call.context.numerics, call.o[r]);
     return;
   }
   const bool split = call.tiles() * call.keys.kv_heads() < kEnoughTasks && call.spans() > 1;
@@ -120,7 +121,7 @@ void run(const Call& call) {
 }
 
 void check(const char* what, TensorView<const float, 3> q, const PackedKeys& keys, const ValueCache& values, int64_t first,
-           const AttentionParams& params, TensorView<float, 3> o) {
+           float scale, TensorView<float, 3> o) {
   if (q.extent[2] != keys.dim() || q.extent[1] % keys.kv_heads() != 0 || q.extent[1] == 0)
     throw Error(ErrorCode::kShape, "{}: q is [{}, {}, {}], the keys have {} KV heads of {} dims", what, q.extent[0],
                 q.extent[1], q.extent[2], keys.kv_heads(), keys.dim());
@@ -133,7 +134,7 @@ void check(const char* what, TensorView<const float, 3> q, const PackedKeys& key
   if (first < 0 || first + q.extent[0] > keys.size())
     throw Error(ErrorCode::kShape, "{}: queries at positions {} to {}, there are {} keys", what, first,
                 first + q.extent[0] - 1, keys.size());
-  if (!(params.scale > 0)) throw Error(ErrorCode::kShape, "{}: scale is {}, expected a number above 0", what, params.scale);
+  if (!(scale > 0)) throw Error(ErrorCode::kShape, "{}: scale is {}, expected a number above 0", what, scale);
 }
 
 void check_blocks(TensorView<const int32_t, 3> blocks, TensorView<const float, 3> q, int64_t kv_heads, int64_t first,
@@ -157,23 +158,23 @@ void check_blocks(TensorView<const int32_t, 3> blocks, TensorView<const float, 3
 
 }  // namespace
 
-void dense_attention(const Kernels& kernels, TensorView<const float, 3> q, const PackedKeys& keys, const ValueCache& values,
-                     int64_t first, const AttentionParams& params, TensorView<float, 3> o) {
-  check("dense_attention", q, keys, values, first, params, o);
-  run({kernels, q, keys, values, first, 1, {}, params, o});
+void dense_attention(const Context& context, TensorView<const float, 3> q, const PackedKeys& keys, const ValueCache& values,
+                     int64_t first, float scale, TensorView<float, 3> o) {
+  check("dense_attention", q, keys, values, first, scale, o);
+  run({context, q, keys, values, first, 1, {}, scale, o});
 }
 
-void sparse_attention(const Kernels& kernels, TensorView<const float, 3> q, const PackedKeys& keys, const ValueCache& values,
-                      int64_t first, int64_t block_size, TensorView<const int32_t, 3> blocks, const AttentionParams& params,
+void sparse_attention(const Context& context, TensorView<const float, 3> q, const PackedKeys& keys, const ValueCache& values,
+                      int64_t first, int64_t block_size, TensorView<const int32_t, 3> blocks, float scale,
                       TensorView<float, 3> o) {
-  check("sparse_attention", q, keys, values, first, params, o);
+  check("sparse_attention", q, keys, values, first, scale, o);
   check_blocks(blocks, q, keys.kv_heads(), first, block_size);
   if (blocks.extent[2] == 0) {  // no slots at all
     for (int64_t r = 0; r < o.extent[0]; ++r)
       for (int64_t h = 0; h < o.extent[1]; ++h) std::fill_n(o[r][h].data, o.extent[2], 0.0f);
     return;
   }
-  run({kernels, q, keys, values, first, block_size, blocks, params, o});
+  run({context, q, keys, values, first, block_size, blocks, scale, o});
 }
 
 }  // namespace sala::ops

@@ -3,15 +3,11 @@
 #pragma once
 
 #include "sala/core/tensor.h"
-#include "sim/ops/kernels.h"
 #include "sim/ops/packed_keys/packed_keys.h"
 
 namespace sala::ops {
 
-struct AttentionParams {
-  float scale = 1;    // of the scores; above 0
-  bool bf16 = false;  // probabilities are rounded to bfloat16 before they meet the values
-};
+struct Context;
 
 // o[r][h] = softmax over keys j <= first + r of (scale * q[r][h] . k[j][g]) times v[j][g], with g = h / (H / Hkv).
 //   q: [R, H, D]; keys: [S, Hkv, D]; values: [S, Hkv, Dv]; o: [R, H, Dv]. Row r is the token at position first + r < S.
@@ -31,15 +27,15 @@ struct AttentionParams {
 //
 // Scratch memory is allocated and freed by the call: 192 rows of q and two states of each for every thread; where there are
 // too few tokens to keep threads busy, up to 48 tiles of states (3 MB at 64 dims). Throws Error{kShape} when extents
-// disagree or a row lies beyond the keys.
-void dense_attention(const Kernels& kernels, TensorView<const float, 3> q, const PackedKeys& keys, const ValueCache& values,
-                     int64_t first, const AttentionParams& params, TensorView<float, 3> o);
+// disagree, a row lies beyond the keys or scale is not above 0.
+void dense_attention(const Context& context, TensorView<const float, 3> q, const PackedKeys& keys, const ValueCache& values,
+                     int64_t first, float scale, TensorView<float, 3> o);
 
 // The same over the keys of the selected blocks of block_size keys. blocks: [R, Hkv, slots] ascending ids of blocks that
 // start at or before the query, padded with -1. A row without any block gives zeros. Throws Error{kShape} also when
 // block_size is below 1 or ids are out of order or after their query.
-void sparse_attention(const Kernels& kernels, TensorView<const float, 3> q, const PackedKeys& keys, const ValueCache& values,
-                      int64_t first, int64_t block_size, TensorView<const int32_t, 3> blocks, const AttentionParams& params,
+void sparse_attention(const Context& context, TensorView<const float, 3> q, const PackedKeys& keys, const ValueCache& values,
+                      int64_t first, int64_t block_size, TensorView<const int32_t, 3> blocks, float scale,
                       TensorView<float, 3> o);
 
 }  // namespace sala::ops

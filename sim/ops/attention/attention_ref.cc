@@ -41,7 +41,7 @@ void round_probabilities(const std::vector<int64_t>& keys, const std::vector<dou
 }  // namespace
 
 void attend_ref(TensorView<const float, 2> q, const PackedKeys& keys, const ValueCache& values, int64_t position,
-                int64_t block_size, TensorView<const int32_t, 2> blocks, const AttentionParams& params,
+                int64_t block_size, TensorView<const int32_t, 2> blocks, float scale, Numerics numerics,
                 TensorView<float, 2> o) {
   const int64_t group = q.extent[0] / keys.kv_heads();
   for (int64_t h = 0; h < q.extent[0]; ++h) {
@@ -52,7 +52,7 @@ void attend_ref(TensorView<const float, 2> q, const PackedKeys& keys, const Valu
     for (const int64_t j : read) {
       double dot = 0;
       for (int64_t d = 0; d < keys.dim(); ++d) dot += static_cast<double>(q[h][d]) * keys.at(j, g, d);
-      scores.push_back(params.scale * dot);
+      scores.push_back(scale * dot);
       largest = std::max(largest, scores.back());
     }
     std::vector<double> p;
@@ -60,7 +60,7 @@ void attend_ref(TensorView<const float, 2> q, const PackedKeys& keys, const Valu
       p.push_back(std::exp(score - largest));
       sum += p.back();
     }
-    if (params.bf16) round_probabilities(read, scores, largest, p);
+    if (numerics == Numerics::kBf16) round_probabilities(read, scores, largest, p);
     for (int64_t d = 0; d < values.dim(); ++d) {
       double weighted = 0;
       for (size_t i = 0; i < read.size(); ++i) weighted += p[i] * values.at(read[i], g, d);

@@ -3,7 +3,9 @@
 
 #include <cstdint>
 
+#include "sala/core/numerics.h"
 #include "sim/ops/attention/attention.h"
+#include "sim/ops/tiles.h"
 
 namespace sala::ops {
 
@@ -78,7 +80,7 @@ SALA_DECLARE_TILE(void attend_finish(const AttendTask& task, const AttendState& 
 
 // One query row of all heads, q: [H, D], o: [H, Dv]. blocks: [Hkv, slots] or no data.
 void attend_ref(TensorView<const float, 2> q, const PackedKeys& keys, const ValueCache& values, int64_t position,
-                int64_t block_size, TensorView<const int32_t, 2> blocks, const AttentionParams& params,
+                int64_t block_size, TensorView<const int32_t, 2> blocks, float scale, Numerics numerics,
                 TensorView<float, 2> o);
 
 }  // namespace sala::ops

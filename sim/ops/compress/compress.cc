@@ -4,7 +4,7 @@
 #include <bit>
 
 #include "sala/core/error.h"
-#include "sala/core/parallel.h"
+#include "sim/ops/context.h"
 
 namespace sala::ops {
 namespace {
@@ -19,8 +19,8 @@ float to_bf16(float x) {
 
 }  // namespace
 
-KeyCompressor::KeyCompressor(int64_t kv_heads, int64_t dim, CompressParams params, bool bf16)
-    : kv_heads_(kv_heads), dim_(dim), kernel_(params.kernel), stride_(params.stride), bf16_(bf16) {
+KeyCompressor::KeyCompressor(int64_t kv_heads, int64_t dim, CompressParams params, Device& device)
+    : kv_heads_(kv_heads), dim_(dim), kernel_(params.kernel), stride_(params.stride), tail_(0, device) {
   if (kv_heads < 1 || dim < 1)
     throw Error(ErrorCode::kShape, "KeyCompressor: {} KV heads of {} dims; expected at least 1 of each", kv_heads, dim);
   if (stride_ < 1 || stride_ > kernel_)
@@ -29,7 +29,7 @@ KeyCompressor::KeyCompressor(int64_t kv_heads, int64_t dim, CompressParams param
   tail_.resize_discard(kernel_ * kv_heads * dim);
 }
 
-void KeyCompressor::append(TensorView<const float, 3> k, PackedKeys& out) {
+void KeyCompressor::append(const Context& context, TensorView<const float, 3> k, PackedKeys& out) {
   if (k.extent[1] != kv_heads_ || k.extent[2] != dim_)
     throw Error(ErrorCode::kShape, "KeyCompressor::append: got [{}, {}, {}], made for {} KV heads of {} dims", k.extent[0],
                 k.extent[1], k.extent[2], kv_heads_, dim_);
@@ -38,17 +38,17 @@ void KeyCompressor::append(TensorView<const float, 3> k, PackedKeys& out) {
   if (out.kv_heads() != kv_heads_ || out.dim() != dim_ || out.size() + windows > out.capacity())
     throw Error(ErrorCode::kShape, "KeyCompressor::append: {} windows of {} x {} after {}; out holds {} of {} x {}", windows,
                 kv_heads_, dim_, out.size(), out.capacity(), out.kv_heads(), out.dim());
-  emit(k, windows, out);
+  emit(context, k, windows, out);
   keep(k, windows * stride_);
 }
 
 // Key i counts from the start of the tail.
-void KeyCompressor::emit(TensorView<const float, 3> k, int64_t windows, PackedKeys& out) const {
+void KeyCompressor::emit(const Context& context, TensorView<const float, 3> k, int64_t windows, PackedKeys& out) const {
   const int64_t width = kv_heads_ * dim_;
   Buffer<float> means(std::min(windows, kWindowsTogether) * width);
   for (int64_t begin = 0; begin < windows; begin += kWindowsTogether) {
     const int64_t count = std::min(kWindowsTogether, windows - begin);
-    parallel_for((count + kWindowsPerTile - 1) / kWindowsPerTile, [&](int64_t tile, int) {
+    context.pool.run((count + kWindowsPerTile - 1) / kWindowsPerTile, [&](int64_t tile, int) {
       for (int64_t w = tile * kWindowsPerTile; w < std::min(count, (tile + 1) * kWindowsPerTile); ++w) {
         float* mean = means.data() + w * width;
         std::fill_n(mean, width, 0.0f);
@@ -59,11 +59,11 @@ void KeyCompressor::emit(TensorView<const float, 3> k, int64_t windows, PackedKe
           }
         for (int64_t n = 0; n < width; ++n) {
           mean[n] /= static_cast<float>(kernel_);
-          if (bf16_) mean[n] = to_bf16(mean[n]);
+          if (context.bf16()) mean[n] = to_bf16(mean[n]);
         }
       }
     });
-    out.append(make_view(static_cast<const float*>(means.data()), count, kv_heads_, dim_));
+    out.append(context, make_view(static_cast<const float*>(means.data()), count, kv_heads_, dim_));
   }
 }
 

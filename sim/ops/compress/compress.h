@@ -1,10 +1,13 @@
 // Key compression of InfLLM-V2 (spec 4.3): means of neighbouring keys, the search keys of block selection.
 #pragma once
 
+#include "sala/core/numerics.h"
 #include "sala/core/tensor.h"
 #include "sim/ops/packed_keys/packed_keys.h"
 
 namespace sala::ops {
+
+struct Context;
 
 struct CompressParams {
   int kernel = 32;  // tokens averaged into one key
@@ -17,23 +20,22 @@ struct CompressParams {
 class KeyCompressor {
  public:
   // Throws Error{kConfig} unless 1 <= stride <= kernel, Error{kShape} for extents below 1.
-  KeyCompressor(int64_t kv_heads, int64_t dim, CompressParams params, bool bf16);
+  KeyCompressor(int64_t kv_heads, int64_t dim, CompressParams params, Device& device = cpu_device());
   // k: [T, Hkv, D], the keys after those appended so far. Throws Error{kShape} when extents disagree or `out` has no room.
-  void append(TensorView<const float, 3> k, PackedKeys& out);
+  void append(const Context& context, TensorView<const float, 3> k, PackedKeys& out);
   void clear() { kept_ = 0; }
   int64_t bytes() const { return tail_.bytes(); }
 
  private:
-  void emit(TensorView<const float, 3> k, int64_t windows, PackedKeys& out) const;
+  void emit(const Context& context, TensorView<const float, 3> k, int64_t windows, PackedKeys& out) const;
   void keep(TensorView<const float, 3> k, int64_t from);
 
   int64_t kv_heads_, dim_, kernel_, stride_;
-  bool bf16_;
   int64_t kept_ = 0;    // keys in the tail; the first one starts the next window
   Buffer<float> tail_;  // [kernel, Hkv * D]
 };
 
 // The definition: all complete windows of k [T, Hkv, D] in double. out: [max(0, (T - kernel) / stride + 1), Hkv, D].
-void compress_ref(TensorView<const float, 3> k, CompressParams params, bool bf16, TensorView<float, 3> out);
+void compress_ref(TensorView<const float, 3> k, CompressParams params, Numerics numerics, TensorView<float, 3> out);
 
 }  // namespace sala::ops

@@ -1,6 +1,7 @@
 #include "sim/ops/elementwise/elementwise.h"
 
 #include "sala/core/error.h"
+#include "sim/ops/context.h"
 #include "sim/ops/elementwise/elementwise_tiles.h"
 #include "sim/ops/row_tiles.h"
 
@@ -16,44 +17,44 @@ void check_same(const char* op, const char* name, TensorView<const float, 2> a, 
 
 // The definition is serial.
 template <class Body>
-void for_rows(const Kernels& kernels, TensorView<const float, 2> shape, const Body& body) {
+void for_rows(const Context& context, TensorView<const float, 2> shape, const Body& body) {
   const auto run = [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) body(t);
   };
-  if (kernels.is_ref()) return run(0, shape.extent[0]);
-  for_row_tiles(shape.extent[0], shape.extent[1], run);
+  if (context.is_ref()) return run(0, shape.extent[0]);
+  for_row_tiles(context.pool, shape.extent[0], shape.extent[1], run);
 }
 
 }  // namespace
 
-void sigmoid_mul(const Kernels& kernels, TensorView<const float, 2> gate, TensorView<float, 2> x) {
+void sigmoid_mul(const Context& context, TensorView<const float, 2> gate, TensorView<float, 2> x) {
   check_same("sigmoid_mul", "gate", gate, "x", x);
-  const auto run = kernels.is_ref() ? &sigmoid_mul_ref : SALA_TILE(kernels, sigmoid_mul_row);
-  for_rows(kernels, x, [&](int64_t t) { run(gate[t].data, x[t].data, x.extent[1]); });
+  const auto run = context.is_ref() ? &sigmoid_mul_ref : SALA_TILE(context, sigmoid_mul_row);
+  for_rows(context, x, [&](int64_t t) { run(gate[t].data, x[t].data, x.extent[1]); });
 }
 
-void silu_mul(const Kernels& kernels, TensorView<const float, 2> gate, TensorView<const float, 2> up,
+void silu_mul(const Context& context, TensorView<const float, 2> gate, TensorView<const float, 2> up,
               TensorView<float, 2> out) {
   check_same("silu_mul", "gate", gate, "out", out);
   check_same("silu_mul", "up", up, "out", out);
-  const auto run = kernels.is_ref() ? &silu_mul_ref : SALA_TILE(kernels, silu_mul_row);
-  for_rows(kernels, out, [&](int64_t t) { run(gate[t].data, up[t].data, out[t].data, out.extent[1]); });
+  const auto run = context.is_ref() ? &silu_mul_ref : SALA_TILE(context, silu_mul_row);
+  for_rows(context, out, [&](int64_t t) { run(gate[t].data, up[t].data, out[t].data, out.extent[1]); });
 }
 
-void add_scaled(const Kernels& kernels, TensorView<float, 2> h, TensorView<const float, 2> a, float r) {
+void add_scaled(const Context& context, TensorView<float, 2> h, TensorView<const float, 2> a, float r) {
   check_same("add_scaled", "a", a, "h", h);
-  const auto run = kernels.is_ref() ? &add_scaled_ref : SALA_TILE(kernels, add_scaled_row);
-  for_rows(kernels, h, [&](int64_t t) { run(h[t].data, a[t].data, r, h.extent[1]); });
+  const auto run = context.is_ref() ? &add_scaled_ref : SALA_TILE(context, add_scaled_row);
+  for_rows(context, h, [&](int64_t t) { run(h[t].data, a[t].data, r, h.extent[1]); });
 }
 
-void scale(const Kernels& kernels, TensorView<float, 2> x, float factor) {
-  const auto run = kernels.is_ref() ? &scale_ref : SALA_TILE(kernels, scale_row);
-  for_rows(kernels, x, [&](int64_t t) { run(x[t].data, factor, x.extent[1]); });
+void scale(const Context& context, TensorView<float, 2> x, float factor) {
+  const auto run = context.is_ref() ? &scale_ref : SALA_TILE(context, scale_row);
+  for_rows(context, x, [&](int64_t t) { run(x[t].data, factor, x.extent[1]); });
 }
 
-void round_bf16(const Kernels& kernels, TensorView<float, 2> x) {
-  const auto run = kernels.is_ref() ? &round_bf16_ref : SALA_TILE(kernels, round_bf16_row);
-  for_rows(kernels, x, [&](int64_t t) { run(x[t].data, x.extent[1]); });
+void round_bf16(const Context& context, TensorView<float, 2> x) {
+  const auto run = context.is_ref() ? &round_bf16_ref : SALA_TILE(context, round_bf16_row);
+  for_rows(context, x, [&](int64_t t) { run(x[t].data, x.extent[1]); });
 }
 
 }  // namespace sala::ops

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "sala/core/error.h"
-#include "sala/core/parallel.h"
+#include "sim/ops/context.h"
 #include "sim/ops/exact_math.h"
 #include "sim/ops/lightning/lightning_tiles.h"
 
@@ -47,7 +47,7 @@ Decays decays_of(float slope) {
 }
 
 struct Call {
-  const Kernels& kernels;
+  const Context& context;
   const TensorView<const float, 3>* q;  // null: the state only
   TensorView<const float, 3> k, v;
   std::span<const float> slopes;
@@ -78,10 +78,10 @@ void run_head(const Call& call, int64_t h) {
   }
   tile.slope = call.slopes[static_cast<std::size_t>(h)];
   tile.scale = call.scale;
-  if (call.kernels.is_ref()) return lightning_ref(tile);
+  if (call.context.is_ref()) return lightning_ref(tile);
   const Decays decays = decays_of(tile.slope);
   tile.decays = &decays;
-  SALA_TILE(call.kernels, lightning_tile)(tile);
+  SALA_TILE(call.context, lightning_tile)(tile);
 }
 
 // One tile a head: the chunks of a head follow one another. Little work shares a tile.
@@ -90,8 +90,8 @@ void run(const Call& call) {
   if (T == 0) return;
   const int64_t D = call.state.key_dim(), Dv = call.state.value_dim();
   const int64_t work = T * (2 * D * Dv + kChunk * (D + Dv));
-  const int64_t heads = call.kernels.is_ref() ? H : std::max<int64_t>(1, kSmallestTile / work);
-  parallel_for((H + heads - 1) / heads, [&](int64_t tile, int) {
+  const int64_t heads = call.context.is_ref() ? H : std::max<int64_t>(1, kSmallestTile / work);
+  call.context.pool.run((H + heads - 1) / heads, [&](int64_t tile, int) {
     for (int64_t h = tile * heads; h < std::min(H, (tile + 1) * heads); ++h) run_head(call, h);
   });
   LightningAccess::advance(call.state, T);
@@ -99,8 +99,8 @@ void run(const Call& call) {
 
 }  // namespace
 
-LightningState::LightningState(int64_t heads, int64_t key_dim, int64_t value_dim)
-    : heads_(heads), key_dim_(key_dim), value_dim_(value_dim) {
+LightningState::LightningState(int64_t heads, int64_t key_dim, int64_t value_dim, Device& device)
+    : heads_(heads), key_dim_(key_dim), value_dim_(value_dim), memory_(0, device) {
   if (heads < 1 || key_dim < 1 || value_dim < 1)
     throw Error(ErrorCode::kShape, "LightningState: {} heads of {} x {}, expected at least 1", heads, key_dim, value_dim);
   memory_.resize_discard(heads * head_size());
@@ -111,19 +111,19 @@ void LightningState::reset() {
   tokens_ = 0;
 }
 
-void lightning(const Kernels& kernels, TensorView<const float, 3> q, TensorView<const float, 3> k,
+void lightning(const Context& context, TensorView<const float, 3> q, TensorView<const float, 3> k,
                TensorView<const float, 3> v, std::span<const float> slopes, float scale, LightningState& state,
                TensorView<float, 3> o) {
   check("lightning", k, v, slopes, state);
   check("lightning", "q", q, k.extent[0], state.heads(), state.key_dim());
   check("lightning", "o", o, k.extent[0], state.heads(), state.value_dim());
-  run({kernels, &q, k, v, slopes, scale, state, &o});
+  run({context, &q, k, v, slopes, scale, state, &o});
 }
 
-void lightning_update(const Kernels& kernels, TensorView<const float, 3> k, TensorView<const float, 3> v,
+void lightning_update(const Context& context, TensorView<const float, 3> k, TensorView<const float, 3> v,
                       std::span<const float> slopes, LightningState& state) {
   check("lightning_update", k, v, slopes, state);
-  run({kernels, nullptr, k, v, slopes, 0.0f, state, nullptr});
+  run({context, nullptr, k, v, slopes, 0.0f, state, nullptr});
 }
 
 }  // namespace sala::ops

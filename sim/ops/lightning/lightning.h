@@ -6,9 +6,10 @@
 #include <span>
 
 #include "sala/core/tensor.h"
-#include "sim/ops/kernels.h"
 
 namespace sala::ops {
+
+struct Context;
 
 // What one sequence leaves behind in one layer. The chunks of the chunkwise form stand at absolute positions (multiples of
 // 64 tokens since the start), whatever the calls: the sum covers the chunks that are complete, the keys and values of the
@@ -19,7 +20,7 @@ class LightningState {
 
   LightningState() = default;
   // Throws Error{kShape} when an extent is below 1.
-  LightningState(int64_t heads, int64_t key_dim, int64_t value_dim);
+  LightningState(int64_t heads, int64_t key_dim, int64_t value_dim, Device& device = cpu_device());
 
   int64_t heads() const { return heads_; }
   int64_t key_dim() const { return key_dim_; }
@@ -52,12 +53,12 @@ class LightningState {
 // sequence into calls, one token at a time included, gives the same bytes. `ref` is the recurrence in double; only its state
 // is float32, at the end of each chunk. Throws Error{kShape} when extents disagree, Error{kConfig} for a slope that is not
 // at least 0. Cost: T H (2 D Dv + 2 D Dv + (i+1) 2 (D + Dv)) FLOP; no heap.
-void lightning(const Kernels& kernels, TensorView<const float, 3> q, TensorView<const float, 3> k,
+void lightning(const Context& context, TensorView<const float, 3> q, TensorView<const float, 3> k,
                TensorView<const float, 3> v, std::span<const float> slopes, float scale, LightningState& state,
                TensorView<float, 3> o);
 
 // The same without reading: the state gets the same bytes.
-void lightning_update(const Kernels& kernels, TensorView<const float, 3> k, TensorView<const float, 3> v,
+void lightning_update(const Context& context, TensorView<const float, 3> k, TensorView<const float, 3> v,
                       std::span<const float> slopes, LightningState& state);
 
 }  // namespace sala::ops

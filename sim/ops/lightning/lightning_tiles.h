@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "sim/ops/lightning/lightning.h"
+#include "sim/ops/tiles.h"
 
 namespace sala::ops {
 

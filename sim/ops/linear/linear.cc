@@ -4,6 +4,7 @@
 
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
+#include "sim/ops/context.h"
 #include "sim/ops/linear/linear_tiles.h"
 
 namespace sala::ops {
@@ -32,17 +33,17 @@ PackedMatrix::PackedMatrix(TensorView<const float, 2> w) : rows_(w.extent[0]), c
   });
 }
 
-void linear(const Kernels& kernels, TensorView<const float, 2> x, const PackedMatrix& weight, TensorView<float, 2> y) {
+void linear(const Context& context, TensorView<const float, 2> x, const PackedMatrix& weight, TensorView<float, 2> y) {
   const int64_t T = x.extent[0], K = weight.cols(), N = weight.rows();
   if (x.extent[1] != K) throw Error(ErrorCode::kShape, "linear: x has {} columns, the weight {}", x.extent[1], K);
   if (y.extent[0] != T) throw Error(ErrorCode::kShape, "linear: y has {} rows, x has {}", y.extent[0], T);
   if (y.extent[1] != N) throw Error(ErrorCode::kShape, "linear: y has {} columns, the weight has {} rows", y.extent[1], N);
-  if (kernels.is_ref()) return linear_ref(x, weight, y);
-  const auto run = SALA_TILE(kernels, linear_tile);
+  if (context.is_ref()) return linear_ref(x, weight, y);
+  const auto run = SALA_TILE(context, linear_tile);
   int64_t columns = kTileColumns;
   while (std::min(T, kLinearTileRows) * columns * K < kSmallestTile && columns < N) columns *= 2;
   const int64_t row_tiles = ceil_div(T, kLinearTileRows), column_tiles = ceil_div(N, columns);
-  parallel_for(row_tiles * column_tiles, [&](int64_t index, int) {
+  context.pool.run(row_tiles * column_tiles, [&](int64_t index, int) {
     const int64_t row = index / column_tiles * kLinearTileRows, column = index % column_tiles * columns;
     LinearTile tile;
     tile.x = x.data + row * x.stride[0];

@@ -4,9 +4,10 @@
 #include <cstdint>
 
 #include "sala/core/tensor.h"
-#include "sim/ops/kernels.h"
 
 namespace sala::ops {
+
+struct Context;
 
 // A weight [N, K] copied once into panels of 16 outputs: panel p holds W[16p .. 16p+15] as [K, 16], so that a kernel reads
 // it front to back. Outputs beyond N are zero.
@@ -33,6 +34,6 @@ class PackedMatrix {
 //   y[t][n] = sum over k of x[t][k] * W[n][k]
 // fp32 class: one chain of fused multiply-adds over ascending k from zero, the same on every instruction set and for any
 // split of the rows into calls. Throws Error{kShape} when extents disagree. Cost: 2 T N K FLOP, no heap.
-void linear(const Kernels& kernels, TensorView<const float, 2> x, const PackedMatrix& weight, TensorView<float, 2> y);
+void linear(const Context& context, TensorView<const float, 2> x, const PackedMatrix& weight, TensorView<float, 2> y);
 
 }  // namespace sala::ops

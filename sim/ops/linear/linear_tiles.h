@@ -2,6 +2,7 @@
 #pragma once
 
 #include "sim/ops/linear/linear.h"
+#include "sim/ops/tiles.h"
 
 namespace sala::ops {
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "sim/ops/norm/norm.h"
+#include "sim/ops/tiles.h"
 
 namespace sala::ops {
 

@@ -3,7 +3,7 @@
 #include <algorithm>
 
 #include "sala/core/error.h"
-#include "sala/core/parallel.h"
+#include "sim/ops/context.h"
 
 namespace sala::ops {
 namespace {
@@ -29,10 +29,10 @@ void check_append(const char* what, TensorView<const float, 3> x, int64_t kv_hea
 
 // body(head, begin, end) for all heads and tiles of the absolute keys [first, last). A few keys are one tile.
 template <class Body>
-void for_key_tiles(int64_t kv_heads, int64_t first, int64_t last, const Body& body) {
+void for_key_tiles(const Context& context, int64_t kv_heads, int64_t first, int64_t last, const Body& body) {
   if (first == last) return;
   const int64_t begin = first / kKeysPerTile, count = (last - 1) / kKeysPerTile - begin + 1;
-  parallel_for(count, [&](int64_t index, int) {
+  context.pool.run(count, [&](int64_t index, int) {
     const int64_t tile = begin + index;
     for (int64_t head = 0; head < kv_heads; ++head)
       body(head, std::max(first, tile * kKeysPerTile), std::min(last, (tile + 1) * kKeysPerTile));
@@ -41,15 +41,15 @@ void for_key_tiles(int64_t kv_heads, int64_t first, int64_t last, const Body& bo
 
 }  // namespace
 
-PackedKeys::PackedKeys(int64_t kv_heads, int64_t dim, int64_t capacity)
-    : kv_heads_(kv_heads), dim_(dim), capacity_(capacity), panels_(whole_panels(capacity)) {
+PackedKeys::PackedKeys(int64_t kv_heads, int64_t dim, int64_t capacity, Device& device)
+    : kv_heads_(kv_heads), dim_(dim), capacity_(capacity), panels_(whole_panels(capacity)), data_(0, device) {
   check_extents("PackedKeys", kv_heads, dim, capacity);
   data_.resize_discard(kv_heads * panels_ * dim * kPanel);
 }
 
-void PackedKeys::append(TensorView<const float, 3> k) {
+void PackedKeys::append(const Context& context, TensorView<const float, 3> k) {
   check_append("PackedKeys::append", k, kv_heads_, dim_, size_, capacity_);
-  for_key_tiles(kv_heads_, size_, size_ + k.extent[0], [&](int64_t head, int64_t begin, int64_t end) {
+  for_key_tiles(context, kv_heads_, size_, size_ + k.extent[0], [&](int64_t head, int64_t begin, int64_t end) {
     float* panels = data_.data() + head * panels_ * dim_ * kPanel;
     for (int64_t key = begin; key < end; ++key) {
       const float* from = k[key - size_][head].data;
@@ -60,15 +60,19 @@ void PackedKeys::append(TensorView<const float, 3> k) {
   size_ += k.extent[0];
 }
 
-ValueCache::ValueCache(int64_t kv_heads, int64_t dim, int64_t capacity)
-    : kv_heads_(kv_heads), dim_(dim), capacity_(capacity), padded_(whole_panels(capacity) * PackedKeys::kPanel) {
+ValueCache::ValueCache(int64_t kv_heads, int64_t dim, int64_t capacity, Device& device)
+    : kv_heads_(kv_heads),
+      dim_(dim),
+      capacity_(capacity),
+      padded_(whole_panels(capacity) * PackedKeys::kPanel),
+      data_(0, device) {
   check_extents("ValueCache", kv_heads, dim, capacity);
   data_.resize_discard(kv_heads * padded_ * dim);
 }
 
-void ValueCache::append(TensorView<const float, 3> v) {
+void ValueCache::append(const Context& context, TensorView<const float, 3> v) {
   check_append("ValueCache::append", v, kv_heads_, dim_, size_, capacity_);
-  for_key_tiles(kv_heads_, size_, size_ + v.extent[0], [&](int64_t head, int64_t begin, int64_t end) {
+  for_key_tiles(context, kv_heads_, size_, size_ + v.extent[0], [&](int64_t head, int64_t begin, int64_t end) {
     float* rows = data_.data() + head * padded_ * dim_;
     for (int64_t key = begin; key < end; ++key) std::copy_n(v[key - size_][head].data, dim_, rows + key * dim_);
   });

@@ -7,6 +7,8 @@
 
 namespace sala::ops {
 
+struct Context;
+
 // Keys [S, Hkv, D]. Each KV head has its own panels of 16 neighbouring keys, dim-major inside a panel: [Hkv, panels, D, 16].
 // The scores of 16 keys with one query are then one vector FMA per dim. Lanes behind the last key hold finite leftovers.
 class PackedKeys {
@@ -15,10 +17,10 @@ class PackedKeys {
 
   // Room for `capacity` keys, rounded up to whole panels in memory. Throws Error{kShape} for a negative or zero extent
   // (capacity 0 is legal), Error{kMemory}.
-  PackedKeys(int64_t kv_heads, int64_t dim, int64_t capacity);
+  PackedKeys(int64_t kv_heads, int64_t dim, int64_t capacity, Device& device = cpu_device());
   // k: [T, Hkv, D], the keys after those appended so far. Throws Error{kShape} when extents disagree or the capacity is
   // exceeded.
-  void append(TensorView<const float, 3> k);
+  void append(const Context& context, TensorView<const float, 3> k);
   void clear() { size_ = 0; }
 
   int64_t size() const { return size_; }
@@ -41,8 +43,8 @@ class PackedKeys {
 // PackedKeys.
 class ValueCache {
  public:
-  ValueCache(int64_t kv_heads, int64_t dim, int64_t capacity);
-  void append(TensorView<const float, 3> v);
+  ValueCache(int64_t kv_heads, int64_t dim, int64_t capacity, Device& device = cpu_device());
+  void append(const Context& context, TensorView<const float, 3> v);
   void clear() { size_ = 0; }
 
   int64_t size() const { return size_; }

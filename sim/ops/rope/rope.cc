@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "sala/core/error.h"
+#include "sim/ops/context.h"
 #include "sim/ops/exact_math.h"
 #include "sim/ops/rope/rope_tiles.h"
 #include "sim/ops/row_tiles.h"
@@ -35,14 +36,14 @@ RopeTable::RopeTable(int dim, std::vector<float> inv_freq, float factor)
   for (const float frequency : inv_freq_) largest_ = std::max(largest_, std::fabs(frequency));
 }
 
-void RopeTable::prepare(int64_t first, int64_t rows) {
+void RopeTable::prepare(const Context& context, int64_t first, int64_t rows) {
   if (first < 0 || rows < 0) throw Error(ErrorCode::kShape, "RopeTable: {} rows from position {}", rows, first);
   if (!(static_cast<double>(largest_) * static_cast<double>(first + rows) <= kLargestAngle))
     throw Error(ErrorCode::kShape, "RopeTable: position {} at frequency {} turns by more than {} radians", first + rows,
                 largest_, kLargestAngle);
   if (table_.size() < rows * dim_) table_.resize_discard(rows * dim_);
   rows_ = rows;
-  for_row_tiles(rows, 16 * dim_, [&](int64_t begin, int64_t end) {  // a sine is worth some ten multiplications
+  for_row_tiles(context.pool, rows, 16 * dim_, [&](int64_t begin, int64_t end) {  // a sine is worth some ten multiplications
     for (int64_t t = begin; t < end; ++t) {
       float *cos = table_.data() + t * dim_, *sin = cos + dim_ / 2;
       const auto position = static_cast<float>(first + t);
@@ -55,16 +56,16 @@ void RopeTable::prepare(int64_t first, int64_t rows) {
   });
 }
 
-void apply_rope(const Kernels& kernels, const RopeTable& table, TensorView<float, 3> x) {
+void apply_rope(const Context& context, const RopeTable& table, TensorView<float, 3> x) {
   const int64_t T = x.extent[0], H = x.extent[1], D = x.extent[2];
   if (D != table.dim()) throw Error(ErrorCode::kShape, "apply_rope: heads have {} dimensions, the table {}", D, table.dim());
   if (T != table.rows()) throw Error(ErrorCode::kShape, "apply_rope: x has {} rows, the table {}", T, table.rows());
-  const auto run = kernels.is_ref() ? &rope_token_ref : SALA_TILE(kernels, rope_token);
+  const auto run = context.is_ref() ? &rope_token_ref : SALA_TILE(context, rope_token);
   const auto tokens = [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) run(table.cos(t), table.sin(t), D / 2, x[t].data, H, x.stride[1]);
   };
-  if (kernels.is_ref()) return tokens(0, T);
-  for_row_tiles(T, H * D, tokens);
+  if (context.is_ref()) return tokens(0, T);
+  for_row_tiles(context.pool, T, H * D, tokens);
 }
 
 }  // namespace sala::ops

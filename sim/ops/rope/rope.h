@@ -5,9 +5,10 @@
 #include <vector>
 
 #include "sala/core/tensor.h"
-#include "sim/ops/kernels.h"
 
 namespace sala::ops {
+
+struct Context;
 
 // [dim / 2]: theta^(-2i / dim) in double, rounded to float32. Throws Error{kShape} for an odd dim or one below 2.
 std::vector<float> default_inv_freq(int dim, double theta);
@@ -23,7 +24,7 @@ class RopeTable {
 
   // Makes the rows of positions first .. first + rows - 1; keeps its memory when it suffices. Any run that holds a position
   // gives that position the same bytes. Throws Error{kShape} for a position below 0 or an angle above 2^22.
-  void prepare(int64_t first, int64_t rows);
+  void prepare(const Context& context, int64_t first, int64_t rows);
 
   int64_t dim() const { return dim_; }
   int64_t rows() const { return rows_; }
@@ -41,6 +42,6 @@ class RopeTable {
 // Rotates x: [T, H, D] float32 in place, row t by row t of the table; rows may be strided, heads too.
 //   x[i], x[i + D/2] = x[i] cos - x[i + D/2] sin, x[i + D/2] cos + x[i] sin
 // Each product is rounded, then the sum. Throws Error{kShape} when D or T differ from the table's. Cost: one pass, no heap.
-void apply_rope(const Kernels& kernels, const RopeTable& table, TensorView<float, 3> x);
+void apply_rope(const Context& context, const RopeTable& table, TensorView<float, 3> x);
 
 }  // namespace sala::ops

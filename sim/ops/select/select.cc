@@ -6,8 +6,8 @@
 #include <vector>
 
 #include "sala/core/error.h"
-#include "sala/core/parallel.h"
 #include "sala/core/rng.h"
+#include "sim/ops/context.h"
 #include "sim/ops/select/select_tiles.h"
 
 namespace sala::ops {
@@ -37,7 +37,7 @@ int64_t windows_up_to(int64_t position, int64_t kernel, int64_t stride) {
 int64_t padded(int64_t n) { return (n + 15) / 16 * 16; }
 
 struct Call {
-  const Kernels& kernels;
+  const Context& context;
   TensorView<const float, 3> q;
   const PackedKeys& fine;
   const PackedKeys& coarse;
@@ -163,7 +163,7 @@ Tile::Tile(const Call& call, int64_t head, int64_t begin, int64_t end) : call_(c
   task_.dim = call.q.extent[2];
   task_.together = call.together();
   task_.scale = call.params.scale;
-  task_.bf16 = call.params.bf16;
+  task_.bf16 = call.context.bf16();
   task_.fine = call.fine.panels(head);
   task_.coarse = coarse.panels(head);
   task_.num_fine = call.fine.size();
@@ -249,7 +249,7 @@ class CandidateRoom {
 
 // lse[r] = L of each row; uses scratch.base and the row's place in lse.
 void finish_lse(const Call& call, const LseState& state, int64_t rows, float* z, float* lse) {
-  SALA_TILE(call.kernels, select_lse_finish)(state, rows, lse, z);
+  SALA_TILE(call.context, select_lse_finish)(state, rows, lse, z);
   for (int64_t r = 0; r < rows; ++r)
     lse[r] = static_cast<float>(static_cast<double>(lse[r]) + log_exact(static_cast<double>(z[r])));
 }
@@ -257,7 +257,7 @@ void finish_lse(const Call& call, const LseState& state, int64_t rows, float* z,
 void score_tile(const Call& call, const Tile& tile, int64_t head, int64_t begin, const SelectScratch& scratch,
                 Candidates* candidates) {
   const SelectTask& task = tile.task();
-  const auto score = SALA_TILE(call.kernels, select_score);
+  const auto score = SALA_TILE(call.context, select_score);
   if (call.scores == nullptr) return score(task, scratch, candidates, nullptr, 0);
   const int64_t stride = call.scores->extent[2];
   std::vector<float> pooled(static_cast<size_t>(task.tokens * stride), -kInfinity);
@@ -268,15 +268,15 @@ void score_tile(const Call& call, const Tile& tile, int64_t head, int64_t begin,
 
 void run_whole(const Call& call, int64_t first_row) {
   const int64_t step = call.tokens_per_task(), R = call.q.extent[0], tiles = (R - first_row + step - 1) / step;
-  Buffer<float> memory(num_threads() * scratch_floats(call));
+  Buffer<float> memory(call.context.pool.threads() * scratch_floats(call));
   std::vector<CandidateRoom> rooms;
-  for (int i = 0; i < num_threads(); ++i) rooms.emplace_back(call);
-  parallel_for(tiles * call.fine.kv_heads(), [&](int64_t index, int worker) {
+  for (int i = 0; i < call.context.pool.threads(); ++i) rooms.emplace_back(call);
+  call.context.pool.run(tiles * call.fine.kv_heads(), [&](int64_t index, int worker) {
     const int64_t head = index / tiles, begin = first_row + (tiles - 1 - index % tiles) * step;
     const Tile tile(call, head, begin, std::min(R, begin + step));
     const SelectScratch scratch = make_scratch(memory.data() + worker * scratch_floats(call), call);
-    SALA_TILE(call.kernels, select_scale)(tile.task(), scratch.q);
-    SALA_TILE(call.kernels, select_lse)(tile.task(), scratch, scratch.state);
+    SALA_TILE(call.context, select_scale)(tile.task(), scratch.q);
+    SALA_TILE(call.context, select_lse)(tile.task(), scratch, scratch.state);
     finish_lse(call, scratch.state, tile.rows(), scratch.base, scratch.lse);
     CandidateRoom& room = rooms[static_cast<size_t>(worker)];
     score_tile(call, tile, head, begin, scratch, room.start(tile.task()));
@@ -295,35 +295,35 @@ void run_split(const Call& call, int64_t first_row) {
   };
   const int64_t spans = make_tile(tiles - 1).task().last_span, blocks = make_tile(tiles - 1).task().last_block;
   const int64_t ranges = std::clamp<int64_t>(blocks / kLeastBlocks, 1, (kEnoughTasks + tasks - 1) / tasks);
-  Buffer<float> memory(num_threads() * scratch_floats(call)), parts(tasks * spans * 2 * row_floats);
+  Buffer<float> memory(call.context.pool.threads() * scratch_floats(call)), parts(tasks * spans * 2 * row_floats);
   Buffer<float> lse(tasks * call.rows_per_task());
   const auto scratch_of = [&](int worker) { return make_scratch(memory.data() + worker * scratch_floats(call), call); };
   const auto part = [&](int64_t index, int64_t span) {
     float* m = parts.data() + (index * spans + span) * 2 * row_floats;
     return LseState{m, m + row_floats};
   };
-  parallel_for(tasks * spans, [&](int64_t item, int worker) {
+  call.context.pool.run(tasks * spans, [&](int64_t item, int worker) {
     Tile tile = make_tile(item / spans);
     const SelectScratch scratch = scratch_of(worker);
     tile.task().first_span = item % spans;
     tile.task().last_span = item % spans + 1;
-    SALA_TILE(call.kernels, select_scale)(tile.task(), scratch.q);
-    SALA_TILE(call.kernels, select_lse)(tile.task(), scratch, part(item / spans, item % spans));
+    SALA_TILE(call.context, select_scale)(tile.task(), scratch.q);
+    SALA_TILE(call.context, select_lse)(tile.task(), scratch, part(item / spans, item % spans));
   });
   for (int64_t index = 0; index < tasks; ++index) {
     const int64_t rows = make_tile(index).rows();
-    for (int64_t s = 1; s < spans; ++s) SALA_TILE(call.kernels, select_lse_merge)(part(index, s), part(index, 0), rows);
+    for (int64_t s = 1; s < spans; ++s) SALA_TILE(call.context, select_lse_merge)(part(index, s), part(index, 0), rows);
     finish_lse(call, part(index, 0), rows, scratch_of(0).base, lse.data() + index * call.rows_per_task());
   }
   std::vector<CandidateRoom> rooms;
   for (int64_t i = 0; i < tasks * ranges; ++i) rooms.emplace_back(call);
-  parallel_for(tasks * ranges, [&](int64_t item, int worker) {
+  call.context.pool.run(tasks * ranges, [&](int64_t item, int worker) {
     const int64_t index = item / ranges, range = item % ranges;
     Tile tile = make_tile(index);
     const SelectScratch scratch = scratch_of(worker);
     tile.task().first_block = blocks * range / ranges;
     tile.task().last_block = blocks * (range + 1) / ranges;
-    SALA_TILE(call.kernels, select_scale)(tile.task(), scratch.q);
+    SALA_TILE(call.context, select_scale)(tile.task(), scratch.q);
     std::copy_n(lse.data() + index * call.rows_per_task(), tile.rows(), scratch.lse);
     score_tile(call, tile, index / tiles, begin_of(index), scratch, rooms[static_cast<size_t>(item)].start(tile.task()));
   });
@@ -337,7 +337,7 @@ void run_split(const Call& call, int64_t first_row) {
 void write_random(const Call& call) {
   constexpr int64_t kRows = 64;  // of a task
   const int64_t R = call.q.extent[0];
-  parallel_for((R + kRows - 1) / kRows, [&](int64_t tile, int) {
+  call.context.pool.run((R + kRows - 1) / kRows, [&](int64_t tile, int) {
     for (int64_t r = tile * kRows; r < std::min(R, (tile + 1) * kRows); ++r)
       for (int64_t g = 0; g < call.fine.kv_heads(); ++g) {
         const std::vector<int32_t> chosen =
@@ -415,17 +415,18 @@ std::vector<int32_t> random_blocks(uint64_t seed, int64_t position, int64_t head
   return chosen;
 }
 
-void select_blocks(const Kernels& kernels, TensorView<const float, 3> q, const PackedKeys& fine, const PackedKeys& coarse,
+void select_blocks(const Context& context, TensorView<const float, 3> q, const PackedKeys& fine, const PackedKeys& coarse,
                    int64_t first, const SelectParams& params, TensorView<int32_t, 3> blocks,
                    const TensorView<float, 3>* scores) {
-  Call call{kernels, q, fine, coarse, first, params, blocks, scores};
+  Call call{context, q, fine, coarse, first, params, blocks, scores};
   check(call);
   const int64_t R = q.extent[0];
   if (R == 0) return;
   const bool random = params.rule == SelectRule::kRandom;
-  if (kernels.is_ref()) {
+  if (context.is_ref()) {
     for (int64_t r = 0; r < R; ++r)
-      select_ref(q[r], fine, coarse, call.position(r), params, blocks[r], scores ? (*scores)[r] : TensorView<float, 2>{});
+      select_ref(q[r], fine, coarse, call.position(r), params, context.numerics, blocks[r],
+                 scores ? (*scores)[r] : TensorView<float, 2>{});
     return;
   }
   if (random && scores == nullptr) return write_random(call);

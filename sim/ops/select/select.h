@@ -6,10 +6,11 @@
 #include <vector>
 
 #include "sala/core/tensor.h"
-#include "sim/ops/kernels.h"
 #include "sim/ops/packed_keys/packed_keys.h"
 
 namespace sala::ops {
+
+struct Context;
 
 // Who fills the slots that forced blocks leave free. Blocks to choose from: visible and not forced.
 enum class SelectRule {
@@ -25,7 +26,6 @@ struct SelectParams {
   int64_t block_size = 64, kernel_size = 32, kernel_stride = 16, init_blocks = 1, window_size = 2048, topk = 64;
   float scale = 1;         // of the scores; above 0
   bool exact_lse = false;  // normalise over the fine keys instead of the coarse ones
-  bool bf16 = false;       // block scores are rounded to bfloat16 before they are compared
   int64_t query_step = 1;  // tokens between two queries
 
   SelectRule rule = SelectRule::kScores;
@@ -60,7 +60,7 @@ struct SelectParams {
 // normaliser states and of candidates for each thread; where there are too few tokens to keep threads busy, these for each
 // of at most 16 tiles and every span of coarse keys (some MB at 2 million tokens). Throws Error{kShape} when extents
 // disagree or keys are missing, Error{kConfig} when the parameters contradict each other or slots() < forced_blocks().
-void select_blocks(const Kernels& kernels, TensorView<const float, 3> q, const PackedKeys& fine, const PackedKeys& coarse,
+void select_blocks(const Context& context, TensorView<const float, 3> q, const PackedKeys& fine, const PackedKeys& coarse,
                    int64_t first, const SelectParams& params, TensorView<int32_t, 3> blocks,
                    const TensorView<float, 3>* scores = nullptr);
 

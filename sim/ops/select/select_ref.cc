@@ -29,7 +29,7 @@ double to_bf16(double x) {
 
 // P of the visible fine keys, summed over the heads of KV head g.
 std::vector<double> group_scores(TensorView<const float, 2> q, const PackedKeys& fine, const PackedKeys& coarse, int64_t g,
-                                 int64_t num_fine, int64_t num_coarse, const SelectParams& params) {
+                                 int64_t num_fine, int64_t num_coarse, const SelectParams& params, Numerics numerics) {
   const int64_t group = q.extent[0] / fine.kv_heads();
   std::vector<double> p(static_cast<size_t>(num_fine), 0.0);
   for (int64_t h = g * group; h < (g + 1) * group; ++h) {
@@ -42,7 +42,7 @@ std::vector<double> group_scores(TensorView<const float, 2> q, const PackedKeys&
     for (int64_t j = 0; j < num_fine; ++j)
       p[static_cast<size_t>(j)] += std::exp(std::min(params.scale * dot(q[h], fine, j, g) - lse, 80.0));
   }
-  if (params.bf16)
+  if (numerics == Numerics::kBf16)
     for (double& value : p) value = to_bf16(value);
   return p;
 }
@@ -84,7 +84,7 @@ std::vector<int32_t> ranked(const std::vector<double>& score, const std::vector<
 }  // namespace
 
 void select_ref(TensorView<const float, 2> q, const PackedKeys& fine, const PackedKeys& coarse, int64_t position,
-                const SelectParams& params, TensorView<int32_t, 2> blocks, TensorView<float, 2> scores) {
+                const SelectParams& params, Numerics numerics, TensorView<int32_t, 2> blocks, TensorView<float, 2> scores) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   const int64_t ratio = params.block_size / params.kernel_stride, extra = params.kernel_size / params.kernel_stride - 1;
   const int64_t own = position / params.block_size, factor = params.exact_lse ? 1 : SelectParams::kCoarse;
@@ -92,7 +92,8 @@ void select_ref(TensorView<const float, 2> q, const PackedKeys& fine, const Pack
   const int64_t num_coarse = visible(position, factor * params.kernel_size, factor * params.kernel_stride);
   for (int64_t g = 0; g < fine.kv_heads(); ++g) {
     std::vector<double> p;
-    if (num_coarse > 0) p = group_scores(q, fine, params.exact_lse ? fine : coarse, g, num_fine, num_coarse, params);
+    if (num_coarse > 0)
+      p = group_scores(q, fine, params.exact_lse ? fine : coarse, g, num_fine, num_coarse, params, numerics);
     std::vector<double> score(static_cast<size_t>(own + 1), num_coarse > 0 ? -kInfinity : kInfinity);
     std::vector<bool> forced(static_cast<size_t>(own + 1));
     for (int64_t b = 0; b <= own; ++b) {

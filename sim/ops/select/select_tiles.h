@@ -3,7 +3,9 @@
 
 #include <cstdint>
 
+#include "sala/core/numerics.h"
 #include "sim/ops/select/select.h"
+#include "sim/ops/tiles.h"
 
 namespace sala::ops {
 
@@ -73,6 +75,6 @@ SALA_DECLARE_TILE(void select_score(const SelectTask& task, const SelectScratch&
 
 // One query row, q: [H, D]; blocks: [Hkv, slots]; scores: [Hkv, Nb].
 void select_ref(TensorView<const float, 2> q, const PackedKeys& fine, const PackedKeys& coarse, int64_t position,
-                const SelectParams& params, TensorView<int32_t, 2> blocks, TensorView<float, 2> scores);
+                const SelectParams& params, Numerics numerics, TensorView<int32_t, 2> blocks, TensorView<float, 2> scores);
 
 }  // namespace sala::ops

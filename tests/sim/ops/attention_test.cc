@@ -27,9 +27,9 @@ class Problem {
         q(random_values(wanted.R * wanted.H * wanted.D, seed)),
         k(random_values(wanted.S * wanted.Hkv * wanted.D, seed + 1)),
         v(random_values(wanted.S * wanted.Hkv * wanted.Dv, seed + 2)) {
-    keys.append(k.view(shape.S, shape.Hkv, shape.D));
-    values.append(v.view(shape.S, shape.Hkv, shape.Dv));
-    params.scale = logits / std::sqrt(static_cast<float>(shape.D));
+    keys.append(on(), k.view(shape.S, shape.Hkv, shape.D));
+    values.append(on(), v.view(shape.S, shape.Hkv, shape.Dv));
+    scale = logits / std::sqrt(static_cast<float>(shape.D));
   }
   TensorView<const float, 3> queries(int64_t begin, int64_t end) const {
     return q.view(shape.R, shape.H, shape.D).slice(begin, end);
@@ -40,7 +40,7 @@ class Problem {
     for (int64_t at = 0; at < shape.R; at += step) {
       if (step == 0) step = shape.R;
       const int64_t end = std::min(shape.R, at + step);
-      dense_attention(kernels, queries(at, end), keys, values, first() + at, params,
+      dense_attention(on(kernels, numerics_of(bf16)), queries(at, end), keys, values, first() + at, scale,
                       o.view(shape.R, shape.H, shape.Dv).slice(at, end));
     }
     return o;
@@ -51,8 +51,8 @@ class Problem {
     for (int64_t at = 0; at < shape.R; at += step) {
       if (step == 0) step = shape.R;
       const int64_t end = std::min(shape.R, at + step);
-      sparse_attention(kernels, queries(at, end), keys, values, first() + at, block_size, ids.slice(at, end), params,
-                       o.view(shape.R, shape.H, shape.Dv).slice(at, end));
+      sparse_attention(on(kernels, numerics_of(bf16)), queries(at, end), keys, values, first() + at, block_size,
+                       ids.slice(at, end), scale, o.view(shape.R, shape.H, shape.Dv).slice(at, end));
     }
     return o;
   }
@@ -75,7 +75,8 @@ class Problem {
   Shape shape;
   PackedKeys keys;
   ValueCache values;
-  AttentionParams params;
+  float scale = 1;
+  bool bf16 = false;
 
  private:
   Buffer<float> q, k, v;
@@ -94,7 +95,7 @@ TEST_P(EveryKernel, DenseMatchesRef) {
   for (const Shape& shape : odd_shapes())
     for (const bool bf16 : {false, true}) {
       Problem problem(shape);
-      problem.params.bf16 = bf16;
+      problem.bf16 = bf16;
       expect_close(problem.dense(kernels()), problem.dense(ref_kernels()), bf16 ? kBf16AgainstRef : kAgainstRef,
                    shape.name());
     }
@@ -104,11 +105,10 @@ TEST_P(EveryKernel, SparseMatchesRef) {
   for (const Shape& shape : odd_shapes())
     for (const int64_t block_size : {16, 64, 24, 100, 1}) {
       Problem problem(shape);
-      problem.params.bf16 = block_size == 24;
+      problem.bf16 = block_size == 24;
       const Buffer<int32_t> blocks = problem.some_blocks(block_size, 0.4);
       expect_close(problem.sparse(kernels(), blocks, block_size), problem.sparse(ref_kernels(), blocks, block_size),
-                   problem.params.bf16 ? kBf16AgainstRef : kAgainstRef,
-                   shape.name() + " blocks of " + std::to_string(block_size));
+                   problem.bf16 ? kBf16AgainstRef : kAgainstRef, shape.name() + " blocks of " + std::to_string(block_size));
     }
 }
 
@@ -118,7 +118,7 @@ TEST_P(EveryKernel, SparseOverAllBlocksGivesTheBytesOfDense) {
     for (const int64_t block_size : {64, 24, 1000})
       for (const bool bf16 : {false, true}) {
         Problem problem(shape);
-        problem.params.bf16 = bf16;
+        problem.bf16 = bf16;
         expect_same_bytes(problem.sparse(kernels(), problem.some_blocks(block_size, 1), block_size),
                           problem.dense(kernels()), shape.name() + " blocks of " + std::to_string(block_size));
       }
@@ -158,7 +158,7 @@ TEST(Attention, EveryKernelGivesTheSameBytes) {
   for (const Shape& shape : odd_shapes())
     for (const bool bf16 : {false, true}) {
       Problem problem(shape);
-      problem.params.bf16 = bf16;
+      problem.bf16 = bf16;
       const Buffer<int32_t> blocks = problem.some_blocks(16, 0.4);
       const Kernels& portable = find_kernels("portable");
       const Buffer<float> dense = problem.dense(portable), sparse = problem.sparse(portable, blocks, 16);
@@ -183,7 +183,7 @@ TEST_P(EveryKernel, HugeAndTinyLogitsGiveNumbers) {
 
 TEST_P(EveryKernel, EqualScoresAverageTheValues) {
   Problem problem({3, 131, 2, 1, 16, 16});
-  problem.params.scale = 1e-38f;
+  problem.scale = 1e-38f;
   const Buffer<float> o = problem.dense(kernels());
   double mean = 0;
   for (int64_t j = 0; j <= 129; ++j) mean += problem.values.at(j, 0, 5);
@@ -212,11 +212,11 @@ TEST_P(EveryKernel, LaterKeysDoNotMatter) {
   Buffer<float> row(shape.Hkv * shape.D), o(longer.shape.H * shape.Dv), want = longer.dense(kernels());
   for (int64_t j = 0; j <= longer.first() + 70; ++j) {
     for (int64_t i = 0; i < row.size(); ++i) row[i] = longer.keys.at(j, i / shape.D, i % shape.D);
-    keys.append(row.view(1, shape.Hkv, shape.D));
+    keys.append(on(), row.view(1, shape.Hkv, shape.D));
     for (int64_t i = 0; i < row.size(); ++i) row[i] = longer.values.at(j, i / shape.D, i % shape.D);
-    values.append(row.view(1, shape.Hkv, shape.Dv));
+    values.append(on(), row.view(1, shape.Hkv, shape.Dv));
   }
-  dense_attention(kernels(), longer.queries(70, 71), keys, values, longer.first() + 70, longer.params,
+  dense_attention(on(kernels()), longer.queries(70, 71), keys, values, longer.first() + 70, longer.scale,
                   o.view(1, shape.H, shape.Dv));
   for (int64_t i = 0; i < o.size(); ++i) ASSERT_EQ(o[i], want[70 * o.size() + i]) << i;
 }
@@ -231,7 +231,7 @@ TEST_P(EveryKernel, LongDecodeMatchesRef) {
 
 TEST(Attention, NoRowsIsNoWork) {
   const Problem problem({1, 10, 2, 1, 16, 16});
-  dense_attention(find_kernels("best"), problem.queries(0, 0), problem.keys, problem.values, 10, problem.params,
+  dense_attention(on(find_kernels("best")), problem.queries(0, 0), problem.keys, problem.values, 10, problem.scale,
                   make_view(static_cast<float*>(nullptr), 0, 2, 16));
 }
 
@@ -241,23 +241,23 @@ TEST(Attention, BadCallsNameTheNumbers) {
   Buffer<float> memory(4 * 4 * 32);
   const auto o = memory.view(4, 4, 8);
   const auto q = problem.queries(0, 4);
-  const auto dense = [&](TensorView<const float, 3> query, int64_t first, AttentionParams params, TensorView<float, 3> out) {
-    dense_attention(kernels, query, problem.keys, problem.values, first, params, out);
+  const auto dense = [&](TensorView<const float, 3> query, int64_t first, float scale, TensorView<float, 3> out) {
+    dense_attention(on(kernels), query, problem.keys, problem.values, first, scale, out);
   };
   expect_error(ErrorCode::kShape, {"dense_attention", "[4, 2, 32]", "2 KV heads of 16"},
-               [&] { dense(memory.view(4, 2, 32), 96, {}, o); });
-  expect_error(ErrorCode::kShape, {"[4, 3, 16]"}, [&] { dense(memory.view(4, 3, 16), 96, {}, o); });
-  expect_error(ErrorCode::kShape, {"o is [4, 4, 16]", "[4, 4, 8]"}, [&] { dense(q, 96, {}, memory.view(4, 4, 16)); });
-  expect_error(ErrorCode::kShape, {"97 to 100", "100 keys"}, [&] { dense(q, 97, {}, o); });
-  expect_error(ErrorCode::kShape, {"-1"}, [&] { dense(q, -1, {}, o); });
-  expect_error(ErrorCode::kShape, {"scale is 0"}, [&] { dense(q, 96, {0, false}, o); });
+               [&] { dense(memory.view(4, 2, 32), 96, 1, o); });
+  expect_error(ErrorCode::kShape, {"[4, 3, 16]"}, [&] { dense(memory.view(4, 3, 16), 96, 1, o); });
+  expect_error(ErrorCode::kShape, {"o is [4, 4, 16]", "[4, 4, 8]"}, [&] { dense(q, 96, 1, memory.view(4, 4, 16)); });
+  expect_error(ErrorCode::kShape, {"97 to 100", "100 keys"}, [&] { dense(q, 97, 1, o); });
+  expect_error(ErrorCode::kShape, {"-1"}, [&] { dense(q, -1, 1, o); });
+  expect_error(ErrorCode::kShape, {"scale is 0"}, [&] { dense(q, 96, 0, o); });
   const ValueCache empty(2, 8, 100);
   expect_error(ErrorCode::kShape, {"0 values", "100 keys"},
-               [&] { dense_attention(kernels, q, problem.keys, empty, 96, {}, o); });
+               [&] { dense_attention(on(kernels), q, problem.keys, empty, 96, 1, o); });
   const auto sparse = [&](std::vector<int32_t> ids, int64_t slots, int64_t block_size) {
-    sparse_attention(kernels, q.slice(0, 1), problem.keys, problem.values, 96, block_size,
+    sparse_attention(on(kernels), q.slice(0, 1), problem.keys, problem.values, 96, block_size,
                      make_view(static_cast<const int32_t*>(ids.data()), 1, static_cast<int64_t>(ids.size()) / slots, slots),
-                     {}, o.slice(0, 1));
+                     1, o.slice(0, 1));
   };
   expect_error(ErrorCode::kShape, {"sparse_attention", "block 7 in slot 0", "up to 6"}, [&] {
     sparse({7, -1, 1, 2}, 2, 16);

@@ -21,9 +21,9 @@ struct Compressed {
 
 Compressed compress(TensorView<const float, 3> k, CompressParams params, bool bf16, int64_t step) {
   Compressed out{PackedKeys(k.extent[1], k.extent[2], 4096)};
-  KeyCompressor compressor(k.extent[1], k.extent[2], params, bf16);
+  KeyCompressor compressor(k.extent[1], k.extent[2], params);
   for (int64_t at = 0; at < k.extent[0]; at += step)
-    compressor.append(k.slice(at, std::min(k.extent[0], at + step)), out.keys);
+    compressor.append(on(find_kernels("best"), numerics_of(bf16)), k.slice(at, std::min(k.extent[0], at + step)), out.keys);
   return out;
 }
 
@@ -53,7 +53,7 @@ TEST(KeyCompressor, MatchesRefAndAnySplitGivesTheSameBytes) {
       const std::vector<float> whole = compress(k.view(T, Hkv, D), params, bf16, T).values();
       const int64_t windows = (T - params.kernel) / params.stride + 1;
       Buffer<float> want(windows * Hkv * D), got(windows * Hkv * D);
-      compress_ref(k.view(T, Hkv, D), params, bf16, want.view(windows, Hkv, D));
+      compress_ref(k.view(T, Hkv, D), params, numerics_of(bf16), want.view(windows, Hkv, D));
       ASSERT_EQ(static_cast<int64_t>(whole.size()), want.size());
       std::copy(whole.begin(), whole.end(), got.data());
       expect_close(got, want, bf16 ? kBf16Step : kSumOf128, "windows of " + std::to_string(params.kernel));
@@ -91,28 +91,28 @@ TEST(KeyCompressor, MeanOfEqualKeysIsTheKey) {
 
 TEST(KeyCompressor, ClearForgetsTheTail) {
   const Buffer<float> k = random_values(40 * 2, 5);
-  KeyCompressor compressor(1, 2, {32, 16}, false);
+  KeyCompressor compressor(1, 2, {32, 16});
   PackedKeys out(1, 2, 10), fresh(1, 2, 10);
-  compressor.append(k.view(40, 1, 2).slice(0, 20), out);
+  compressor.append(on(), k.view(40, 1, 2).slice(0, 20), out);
   compressor.clear();
-  compressor.append(k.view(40, 1, 2).slice(0, 31), out);
+  compressor.append(on(), k.view(40, 1, 2).slice(0, 31), out);
   EXPECT_EQ(out.size(), 0);
-  compressor.append(k.view(40, 1, 2).slice(31, 32), out);
-  KeyCompressor(1, 2, {32, 16}, false).append(k.view(40, 1, 2), fresh);
+  compressor.append(on(), k.view(40, 1, 2).slice(31, 32), out);
+  KeyCompressor(1, 2, {32, 16}).append(on(), k.view(40, 1, 2), fresh);
   ASSERT_EQ(out.size(), 1);
   EXPECT_EQ(out.at(0, 0, 1), fresh.at(0, 0, 1));
 }
 
 TEST(KeyCompressor, BadCallsNameTheNumbers) {
   const Buffer<float> k = random_values(64 * 2, 6);
-  expect_error(ErrorCode::kConfig, {"8 keys every 9"}, [] { KeyCompressor(1, 2, {8, 9}, false); });
-  expect_error(ErrorCode::kConfig, {"every 0 keys"}, [] { KeyCompressor(1, 2, {8, 0}, false); });
-  expect_error(ErrorCode::kShape, {"0 KV heads"}, [] { KeyCompressor(0, 2, {8, 8}, false); });
-  KeyCompressor compressor(1, 2, {8, 8}, false);
+  expect_error(ErrorCode::kConfig, {"8 keys every 9"}, [] { KeyCompressor(1, 2, {8, 9}); });
+  expect_error(ErrorCode::kConfig, {"every 0 keys"}, [] { KeyCompressor(1, 2, {8, 0}); });
+  expect_error(ErrorCode::kShape, {"0 KV heads"}, [] { KeyCompressor(0, 2, {8, 8}); });
+  KeyCompressor compressor(1, 2, {8, 8});
   PackedKeys small(1, 2, 3), wide(2, 2, 30);
-  expect_error(ErrorCode::kShape, {"8 windows", "holds 3"}, [&] { compressor.append(k.view(64, 1, 2), small); });
-  expect_error(ErrorCode::kShape, {"2 x 2"}, [&] { compressor.append(k.view(64, 1, 2), wide); });
-  expect_error(ErrorCode::kShape, {"[32, 2, 2]"}, [&] { compressor.append(k.view(32, 2, 2), wide); });
+  expect_error(ErrorCode::kShape, {"8 windows", "holds 3"}, [&] { compressor.append(on(), k.view(64, 1, 2), small); });
+  expect_error(ErrorCode::kShape, {"2 x 2"}, [&] { compressor.append(on(), k.view(64, 1, 2), wide); });
+  expect_error(ErrorCode::kShape, {"[32, 2, 2]"}, [&] { compressor.append(on(), k.view(32, 2, 2), wide); });
   EXPECT_EQ(small.size(), 0);
 }
 

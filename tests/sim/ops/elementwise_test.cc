@@ -27,11 +27,11 @@ struct NamedStep {
 };
 const std::vector<NamedStep>& steps() {
   static const std::vector<NamedStep> all = {
-      {"sigmoid_mul", kGate, [](const Kernels& k, auto a, auto, auto out) { sigmoid_mul(k, a, out); }},
-      {"silu_mul", kGate, [](const Kernels& k, auto a, auto b, auto out) { silu_mul(k, a, b, out); }},
-      {"add_scaled", kOneRounding, [](const Kernels& k, auto a, auto, auto out) { add_scaled(k, out, a, 0.24748737f); }},
-      {"scale", kOneRounding, [](const Kernels& k, auto, auto, auto out) { scale(k, out, 0.1767767f); }},
-      {"round_bf16", 0, [](const Kernels& k, auto, auto, auto out) { round_bf16(k, out); }},
+      {"sigmoid_mul", kGate, [](const Kernels& k, auto a, auto, auto out) { sigmoid_mul(on(k), a, out); }},
+      {"silu_mul", kGate, [](const Kernels& k, auto a, auto b, auto out) { silu_mul(on(k), a, b, out); }},
+      {"add_scaled", kOneRounding, [](const Kernels& k, auto a, auto, auto out) { add_scaled(on(k), out, a, 0.24748737f); }},
+      {"scale", kOneRounding, [](const Kernels& k, auto, auto, auto out) { scale(on(k), out, 0.1767767f); }},
+      {"round_bf16", 0, [](const Kernels& k, auto, auto, auto out) { round_bf16(on(k), out); }},
   };
   return all;
 }
@@ -70,9 +70,9 @@ TEST_P(EveryKernel, SiluMulMayOverwriteEitherInput) {
   const int64_t T = 5, N = 37;
   const Buffer<float> gate = random_values(T * N, 4), up = random_values(T * N, 5);
   Buffer<float> apart(T * N), over_gate = copy_of(gate), over_up = copy_of(up);
-  silu_mul(kernels(), gate.view(T, N), up.view(T, N), apart.view(T, N));
-  silu_mul(kernels(), over_gate.view(T, N), up.view(T, N), over_gate.view(T, N));
-  silu_mul(kernels(), gate.view(T, N), over_up.view(T, N), over_up.view(T, N));
+  silu_mul(on(kernels()), gate.view(T, N), up.view(T, N), apart.view(T, N));
+  silu_mul(on(kernels()), over_gate.view(T, N), up.view(T, N), over_gate.view(T, N));
+  silu_mul(on(kernels()), gate.view(T, N), over_up.view(T, N), over_up.view(T, N));
   expect_same_bytes(over_gate, apart, "out is gate");
   expect_same_bytes(over_up, apart, "out is up");
 }
@@ -96,10 +96,10 @@ TEST_P(EveryKernel, OnlyTheRowsOfAStridedViewChange) {
 TEST_P(EveryKernel, GatesReachTheirLimits) {
   const float infinity = std::numeric_limits<float>::infinity();
   std::vector<float> gate = {0, 100, -100, infinity, -infinity, 1000, -1000, NAN}, x(8, 3.0f), up(8, 3.0f), out(8);
-  sigmoid_mul(kernels(), make_view(gate.data(), 1, 8), make_view(x.data(), 1, 8));
+  sigmoid_mul(on(kernels()), make_view(gate.data(), 1, 8), make_view(x.data(), 1, 8));
   EXPECT_EQ(std::vector<float>(x.begin(), x.end() - 1), (std::vector<float>{1.5f, 3, 0, 3, 0, 3, 0}));
   EXPECT_TRUE(std::isnan(x[7]));
-  silu_mul(kernels(), make_view(gate.data(), 1, 8), make_view(up.data(), 1, 8), make_view(out.data(), 1, 8));
+  silu_mul(on(kernels()), make_view(gate.data(), 1, 8), make_view(up.data(), 1, 8), make_view(out.data(), 1, 8));
   EXPECT_EQ(out[0], 0);
   EXPECT_EQ(out[1], 300);
   EXPECT_EQ(out[2], 0);
@@ -120,7 +120,7 @@ TEST_P(EveryKernel, RoundBf16TiesToEven) {
                           3.4e38f,
                           0x1.8p-133f,
                           NAN};
-  round_bf16(kernels(), make_view(x.data(), 1, static_cast<int64_t>(x.size())));
+  round_bf16(on(kernels()), make_view(x.data(), 1, static_cast<int64_t>(x.size())));
   EXPECT_EQ(x[0], 1.0f);
   EXPECT_EQ(x[1], 1 + 2 * step);
   EXPECT_EQ(x[2], 1 + step);
@@ -135,10 +135,10 @@ TEST_P(EveryKernel, RoundBf16TiesToEven) {
 
 TEST(Elementwise, RefValues) {
   std::vector<float> gate = {0, 1}, x = {4, 4}, out(2);
-  sigmoid_mul(ref_kernels(), make_view(gate.data(), 1, 2), make_view(x.data(), 1, 2));
+  sigmoid_mul(on(ref_kernels()), make_view(gate.data(), 1, 2), make_view(x.data(), 1, 2));
   EXPECT_FLOAT_EQ(x[0], 2);
   EXPECT_FLOAT_EQ(x[1], 4 * 0.7310585786f);
-  silu_mul(ref_kernels(), make_view(gate.data(), 1, 2), make_view(x.data(), 1, 2), make_view(out.data(), 1, 2));
+  silu_mul(on(ref_kernels()), make_view(gate.data(), 1, 2), make_view(x.data(), 1, 2), make_view(out.data(), 1, 2));
   EXPECT_EQ(out[0], 0);
   EXPECT_FLOAT_EQ(out[1], 0.7310585786f * 4 * 0.7310585786f);
 }
@@ -147,11 +147,11 @@ TEST(Elementwise, NamesTheSizesThatDisagree) {
   Buffer<float> a(100), b(100);
   const Kernels& best = find_kernels("best");
   expect_error(ErrorCode::kShape, {"sigmoid_mul", "[2, 3]", "[2, 4]"},
-               [&] { sigmoid_mul(best, a.view(2, 3), b.view(2, 4)); });
+               [&] { sigmoid_mul(on(best), a.view(2, 3), b.view(2, 4)); });
   expect_error(ErrorCode::kShape, {"silu_mul", "up", "[5, 4]", "[2, 4]"},
-               [&] { silu_mul(best, a.view(2, 4), a.view(5, 4), b.view(2, 4)); });
+               [&] { silu_mul(on(best), a.view(2, 4), a.view(5, 4), b.view(2, 4)); });
   expect_error(ErrorCode::kShape, {"add_scaled", "[1, 3]", "[2, 3]"},
-               [&] { add_scaled(best, b.view(2, 3), a.view(1, 3), 1.0f); });
+               [&] { add_scaled(on(best), b.view(2, 3), a.view(1, 3), 1.0f); });
 }
 
 }  // namespace

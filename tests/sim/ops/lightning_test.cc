@@ -40,7 +40,7 @@ struct Problem {
   LightningState new_state() const { return {shape.H, shape.D, shape.Dv}; }
   // Rows [begin, end) through the op.
   void feed(const Kernels& kernels, int64_t begin, int64_t end, LightningState& state, Buffer<float>& o) const {
-    lightning(kernels, keys(q).slice(begin, end), keys(k).slice(begin, end), values(v).slice(begin, end), slopes, scale,
+    lightning(on(kernels), keys(q).slice(begin, end), keys(k).slice(begin, end), values(v).slice(begin, end), slopes, scale,
               state, o.view(shape.T, shape.H, shape.Dv).slice(begin, end));
   }
   Buffer<float> run(const Kernels& kernels) const {
@@ -223,7 +223,7 @@ TEST_P(EveryKernel, UpdateLeavesTheStateOfTheFullOp) {
     problem.feed(kernels(), 0, updated, state, want);
     problem.feed(kernels(), updated, 300, state, want);
     for (int64_t t = 0; t < updated; t += 50)
-      lightning_update(kernels(), problem.keys(problem.k).slice(t, std::min(updated, t + 50)),
+      lightning_update(on(kernels()), problem.keys(problem.k).slice(t, std::min(updated, t + 50)),
                        problem.values(problem.v).slice(t, std::min(updated, t + 50)), problem.slopes, other);
     problem.feed(kernels(), updated, 300, other, got);
     std::fill_n(want.data(), updated * 3 * 40, 0.0f);
@@ -262,7 +262,7 @@ TEST_P(EveryKernel, LightningOfStridedViews) {
   Buffer<float> o(70 * row);
   std::fill_n(o.data(), o.size(), 9.0f);
   LightningState state = problem.new_state();
-  lightning(kernels(), view(q, 20), view(k, 20), view(v, 12), problem.slopes, problem.scale, state, view(o, 12));
+  lightning(on(kernels()), view(q, 20), view(k, 20), view(v, 12), problem.slopes, problem.scale, state, view(o, 12));
   expect_same_bytes(o, spread(dense, 12, 9.0f), "strided");
 }
 
@@ -292,8 +292,8 @@ TEST(Lightning, RefValues) {
   const std::vector<float> q = {1, 2, 3}, k = {1, -1, 2}, v = {4, 5, 0.5f}, slope = {0.6931472f};  // halves at every token
   std::vector<float> o(3);
   LightningState state(1, 1, 1);
-  lightning(ref_kernels(), make_view(q.data(), 3, 1, 1), make_view(k.data(), 3, 1, 1), make_view(v.data(), 3, 1, 1), slope,
-            0.5f, state, make_view(o.data(), 3, 1, 1));
+  lightning(on(ref_kernels()), make_view(q.data(), 3, 1, 1), make_view(k.data(), 3, 1, 1), make_view(v.data(), 3, 1, 1),
+            slope, 0.5f, state, make_view(o.data(), 3, 1, 1));
   EXPECT_FLOAT_EQ(o[0], 2);      // 0.5 * 1 * 4
   EXPECT_FLOAT_EQ(o[1], -3);     // 0.5 * 2 * (2 - 5)
   EXPECT_FLOAT_EQ(o[2], -0.75);  // 0.5 * 3 * (-1.5 + 1)
@@ -313,7 +313,7 @@ TEST(Lightning, NamesTheSizesThatDisagree) {
   const std::vector<float> slopes = {0.1f, 0.2f}, three = {1, 1, 1}, negative = {0.1f, -0.5f};
   const auto call = [&](int64_t qD, int64_t kH, int64_t vT, int64_t oDv, std::span<const float> s) {
     return [&, qD, kH, vT, oDv, s] {
-      lightning(best, x.view(5, 2, qD), x.view(5, kH, 8), x.view(vT, 2, 12), s, 1.0f, state, o.view(5, 2, oDv));
+      lightning(on(best), x.view(5, 2, qD), x.view(5, kH, 8), x.view(vT, 2, 12), s, 1.0f, state, o.view(5, 2, oDv));
     };
   };
   expect_error(ErrorCode::kShape, {"lightning: q is [5, 2, 9]", "[5, 2, 8]"}, call(9, 2, 5, 12, slopes));
@@ -323,7 +323,7 @@ TEST(Lightning, NamesTheSizesThatDisagree) {
   expect_error(ErrorCode::kShape, {"3 slopes", "2 heads"}, call(8, 2, 5, 12, three));
   expect_error(ErrorCode::kConfig, {"slope", "-0.5"}, call(8, 2, 5, 12, negative));
   expect_error(ErrorCode::kShape, {"lightning_update: v is [5, 2, 8]"},
-               [&] { lightning_update(best, x.view(5, 2, 8), x.view(5, 2, 8), slopes, state); });
+               [&] { lightning_update(on(best), x.view(5, 2, 8), x.view(5, 2, 8), slopes, state); });
   expect_error(ErrorCode::kShape, {"LightningState", "0 heads"}, [] { LightningState(0, 8, 8); });
   EXPECT_EQ(state.tokens(), 0);
 }

@@ -23,7 +23,7 @@ struct Problem {
       : x(random_values(shape.T * shape.K, 1)), w(random_values(shape.N * shape.K, 2)), T(shape.T), N(shape.N), K(shape.K) {}
   Buffer<float> run(const Kernels& kernels) const {
     Buffer<float> y(T * N);
-    linear(kernels, x.view(T, K), PackedMatrix(w.view(N, K)), y.view(T, N));
+    linear(on(kernels), x.view(T, K), PackedMatrix(w.view(N, K)), y.view(T, N));
     return y;
   }
   Buffer<float> x, w;
@@ -72,7 +72,7 @@ TEST_P(EveryKernel, LinearHasTheSameBytesForAnyThreadCountAndSplitOfRows) {
     Buffer<float> y(problem.T * problem.N);
     for (int64_t t = 0; t < problem.T; t += step) {
       const int64_t end = std::min(problem.T, t + step);
-      linear(kernels(), problem.x.view(problem.T, problem.K).slice(t, end), weight,
+      linear(on(kernels()), problem.x.view(problem.T, problem.K).slice(t, end), weight,
              y.view(problem.T, problem.N).slice(t, end));
     }
     expect_same_bytes(y, whole, fmt::format("{} rows a call", step));
@@ -93,16 +93,16 @@ TEST_P(EveryKernel, LinearReadsAndWritesOnlyTheRowsOfStridedViews) {
   TensorView<float, 2> x_view = x.view(problem.T, problem.K), y_view = y.view(problem.T, problem.N);
   x_view.stride[0] = x_stride;
   y_view.stride[0] = y_stride;
-  linear(kernels(), x_view, PackedMatrix(problem.w.view(problem.N, problem.K)), y_view);
+  linear(on(kernels()), x_view, PackedMatrix(problem.w.view(problem.N, problem.K)), y_view);
   expect_same_bytes(y, want, "strided");
 }
 
 TEST_P(EveryKernel, LinearOfNothing) {
   Buffer<float> y(6);
   for (int64_t i = 0; i < y.size(); ++i) y[i] = 5;
-  linear(kernels(), make_view<const float>(nullptr, 0, 4), PackedMatrix(random_values(12, 1).view(3, 4)), y.view(0, 3));
+  linear(on(kernels()), make_view<const float>(nullptr, 0, 4), PackedMatrix(random_values(12, 1).view(3, 4)), y.view(0, 3));
   EXPECT_EQ(y[0], 5);
-  linear(kernels(), make_view<const float>(nullptr, 2, 0), PackedMatrix(make_view<const float>(nullptr, 3, 0)),
+  linear(on(kernels()), make_view<const float>(nullptr, 2, 0), PackedMatrix(make_view<const float>(nullptr, 3, 0)),
          y.view(2, 3));
   expect_same_bytes(y, Buffer<float>(6), "an empty sum is zero");
 }
@@ -110,7 +110,7 @@ TEST_P(EveryKernel, LinearOfNothing) {
 TEST(Linear, RefIsTheMatrixProduct) {
   const std::vector<float> x = {1, 2, 3, 0.5, -1, 4}, w = {1, 0, -1, 2, 0.25, 8};
   std::vector<float> y(4);
-  linear(ref_kernels(), make_view(x.data(), 2, 3), PackedMatrix(make_view(w.data(), 2, 3)), make_view(y.data(), 2, 2));
+  linear(on(ref_kernels()), make_view(x.data(), 2, 3), PackedMatrix(make_view(w.data(), 2, 3)), make_view(y.data(), 2, 2));
   EXPECT_EQ(y, (std::vector<float>{-2, 26.5, -3.5, 32.75}));
 }
 
@@ -130,7 +130,7 @@ TEST(Linear, NamesTheSizesThatDisagree) {
   Buffer<float> x(100), y(100);
   const Kernels& best = find_kernels("best");
   const auto call = [&](int64_t rows, int64_t K, int64_t y_rows, int64_t N) {
-    return [&, rows, K, y_rows, N] { linear(best, x.view(rows, K), weight, y.view(y_rows, N)); };
+    return [&, rows, K, y_rows, N] { linear(on(best), x.view(rows, K), weight, y.view(y_rows, N)); };
   };
   expect_error(ErrorCode::kShape, {"linear", "5 columns", "4"}, call(2, 5, 2, 3));
   expect_error(ErrorCode::kShape, {"linear", "9 rows", "2"}, call(2, 4, 9, 3));

@@ -20,7 +20,7 @@ const std::vector<std::pair<int64_t, int64_t>>& shapes() {
 Buffer<float> run(const Kernels& kernels, int64_t T, int64_t N, bool bf16) {
   const Buffer<float> x = random_values(T * N, 1), w = random_values(N, 2);
   Buffer<float> y(T * N);
-  rms_norm(kernels, x.view(T, N), w.view(N), kEps, bf16, y.view(T, N));
+  rms_norm(on(kernels, numerics_of(bf16)), x.view(T, N), w.view(N), kEps, y.view(T, N));
   return y;
 }
 
@@ -53,7 +53,8 @@ TEST_P(EveryKernel, NormHasTheBytesOfPortableForAnyThreadCountAndSplit) {
       const Buffer<float> x = random_values(T * N, 1), w = random_values(N, 2);
       Buffer<float> y(T * N);
       for (int64_t t = 0; t < T; ++t)
-        rms_norm(kernels(), x.view(T, N).slice(t, t + 1), w.view(N), kEps, bf16, y.view(T, N).slice(t, t + 1));
+        rms_norm(on(kernels(), numerics_of(bf16)), x.view(T, N).slice(t, t + 1), w.view(N), kEps,
+                 y.view(T, N).slice(t, t + 1));
       expect_same_bytes(y, want, "row by row");
     }
 }
@@ -69,7 +70,7 @@ TEST_P(EveryKernel, NormInPlaceAndStrided) {
   }
   TensorView<float, 2> view = wide.view(T, N);
   view.stride[0] = stride;
-  rms_norm(kernels(), view, w.view(N), kEps, false, view);
+  rms_norm(on(kernels()), view, w.view(N), kEps, view);
   expect_same_bytes(wide, want, "in place");
 }
 
@@ -82,7 +83,7 @@ TEST_P(EveryKernel, Bf16ResultsAreBf16) {
 TEST(Norm, RefValues) {
   const std::vector<float> x = {3, 4, 0, 0}, w = {1, 2, 1, 1};
   std::vector<float> y(4);
-  rms_norm(ref_kernels(), make_view(x.data(), 1, 4), make_view(w.data(), 4), 0.75f, false, make_view(y.data(), 1, 4));
+  rms_norm(on(ref_kernels()), make_view(x.data(), 1, 4), make_view(w.data(), 4), 0.75f, make_view(y.data(), 1, 4));
   const double root = std::sqrt(25.0 / 4 + 0.75);
   EXPECT_FLOAT_EQ(y[0], static_cast<float>(3 / root));
   EXPECT_FLOAT_EQ(y[1], static_cast<float>(8 / root));
@@ -94,7 +95,7 @@ TEST_P(EveryKernel, Bf16RoundsBeforeAndAfterTheWeight) {
   const std::vector<float> x = {1, 2, 3, 4}, w(4, 1.1953125f);
   std::vector<float> y(4);
   for (const Kernels& each : {kernels(), ref_kernels()}) {
-    rms_norm(each, make_view(x.data(), 1, 4), make_view(w.data(), 4), 0.0f, true, make_view(y.data(), 1, 4));
+    rms_norm(on(each, Numerics::kBf16), make_view(x.data(), 1, 4), make_view(w.data(), 4), 0.0f, make_view(y.data(), 1, 4));
     EXPECT_EQ(y, (std::vector<float>{0.4375f, 0.875f, 1.3046875f, 1.75f})) << each.name;
   }
 }
@@ -103,9 +104,9 @@ TEST(Norm, NamesTheSizesThatDisagree) {
   Buffer<float> x(100), y(100), w(100);
   const Kernels& best = find_kernels("best");
   expect_error(ErrorCode::kShape, {"rms_norm", "7 elements", "8 columns"},
-               [&] { rms_norm(best, x.view(2, 8), w.view(7), kEps, false, y.view(2, 8)); });
+               [&] { rms_norm(on(best), x.view(2, 8), w.view(7), kEps, y.view(2, 8)); });
   expect_error(ErrorCode::kShape, {"rms_norm", "[3, 8]", "[2, 8]"},
-               [&] { rms_norm(best, x.view(2, 8), w.view(8), kEps, false, y.view(3, 8)); });
+               [&] { rms_norm(on(best), x.view(2, 8), w.view(8), kEps, y.view(3, 8)); });
 }
 
 }  // namespace

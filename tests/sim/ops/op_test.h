@@ -11,7 +11,7 @@
 #include "sala/core/parallel.h"
 #include "sala/core/rng.h"
 #include "sala/core/tensor.h"
-#include "sim/ops/kernels.h"
+#include "sim/ops/context.h"
 #include "tests/sim/expect_error.h"
 
 namespace sala::ops {
@@ -24,6 +24,12 @@ inline std::vector<Kernels> tile_kernels() {
   return found;
 }
 inline const Kernels& ref_kernels() { return find_kernels("ref"); }
+// On the CPU with the default pool and a workspace that grows.
+inline Context on(const Kernels& kernels = find_kernels("best"), Numerics numerics = Numerics::kFp32) {
+  static thread_local Workspace workspace;
+  return {cpu_device(), kernels, numerics, workspace, default_pool()};
+}
+inline Numerics numerics_of(bool bf16) { return bf16 ? Numerics::kBf16 : Numerics::kFp32; }
 
 // TEST_P(EveryKernel, ...) runs for each of tile_kernels() after INSTANTIATE_EVERY_KERNEL().
 class EveryKernel : public testing::TestWithParam<Kernels> {

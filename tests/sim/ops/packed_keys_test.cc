@@ -13,8 +13,8 @@ TEST(PackedKeys, HoldsEveryKeyHoweverItIsAppended) {
     PackedKeys keys(Hkv, D, S);
     ValueCache values(Hkv, D, S);
     for (int64_t at = 0; at < S; at += step) {
-      keys.append(view.slice(at, std::min(S, at + step)));
-      values.append(view.slice(at, std::min(S, at + step)));
+      keys.append(on(), view.slice(at, std::min(S, at + step)));
+      values.append(on(), view.slice(at, std::min(S, at + step)));
     }
     EXPECT_EQ(keys.size(), S);
     EXPECT_EQ(values.size(), S);
@@ -30,7 +30,7 @@ TEST(PackedKeys, PanelHoldsSixteenKeysDimByDim) {
   const Buffer<float> k = random_values(40 * 2 * 3, 2);
   const auto view = k.view(40, 2, 3);
   PackedKeys keys(2, 3, 40);
-  keys.append(view);
+  keys.append(on(), view);
   // head 1, panel 2, dim 1, lane 7 is key 39
   EXPECT_EQ(keys.panels(1)[2 * 3 * 16 + 1 * 16 + 7], view[39][1][1]);
   EXPECT_EQ(keys.bytes(), 2 * 48 * 3 * 4);
@@ -40,13 +40,13 @@ TEST(PackedKeys, ClearStartsAgainWithoutGivingUpMemory) {
   const Buffer<float> k = random_values(20 * 4, 3), other = random_values(20 * 4, 4);
   PackedKeys keys(1, 4, 20);
   ValueCache values(1, 4, 20);
-  keys.append(k.view(20, 1, 4));
-  values.append(k.view(20, 1, 4));
+  keys.append(on(), k.view(20, 1, 4));
+  values.append(on(), k.view(20, 1, 4));
   keys.clear();
   values.clear();
   EXPECT_EQ(keys.size() + values.size(), 0);
-  keys.append(other.view(20, 1, 4));
-  values.append(other.view(20, 1, 4));
+  keys.append(on(), other.view(20, 1, 4));
+  values.append(on(), other.view(20, 1, 4));
   EXPECT_EQ(keys.at(19, 0, 2), other.view(20, 4)[19][2]);
   EXPECT_EQ(values.at(19, 0, 2), other.view(20, 4)[19][2]);
 }
@@ -56,13 +56,13 @@ TEST(PackedKeys, StridedInput) {
   TensorView<const float, 3> part = k.view(10, 3, 2);
   part.extent[1] = 2;  // two of three heads
   PackedKeys keys(2, 2, 10);
-  keys.append(part);
+  keys.append(on(), part);
   EXPECT_EQ(keys.at(7, 1, 1), k.view(10, 3, 2)[7][1][1]);
 }
 
 TEST(PackedKeys, NothingFitsIntoNothing) {
   PackedKeys keys(2, 4, 0);
-  keys.append(make_view(static_cast<const float*>(nullptr), 0, 2, 4));
+  keys.append(on(), make_view(static_cast<const float*>(nullptr), 0, 2, 4));
   EXPECT_EQ(keys.size(), 0);
   EXPECT_EQ(keys.bytes(), 0);
 }
@@ -71,12 +71,12 @@ TEST(PackedKeys, BadCallsNameTheNumbers) {
   const Buffer<float> k = random_values(11 * 2 * 4, 6);
   PackedKeys keys(2, 4, 20);
   ValueCache values(2, 4, 20);
-  keys.append(k.view(11, 2, 4));
-  values.append(k.view(11, 2, 4));
-  expect_error(ErrorCode::kShape, {"11 tokens after 11", "capacity of 20"}, [&] { keys.append(k.view(11, 2, 4)); });
-  expect_error(ErrorCode::kShape, {"11 tokens after 11", "capacity of 20"}, [&] { values.append(k.view(11, 2, 4)); });
-  expect_error(ErrorCode::kShape, {"[1, 4, 4]", "2 KV heads of 4 dims"}, [&] { keys.append(k.view(1, 4, 4)); });
-  expect_error(ErrorCode::kShape, {"[1, 2, 8]"}, [&] { values.append(k.view(1, 2, 8)); });
+  keys.append(on(), k.view(11, 2, 4));
+  values.append(on(), k.view(11, 2, 4));
+  expect_error(ErrorCode::kShape, {"11 tokens after 11", "capacity of 20"}, [&] { keys.append(on(), k.view(11, 2, 4)); });
+  expect_error(ErrorCode::kShape, {"11 tokens after 11", "capacity of 20"}, [&] { values.append(on(), k.view(11, 2, 4)); });
+  expect_error(ErrorCode::kShape, {"[1, 4, 4]", "2 KV heads of 4 dims"}, [&] { keys.append(on(), k.view(1, 4, 4)); });
+  expect_error(ErrorCode::kShape, {"[1, 2, 8]"}, [&] { values.append(on(), k.view(1, 2, 8)); });
   expect_error(ErrorCode::kShape, {"0 KV heads"}, [&] { PackedKeys(0, 4, 20); });
   expect_error(ErrorCode::kShape, {"0 dims"}, [&] { ValueCache(2, 0, 20); });
   expect_error(ErrorCode::kShape, {"room for -1"}, [&] { PackedKeys(2, 4, -1); });

@@ -23,9 +23,9 @@ const std::vector<Shape>& shapes() {
 
 Buffer<float> run(const Kernels& kernels, const Shape& shape) {
   RopeTable table(static_cast<int>(shape.D), default_inv_freq(static_cast<int>(shape.D), 10000), 1.0f);
-  table.prepare(shape.first, shape.T);
+  table.prepare(on(), shape.first, shape.T);
   Buffer<float> x = random_values(shape.T * shape.H * shape.D, 1);
-  apply_rope(kernels, table, x.view(shape.T, shape.H, shape.D));
+  apply_rope(on(kernels), table, x.view(shape.T, shape.H, shape.D));
   return x;
 }
 
@@ -49,7 +49,7 @@ TEST_P(EveryKernel, RopeHasTheBytesOfPortableForAnyThreadCount) {
 TEST_P(EveryKernel, RopeRoundsEachProduct) {
   const Shape shape{33, 2, 38, 2097000};
   RopeTable table(38, default_inv_freq(38, 10000), 1.0f);
-  table.prepare(shape.first, shape.T);
+  table.prepare(on(), shape.first, shape.T);
   Buffer<float> want = random_values(shape.T * shape.H * shape.D, 1);
   for (int64_t t = 0; t < shape.T; ++t)
     for (int64_t h = 0; h < shape.H; ++h)
@@ -66,14 +66,14 @@ TEST_P(EveryKernel, RopeRoundsEachProduct) {
 TEST_P(EveryKernel, RopeOfStridedHeads) {
   const int64_t T = 4, H = 2, D = 20, stride = 32;
   RopeTable table(20, default_inv_freq(20, 10000), 1.0f);
-  table.prepare(7, T);
+  table.prepare(on(), 7, T);
   Buffer<float> dense = random_values(T * H * D, 1), wide(T * H * stride), want(T * H * stride);
   for (int64_t row = 0; row < T * H; ++row) std::copy_n(dense.data() + row * D, D, wide.data() + row * stride);
-  apply_rope(kernels(), table, dense.view(T, H, D));
+  apply_rope(on(kernels()), table, dense.view(T, H, D));
   for (int64_t row = 0; row < T * H; ++row) std::copy_n(dense.data() + row * D, D, want.data() + row * stride);
   TensorView<float, 3> view = wide.view(T, H, stride);
   view.extent[2] = D;
-  apply_rope(kernels(), table, view);
+  apply_rope(on(kernels()), table, view);
   expect_same_bytes(wide, want, "strided");
 }
 
@@ -83,7 +83,7 @@ TEST(RopeTable, EqualsTheLibraryNearTwoMillionPositions) {
   RopeTable table(128, inv_freq, 1.0f);
   double largest_error = 0;
   for (const int64_t first : {int64_t{0}, int64_t{65536}, int64_t{1000000}, int64_t{2097152 - 300}}) {
-    table.prepare(first, 300);
+    table.prepare(on(), first, 300);
     for (int64_t t = 0; t < 300; ++t)
       for (size_t i = 0; i < inv_freq.size(); ++i) {
         const volatile float angle = static_cast<float>(first + t) * inv_freq[i];
@@ -99,9 +99,9 @@ TEST(RopeTable, EqualsTheLibraryNearTwoMillionPositions) {
 
 TEST(RopeTable, APositionHasTheSameBytesInAnyRun) {
   RopeTable whole(64, default_inv_freq(64, 10000), 1.25f), part(64, default_inv_freq(64, 10000), 1.25f);
-  whole.prepare(2000000, 130);
+  whole.prepare(on(), 2000000, 130);
   for (const auto& [first, rows] : {std::pair<int64_t, int64_t>{0, 1}, {1, 64}, {65, 65}, {129, 1}}) {
-    part.prepare(2000000 + first, rows);
+    part.prepare(on(), 2000000 + first, rows);
     EXPECT_EQ(part.rows(), rows);
     EXPECT_EQ(std::memcmp(part.cos(0), whole.cos(first), static_cast<size_t>(rows) * 64 * sizeof(float)), 0) << first;
   }
@@ -109,8 +109,8 @@ TEST(RopeTable, APositionHasTheSameBytesInAnyRun) {
 
 TEST(RopeTable, FactorScalesCosAndSin) {
   RopeTable plain(8, default_inv_freq(8, 500), 1.0f), scaled(8, default_inv_freq(8, 500), 1.5f);
-  plain.prepare(3, 1);
-  scaled.prepare(3, 1);
+  plain.prepare(on(), 3, 1);
+  scaled.prepare(on(), 3, 1);
   for (int64_t i = 0; i < 4; ++i) {
     EXPECT_FLOAT_EQ(scaled.cos(0)[i], 1.5f * plain.cos(0)[i]);
     EXPECT_FLOAT_EQ(scaled.sin(0)[i], 1.5f * plain.sin(0)[i]);
@@ -148,9 +148,9 @@ TEST(ExactMath, AgreesWithTheLibrary) {
 
 TEST(Rope, RefTurnsThePairByTheAngle) {
   RopeTable table(4, {1.0f, 0.5f}, 1.0f);
-  table.prepare(2, 1);
+  table.prepare(on(), 2, 1);
   std::vector<float> x = {1, 0, 0, 1};
-  apply_rope(ref_kernels(), table, make_view(x.data(), 1, 1, 4));
+  apply_rope(on(ref_kernels()), table, make_view(x.data(), 1, 1, 4));
   EXPECT_FLOAT_EQ(x[0], static_cast<float>(std::cos(2.0)));
   EXPECT_FLOAT_EQ(x[2], static_cast<float>(std::sin(2.0)));
   EXPECT_FLOAT_EQ(x[1], static_cast<float>(-std::sin(1.0)));
@@ -159,15 +159,15 @@ TEST(Rope, RefTurnsThePairByTheAngle) {
 
 TEST(Rope, NamesTheSizesThatDisagree) {
   RopeTable table(8, default_inv_freq(8, 10000), 1.0f);
-  table.prepare(0, 3);
+  table.prepare(on(), 0, 3);
   Buffer<float> x(1000);
   const Kernels& best = find_kernels("best");
-  expect_error(ErrorCode::kShape, {"apply_rope", "10", "8"}, [&] { apply_rope(best, table, x.view(3, 2, 10)); });
-  expect_error(ErrorCode::kShape, {"apply_rope", "4 rows", "3"}, [&] { apply_rope(best, table, x.view(4, 2, 8)); });
+  expect_error(ErrorCode::kShape, {"apply_rope", "10", "8"}, [&] { apply_rope(on(best), table, x.view(3, 2, 10)); });
+  expect_error(ErrorCode::kShape, {"apply_rope", "4 rows", "3"}, [&] { apply_rope(on(best), table, x.view(4, 2, 8)); });
   expect_error(ErrorCode::kShape, {"RopeTable", "3 frequencies", "4"}, [&] { RopeTable(8, {1, 1, 1}, 1.0f); });
   expect_error(ErrorCode::kShape, {"7", "even"}, [&] { default_inv_freq(7, 10000); });
-  expect_error(ErrorCode::kShape, {"position", "4194305"}, [&] { table.prepare(1 << 22, 1); });
-  expect_error(ErrorCode::kShape, {"-1"}, [&] { table.prepare(-1, 1); });
+  expect_error(ErrorCode::kShape, {"position", "4194305"}, [&] { table.prepare(on(), 1 << 22, 1); });
+  expect_error(ErrorCode::kShape, {"-1"}, [&] { table.prepare(on(), -1, 1); });
 }
 
 }  // namespace

@@ -38,8 +38,9 @@ struct Selection {
 // Random q and k; the queries are the last R tokens, or the last token and those query_step tokens apart before it.
 class Problem {
  public:
-  Problem(const Shape& wanted, const SelectParams& chosen, float logits = 3, uint64_t seed = 1)
-      : shape(wanted), params(chosen), q_(random_values(wanted.R * wanted.H * wanted.D, seed)) {
+  Problem(const Shape& wanted, const SelectParams& chosen, float logits = 3, uint64_t seed = 1,
+          Numerics wanted_numerics = Numerics::kFp32)
+      : shape(wanted), params(chosen), numerics(wanted_numerics), q_(random_values(wanted.R * wanted.H * wanted.D, seed)) {
     params.scale = logits / std::sqrt(static_cast<float>(shape.D));
     set_keys(random_values(shape.S * shape.Hkv * shape.D, seed + 1));
   }
@@ -48,7 +49,8 @@ class Problem {
       const CompressParams windows{static_cast<int>(factor * params.kernel_size),
                                    static_cast<int>(factor * params.kernel_stride)};
       PackedKeys keys(shape.Hkv, shape.D, shape.S);
-      KeyCompressor(shape.Hkv, shape.D, windows, params.bf16).append(k.view(shape.S, shape.Hkv, shape.D), keys);
+      KeyCompressor(shape.Hkv, shape.D, windows)
+          .append(on(find_kernels("best"), numerics), k.view(shape.S, shape.Hkv, shape.D), keys);
       return keys;
     };
     fine = feed(1);
@@ -64,7 +66,7 @@ class Problem {
       const int64_t end = std::min(shape.R, at + step);
       const auto scores =
           with_scores ? out.scores.view(shape.R, shape.Hkv, num_blocks()).slice(at, end) : TensorView<float, 3>{};
-      select_blocks(kernels, q_.view(shape.R, shape.H, shape.D).slice(at, end), fine, coarse,
+      select_blocks(on(kernels, numerics), q_.view(shape.R, shape.H, shape.D).slice(at, end), fine, coarse,
                     first() + at * params.query_step, params,
                     out.blocks.view(shape.R, shape.Hkv, params.slots()).slice(at, end), with_scores ? &scores : nullptr);
     }
@@ -73,6 +75,7 @@ class Problem {
 
   Shape shape;
   SelectParams params;
+  Numerics numerics;
   PackedKeys fine{1, 1, 0}, coarse{1, 1, 0};
 
  private:

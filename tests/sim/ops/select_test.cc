@@ -42,9 +42,7 @@ TEST_P(EveryKernel, SelectionAndScoresMatchRef) {
 
 TEST_P(EveryKernel, Bf16ScoresAreBf16AndMatchRef) {
   for (const Case& item : cases()) {
-    SelectParams params = item.params;
-    params.bf16 = true;
-    const Problem problem(item.shape, params);
+    const Problem problem(item.shape, item.params, 3, 1, Numerics::kBf16);
     const Selection ref = problem.select(ref_kernels(), true), got = problem.select(kernels(), true);
     expect_close_scores(got.scores, ref.scores, kBf16Step, item.shape.name());
     expect_same_selection(problem, got, ref, kBf16Step, item.shape.name());
@@ -141,7 +139,7 @@ TEST_P(EveryKernel, BlockPoolsTheWindowsThatOverlapIt) {
     Buffer<float> keys(problem.fine.size() * 4);
     for (int64_t d = 0; d < 4; ++d) keys[window * 4 + d] = 40 * q[d];
     problem.fine.clear();
-    problem.fine.append(keys.view(keys.size() / 4, 1, 4));
+    problem.fine.append(on(), keys.view(keys.size() / 4, 1, 4));
     const Selection found = problem.select(kernels(), true);
     std::vector<int32_t> high;
     for (int32_t b = 0; b + 1 < problem.num_blocks(); ++b)  // the last one is forced
@@ -163,7 +161,7 @@ TEST_P(EveryKernel, WindowBecomesVisibleWithItsLastToken) {
   Buffer<float> keys(problem.fine.size() * 8);
   for (int64_t d = 0; d < 8; ++d) keys[7 * 8 + d] = q[142 * 16 + d] + q[142 * 16 + 8 + d];
   problem.fine.clear();
-  problem.fine.append(keys.view(keys.size() / 8, 1, 8));
+  problem.fine.append(on(), keys.view(keys.size() / 8, 1, 8));
   const Selection marked = problem.select(kernels(), true);
   EXPECT_EQ(score(marked, 142, 7),
             score(marked, 142, 6));  // block 7 is tokens 112..127; only K1[6] of equal keys is visible
@@ -190,13 +188,13 @@ TEST_P(EveryKernel, SparseAttentionOverTheSelectionEqualsDenseWhileAllFits) {
                       q = random_values(300 * 4 * 16, 1);
   PackedKeys keys(2, 16, 300);
   ValueCache values(2, 16, 300);
-  keys.append(k.view(300, 2, 16));
-  values.append(v.view(300, 2, 16));
+  keys.append(on(), k.view(300, 2, 16));
+  values.append(on(), v.view(300, 2, 16));
   const Selection found = problem.select(kernels());
   Buffer<float> sparse(q.size()), dense(q.size());
-  sparse_attention(kernels(), q.view(300, 4, 16), keys, values, 0, 16, found.blocks.view(300, 2, 19), {0.25f, false},
+  sparse_attention(on(kernels()), q.view(300, 4, 16), keys, values, 0, 16, found.blocks.view(300, 2, 19), 0.25f,
                    sparse.view(300, 4, 16));
-  dense_attention(kernels(), q.view(300, 4, 16), keys, values, 0, {0.25f, false}, dense.view(300, 4, 16));
+  dense_attention(on(kernels()), q.view(300, 4, 16), keys, values, 0, 0.25f, dense.view(300, 4, 16));
   expect_same_bytes(sparse, dense, "sparse and dense");
 }
 
@@ -220,7 +218,7 @@ TEST_P(EveryKernel, TiesAtTheLastPlaceGoToTheLowerBlocks) {
   for (const int64_t block : {20, 50, 51, 90, 130, 131, 160})  // 4 * block + 1 .. + 2 belong to this block alone
     for (int64_t d = 0; d < 8; ++d) keys[(4 * block + 1) * 8 + d] = (block == 130 ? 2.0f : 1.0f) * (q[d] + q[8 + d]);
   problem.fine.clear();
-  problem.fine.append(keys.view(keys.size() / 8, 1, 8));
+  problem.fine.append(on(), keys.view(keys.size() / 8, 1, 8));
   const std::vector<int32_t> chosen = chosen_at(kernels(), problem, 0, 0), want{0, 20, 130, 185, 186, 187};
   EXPECT_EQ(problem.params.slots(), 6);
   EXPECT_EQ(chosen, want);
@@ -279,7 +277,7 @@ TEST(Select, BadCallsNameTheNumbers) {
   Buffer<float> room(4 * 2 * 25);
   const auto call = [&](const SelectParams& params, TensorView<const float, 3> query, int64_t first,
                         TensorView<int32_t, 3> blocks, const TensorView<float, 3>* scores = nullptr) {
-    select_blocks(kernels, query, problem.fine, problem.coarse, first, params, blocks, scores);
+    select_blocks(on(kernels), query, problem.fine, problem.coarse, first, params, blocks, scores);
   };
   const auto good_q = q.view(4, 4, 16);
   const auto good = ids.view(4, 2, 6);

@@ -3,17 +3,45 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 
 namespace sala {
 
-// Threads used by parallel_for from now on; 0 means all that the process may run on. At least 1.
+// What runs tiles. Pools are independent of each other: two sessions with a pool each compute side by side.
+class ThreadPool {
+ public:
+  using Body = std::function<void(int64_t tile, int worker)>;
+
+  // At least 1 thread; the one that calls run() is among them. The others start when they are needed first.
+  explicit ThreadPool(int threads);
+  virtual ~ThreadPool();
+  ThreadPool(const ThreadPool&) = delete;
+  ThreadPool& operator=(const ThreadPool&) = delete;
+
+  virtual int threads() const { return threads_; }
+  // Calls body(tile, worker) once for every tile in [0, tiles); worker is in [0, threads()). Tiles must not touch each
+  // other's outputs. The first exception of a tile is rethrown here after the others have stopped; tiles not yet begun are
+  // left out. A call from inside a tile (of whatever pool), and one while another thread uses this pool, runs serially in
+  // its caller's thread with worker 0: scratch memory by worker must belong to that call.
+  void run(int64_t tiles, const Body& body);
+
+ protected:
+  // body(tile, worker) for all tiles on at most `threads` > 1 threads; it does not throw. False when the pool is busy.
+  virtual bool run_tiles(int64_t tiles, int threads, const Body& body);
+
+ private:
+  struct Helpers;
+  int threads_;
+  std::unique_ptr<Helpers> helpers_;
+};
+
+// Threads of default_pool(), and of whoever asks for "all": 0 means all that the process may run on. At least 1.
 void set_num_threads(int threads);
 int num_threads();
 
-// Calls body(tile, worker) once for every tile in [0, tiles); worker is in [0, num_threads()). Tiles must not touch each
-// other's outputs. The first exception of a tile is rethrown here after the others have stopped; tiles not yet begun are
-// left out. A nested call, and one while another thread's runs, runs serially in its caller's thread with worker 0: scratch
-// memory by worker must belong to that call.
-void parallel_for(int64_t tiles, const std::function<void(int64_t tile, int worker)>& body);
+// Of the process, for work that belongs to no session; it has num_threads() threads.
+ThreadPool& default_pool();
+// default_pool().run().
+void parallel_for(int64_t tiles, const ThreadPool::Body& body);
 
 }  // namespace sala

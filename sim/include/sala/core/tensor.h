@@ -3,12 +3,10 @@
 
 #include <array>
 #include <cstdint>
-#include <cstdlib>
-#include <memory>
-#include <new>
 #include <type_traits>
 #include <utility>
 
+#include "sala/core/device.h"
 #include "sala/core/error.h"
 
 namespace sala {
@@ -65,17 +63,22 @@ TensorView<T, sizeof...(Extents)> make_view(T* data, Extents... extents) {
   return view;
 }
 
-// Owns 64-byte aligned, zero-initialised elements. Move-only; a copy is explicit. Throws Error{kMemory}.
+// Owns 64-byte aligned, zero-initialised elements on a device. Move-only; a copy is explicit. Throws Error{kMemory}.
 template <class T>
 class Buffer {
   static_assert(std::is_trivially_copyable_v<T>);
 
  public:
-  Buffer() = default;
-  explicit Buffer(int64_t size) { resize_discard(size); }
-  Buffer(Buffer&& other) noexcept : data_(std::move(other.data_)), size_(std::exchange(other.size_, 0)) {}
+  Buffer() : device_(&cpu_device()) {}
+  explicit Buffer(int64_t size, Device& device = cpu_device()) : device_(&device) { resize_discard(size); }
+  ~Buffer() { release(); }
+  Buffer(Buffer&& other) noexcept
+      : device_(other.device_), data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
   Buffer& operator=(Buffer&& other) noexcept {
-    data_ = std::move(other.data_);
+    if (this == &other) return *this;
+    release();
+    device_ = other.device_;
+    data_ = std::exchange(other.data_, nullptr);
     size_ = std::exchange(other.size_, 0);
     return *this;
   }
@@ -83,8 +86,9 @@ class Buffer {
   void resize_discard(int64_t size);
   // Keeps the first min(old, new) elements; new ones are zero. Grows exactly to `size`. After a throw nothing has changed.
   void resize_keep(int64_t size);
-  T* data() { return data_.get(); }
-  const T* data() const { return data_.get(); }
+  Device& device() const { return *device_; }
+  T* data() { return data_; }
+  const T* data() const { return data_; }
   int64_t size() const { return size_; }
   int64_t bytes() const { return size_ * static_cast<int64_t>(sizeof(T)); }
   T& operator[](int64_t i) { return data_[i]; }
@@ -99,31 +103,32 @@ class Buffer {
   }
 
  private:
-  struct Free {
-    void operator()(T* p) const { std::free(p); }
-  };
-  std::unique_ptr<T[], Free> data_;
+  void release() noexcept {
+    device_->free(std::exchange(data_, nullptr), bytes());
+    size_ = 0;
+  }
+  Device* device_;
+  T* data_ = nullptr;
   int64_t size_ = 0;
 };
 
 namespace internal {
-// `count` zeroed elements of `element_bytes`, 64-byte aligned; throws Error{kMemory} naming the size. Free with std::free.
-void* allocate_zeroed(int64_t count, int64_t element_bytes);
+// count * element_bytes; throws Error{kMemory} for a size that no device has.
+int64_t checked_bytes(int64_t count, int64_t element_bytes);
 }  // namespace internal
 
 template <class T>
 void Buffer<T>::resize_discard(int64_t size) {
-  data_.reset();
-  size_ = 0;
-  if (size != 0) data_.reset(static_cast<T*>(internal::allocate_zeroed(size, static_cast<int64_t>(sizeof(T)))));
+  release();
+  data_ = static_cast<T*>(device_->allocate(internal::checked_bytes(size, static_cast<int64_t>(sizeof(T)))));
   size_ = size;
 }
 
 template <class T>
 void Buffer<T>::resize_keep(int64_t size) {
-  Buffer grown(size);
+  Buffer grown(size, *device_);
   const int64_t kept = size < size_ ? size : size_;
-  for (int64_t i = 0; i < kept; ++i) grown.data_[i] = data_[i];
+  if (kept > 0) device_->copy(grown.data_, data_, kept * static_cast<int64_t>(sizeof(T)), Device::Copy::kWithin);
   *this = std::move(grown);
 }
 

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "sala/core/numerics.h"
 #include "sala/core/tensor.h"
 #include "sala/model/model.h"
 #include "sala/model/probe.h"
@@ -15,19 +16,12 @@
 
 namespace sala {
 
-// Named classes of arithmetic. Results are byte-identical inside a class and compared with tolerances across classes.
-enum class Numerics {
-  kFp32,  // fp32 everywhere; the same bytes for any thread count, chunking and instruction set
-  kBf16,  // fp32 arithmetic rounded to bf16 at the reference's rounding points (spec section 2)
-};
-// Raised whenever any result of the fp32 class changes.
-inline constexpr int kNumericsVersion = 1;
-
 struct SessionOptions {
   int64_t max_tokens = 0;    // capacity of the caches: prompt (with BOS) + generated
   int64_t chunk_tokens = 0;  // prefill chunk; 0 = chosen from max_tokens. Never changes the result
   Numerics numerics = Numerics::kFp32;
   std::string kernels = "best";  // name from available_kernels()
+  int threads = 0;               // of the session's own pool; 0 = num_threads(). Never changes the result
   // Leaves out, in the last layer, what only the logits of earlier positions would need. Never changes a byte of the result.
   bool prune = true;
 };

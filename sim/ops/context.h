@@ -1,0 +1,51 @@
+// What every op is told beside its operands: where it runs, with which kernels, in which class of arithmetic, with whose
+// scratch memory and threads.
+#pragma once
+
+#include "sala/core/device.h"
+#include "sala/core/numerics.h"
+#include "sala/core/parallel.h"
+#include "sim/core/workspace.h"
+#include "sim/ops/kernels.h"
+
+namespace sala::ops {
+
+// One a session, used by one thread at a time; contexts of different sessions are independent.
+struct Context {
+  Device& device;
+  const Kernels& kernels;
+  Numerics numerics = Numerics::kFp32;
+  Workspace& workspace;
+  ThreadPool& pool;
+
+  bool is_ref() const { return kernels.is_ref(); }
+  bool bf16() const { return numerics == Numerics::kBf16; }
+};
+
+// Throws Error{kUnsupported} naming the function, the device and the instruction set.
+[[noreturn]] void refuse_tile(const Context& context, const char* function);
+
+// The build of a tile function for the context's device and instruction set; null where there is none.
+template <class Function>
+Function* pick_tile(const Context& context, const char* name, Function* portable, Function* avx2 = nullptr,
+                    Function* avx512 = nullptr) {
+  Function* found = nullptr;
+  if (&context.device == &cpu_device()) {
+    if (context.kernels.isa == Isa::kPortable) found = portable;
+    if (context.kernels.isa == Isa::kAvx2) found = avx2;
+    if (context.kernels.isa == Isa::kAvx512) found = avx512;
+  }
+  if (found == nullptr) refuse_tile(context, name);
+  return found;
+}
+
+}  // namespace sala::ops
+
+// The build of a tile function (sim/ops/tiles.h) that serves the context.
+#if defined(__x86_64__)
+#define SALA_TILE(context, function)                                                                         \
+  ::sala::ops::pick_tile(context, #function, &::sala::ops::portable::function, &::sala::ops::avx2::function, \
+                         &::sala::ops::avx512::function)
+#else
+#define SALA_TILE(context, function) ::sala::ops::pick_tile(context, #function, &::sala::ops::portable::function)
+#endif
