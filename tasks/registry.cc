@@ -1,10 +1,12 @@
-// The tasks by name: benchmark order. A new task is one file and one line here.
+// The tasks by name: benchmark order. A new task is one file and one line here, in Registry().
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 
 #include "sala/core/error.h"
-#include "sala/tasks/task.h"
+#include "sala/tasks/training.h"
+#include "sala/tasks/user_files.h"
 #include "tasks/mrcr/mrcr.h"
 #include "tasks/nolima/nolima.h"
 #include "tasks/ruler/cwe.h"
@@ -16,14 +18,36 @@
 namespace sala::tasks {
 namespace {
 
-std::vector<TaskInfo> make_registry() {
-  std::vector<TaskInfo> infos;
-  for (const Task* task : niah_tasks()) infos.push_back({task, task->name(), task->group(), task->description()});
-  for (const Task* task : {vt_task(), cwe_task(), fwe_task(), qa_1_task(), qa_2_task()})
-    infos.push_back({task, task->name(), task->group(), task->description()});
-  infos.push_back({&nolima_task(), nolima_task().name(), nolima_task().group(), nolima_task().description()});
-  for (const Task* task : mrcr_tasks()) infos.push_back({task, task->name(), task->group(), task->description()});
-  return infos;
+constexpr std::array<std::string_view, 3> kBenchmarks = {"ruler", "nolima", "mrcr"};
+
+// Tasks and how each is taught, in the order of the table.
+struct Registry {
+  Registry();
+  void add(std::unique_ptr<const Task> task, std::unique_ptr<const TrainingRows> rows = nullptr) {
+    tasks.push_back(task.get());
+    owned.push_back({std::move(task), std::move(rows)});
+  }
+  struct Entry {
+    std::unique_ptr<const Task> task;
+    std::unique_ptr<const TrainingRows> rows;  // null = TrainingRows as it stands
+  };
+  std::vector<Entry> owned;
+  std::vector<const Task*> tasks;
+};
+
+Registry::Registry() {
+  for (const NiahSpec& spec : niah_specs()) add(make_niah_task(spec), make_niah_rows(spec));
+  add(make_vt_task(), make_vt_rows());
+  add(make_cwe_task(), make_cwe_rows());
+  add(make_fwe_task());
+  for (const int hops : {1, 2}) add(make_qa_task(hops), make_qa_rows(hops));
+  add(make_nolima_task(), make_nolima_rows());
+  for (const int64_t needles : {2, 4, 8}) add(make_mrcr_task(needles), make_mrcr_rows(needles));
+}
+
+Registry& registry() {
+  static Registry all;
+  return all;
 }
 
 int64_t edit_distance(std::string_view a, std::string_view b) {
@@ -43,17 +67,49 @@ int64_t edit_distance(std::string_view a, std::string_view b) {
 
 std::vector<std::string> near_names(const std::string& word) {
   std::vector<std::pair<int64_t, std::string>> ranked;
-  for (const TaskInfo& info : all_tasks()) {
-    ranked.emplace_back(edit_distance(word, info.name), info.name);
-    ranked.emplace_back(edit_distance(word, info.group), info.group);
-    if (const std::string subgroup(info.task->subgroup()); !subgroup.empty())
-      ranked.emplace_back(edit_distance(word, subgroup), subgroup);
-  }
+  for (const Task* task : all_tasks())
+    for (const std::string& name : {task->name(), task->group(), task->traits().subgroup})
+      if (!name.empty()) ranked.emplace_back(edit_distance(word, name), name);
   std::sort(ranked.begin(), ranked.end());
   ranked.erase(std::unique(ranked.begin(), ranked.end()), ranked.end());
   std::vector<std::string> names;
   for (size_t i = 0; i < std::min<size_t>(3, ranked.size()); ++i) names.push_back(ranked[i].second);
   return names;
+}
+
+// What stands in sample ids, lists of tasks, paths of result files and JSON.
+bool is_name(std::string_view word) {
+  return !word.empty() && word[0] != '.' && word[0] != '-' && std::all_of(word.begin(), word.end(), [](char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' || c == '-' || c == '.';
+  });
+}
+
+// Throws Error{kUsage} unless a task of these traits can join the registry.
+void check_new(const TaskTraits& added) {
+  for (const std::string& name : {added.name, added.group, added.subgroup.empty() ? added.group : added.subgroup})
+    if (!is_name(name))
+      throw Error(ErrorCode::kUsage, "register_task: '{}' cannot be a name: letters, digits, '_', '-' and '.' can", name);
+  if (make_file_task(added.name) != nullptr)
+    throw Error(ErrorCode::kUsage, "register_task: '{}' is the name of tasks that a file of predictions holds", added.name);
+  for (const Task* task : all_tasks()) {
+    const TaskTraits& held = task->traits();
+    const auto refuse = [&](const std::string& word, bool taken) {
+      if (taken)
+        throw Error(ErrorCode::kUsage, "register_task: '{}' of task '{}' already means task '{}' of group '{}'", word,
+                    added.name, held.name, held.group);
+    };
+    // A word of a list means one thing: a task, the tasks of a group, or some of a group.
+    refuse(added.name, added.name == held.name || added.name == held.group || added.name == held.subgroup);
+    refuse(added.group, added.group == held.name || added.group == held.subgroup);
+    refuse(added.subgroup, added.subgroup == held.name || added.subgroup == held.group ||
+                               (!added.subgroup.empty() && added.subgroup == held.subgroup && added.group != held.group));
+  }
+  for (const std::string_view benchmark : kBenchmarks)
+    if (added.group == benchmark)
+      throw Error(ErrorCode::kUsage,
+                  "register_task: group '{}' of task '{}' is a benchmark's, and a mean over it says which tasks it is of; "
+                  "name another group",
+                  added.group, added.name);
 }
 
 }  // namespace
@@ -67,35 +123,52 @@ std::vector<Message> messages_of(std::string_view text, const std::vector<Turn>&
   return messages;
 }
 
-const std::vector<TaskInfo>& all_tasks() {
-  static const std::vector<TaskInfo> registry = make_registry();
-  return registry;
+Task::Task(TaskTraits traits) : traits_(std::move(traits)) {
+  if (traits_.benchmark.empty()) traits_.benchmark = traits_.group;
+  if (traits_.lm_eval_name.empty()) traits_.lm_eval_name = traits_.name;
+  if (traits_.training.name.empty()) traits_.training.name = traits_.name;
 }
 
-const Task* find_task(std::string_view name, const std::vector<TaskInfo>& user) {
-  for (const std::vector<TaskInfo>* infos : {&user, &all_tasks()})
-    for (const TaskInfo& info : *infos)
-      if (info.name == name) return info.task;
+const std::vector<const Task*>& all_tasks() { return registry().tasks; }
+
+void register_task(std::unique_ptr<const Task> task) { register_task(std::move(task), nullptr); }
+
+void register_task(std::unique_ptr<const Task> task, std::unique_ptr<const TrainingRows> rows) {
+  check_new(task->traits());
+  registry().add(std::move(task), std::move(rows));
+}
+
+const TrainingRows& training_rows(const Task& task) {
+  static const TrainingRows as_they_stand;
+  for (const Registry::Entry& entry : registry().owned)
+    if (entry.task.get() == &task && entry.rows) return *entry.rows;
+  return as_they_stand;
+}
+
+const Task* find_task(std::string_view name, const std::vector<const Task*>& user) {
+  for (const std::vector<const Task*>* tasks : {&user, &all_tasks()})
+    for (const Task* task : *tasks)
+      if (task->name() == name) return task;
   return nullptr;
 }
 
-std::vector<TaskInfo> resolve_tasks(const std::string& list, const std::vector<TaskInfo>& user) {
-  std::vector<TaskInfo> chosen;
+std::vector<const Task*> resolve_tasks(const std::string& list, const std::vector<const Task*>& user) {
+  std::vector<const Task*> chosen;
   for (size_t begin = 0; begin <= list.size();) {
     const size_t end = std::min(list.find(',', begin), list.size());
     const std::string word = list.substr(begin, end - begin);
     begin = end + 1;
     bool found = false;
-    const auto take = [&](const TaskInfo& info) {
+    const auto take = [&](const Task* task) {
       found = true;
-      if (std::none_of(chosen.begin(), chosen.end(), [&](const TaskInfo& c) { return c.name == info.name; }))
-        chosen.push_back(info);
+      if (std::find(chosen.begin(), chosen.end(), task) == chosen.end()) chosen.push_back(task);
     };
-    for (const TaskInfo& info : user)  // groups of the user's tasks: `nolima_user`, `mrcr_official`
-      if (info.name == word || info.group == word || info.group.substr(0, info.group.find('_')) == word) take(info);
+    for (const Task* task : user)  // groups of the user's tasks: `nolima_user`, `mrcr_official`
+      if (task->name() == word || task->group() == word || task->group().substr(0, task->group().find('_')) == word)
+        take(task);
     if (!found)
-      for (const TaskInfo& info : all_tasks())
-        if (info.name == word || info.group == word || (!word.empty() && info.task->subgroup() == word)) take(info);
+      for (const Task* task : all_tasks())
+        if (task->name() == word || task->group() == word || (!word.empty() && task->traits().subgroup == word)) take(task);
     if (!found)
       throw Error(ErrorCode::kUsage, "no task or group '{}'; near it: {}; `sala_eval list tasks` shows all", word,
                   fmt::join(near_names(word), ", "));

@@ -84,7 +84,7 @@ SampleId parse_sample_id(const std::string& id) {
 }
 
 Sample regenerate(const std::string& text, const Tokenizer& tokenizer, const Corpora* corpora,
-                  const std::vector<TaskInfo>& user) {
+                  const std::vector<const Task*>& user) {
   SampleId id = parse_sample_id(text);
   const std::string given = corpora == nullptr ? "" : corpora->hash;
   if (id.corpora != given)

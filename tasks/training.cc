@@ -35,8 +35,7 @@ const Task& draw_task(const TrainingRequest& request, Rng& rng) {
     at -= weight;
     if (at < 0) break;
   }
-  for (const TaskInfo& info : all_tasks())
-    if (info.name == chosen) return *info.task;
+  if (const Task* task = find_task(chosen)) return *task;
   throw Error(ErrorCode::kUsage, "training rows: no task '{}'", chosen);
 }
 
@@ -94,7 +93,8 @@ TrainingRow make_training_row(const TrainingRequest& request, int64_t index, con
     throw Error(ErrorCode::kUnsupported, "packed tokens hold 16-bit ids; the {} tokenizer has {} pieces", tokenizer.kind(),
                 tokenizer.vocab_size());
   Rng rng(request.seed, request.split == Split::kTrain ? "training/train" : "training/eval", static_cast<uint64_t>(index));
-  return draw_task(request, rng).training_row(request, rng, tokenizer);
+  const Task& task = draw_task(request, rng);
+  return training_rows(task).row(task, request, rng, tokenizer);
 }
 
 void write_training_file(const std::string& path, const TrainingRequest& request, const Tokenizer& tokenizer,

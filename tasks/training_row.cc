@@ -17,10 +17,11 @@ constexpr double kWhole = 0.3;       // rows that are one sample
 constexpr double kShortest = 0.2;    // of a row, for the shortest of several samples
 constexpr int kMostFailures = 8;     // samples drawn again because their answer did not fit
 
-Sample draw_sample(const Task& task, int64_t tokens, const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) {
+Sample draw_sample(const TrainingRows& rows, const Task& task, int64_t tokens, const TrainingRequest& request, Rng& rng,
+                   const Tokenizer& tokenizer) {
   SampleRequest wanted;
   // A sample keeps room for tokens_to_generate; what the answer does not need is given to the haystack.
-  wanted.length = tokens + std::max<int64_t>(0, task.tokens_to_generate() - task.training_answer_room());
+  wanted.length = tokens + std::max<int64_t>(0, task.traits().tokens_to_generate - rows.answer_room(task));
   wanted.seed = rng.below(uint64_t{1} << 62);
   wanted.index = static_cast<int64_t>(rng.below(uint64_t{1} << 30));
   wanted.split = request.split;
@@ -57,8 +58,8 @@ double most_turns_share(int64_t row_tokens) {
   return kTurnsShort + (kTurnsLong - kTurnsShort) * std::clamp(at, 0.0, 1.0);
 }
 
-std::optional<TrainingRow> try_sample_row(const Task& task, const TrainingRequest& request, Rng& rng,
-                                          const Tokenizer& tokenizer) {
+std::optional<TrainingRow> try_sample_row(const TrainingRows& rows, const Task& task, const TrainingRequest& request,
+                                          Rng& rng, const Tokenizer& tokenizer) {
   RowWriter row(request, tokenizer);
   const bool one = request.as_evaluated || rng.uniform() < kWhole;
   bool rest = one;  // the next sample takes the rest of the row
@@ -66,8 +67,8 @@ std::optional<TrainingRow> try_sample_row(const Task& task, const TrainingReques
     const double share = std::pow(kShortest, rng.uniform());
     const auto part = static_cast<int64_t>(share * static_cast<double>(request.row_tokens));
     try {
-      const Sample sample = draw_sample(task, rest ? row.room() : std::min(part, row.room()), request, rng, tokenizer);
-      if (row.append(sample.prompt(), task.training_answer(sample))) {
+      const Sample sample = draw_sample(rows, task, rest ? row.room() : std::min(part, row.room()), request, rng, tokenizer);
+      if (row.append(sample.prompt(), rows.answer(task, sample))) {
         if (one || rest) break;
         continue;
       }
@@ -82,30 +83,32 @@ std::optional<TrainingRow> try_sample_row(const Task& task, const TrainingReques
   return row.finish();
 }
 
-TrainingRow sample_row(const Task& task, const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) {
-  if (auto row = try_sample_row(task, request, rng, tokenizer)) return *std::move(row);
+TrainingRow sample_row(const TrainingRows& rows, const Task& task, const TrainingRequest& request, Rng& rng,
+                       const Tokenizer& tokenizer) {
+  if (auto row = try_sample_row(rows, task, request, rng, tokenizer)) return *std::move(row);
   throw Error(ErrorCode::kUsage,
               "training row: {} tokens cannot hold one sample of {}; use longer rows or leave the task out",
               request.row_tokens, task.name());
 }
 
-std::optional<TrainingRow> row_as_evaluated(const Task& task, const TrainingRequest& request, Rng& rng,
-                                            const Tokenizer& tokenizer) {
-  if (request.as_evaluated) return sample_row(task, request, rng, tokenizer);
-  if (rng.uniform() < kAsEvaluatedShare) return try_sample_row(task, request, rng, tokenizer);
+std::optional<TrainingRow> row_as_evaluated(const TrainingRows& rows, const Task& task, const TrainingRequest& request,
+                                            Rng& rng, const Tokenizer& tokenizer) {
+  if (request.as_evaluated) return sample_row(rows, task, request, rng, tokenizer);
+  if (rng.uniform() < kAsEvaluatedShare) return try_sample_row(rows, task, request, rng, tokenizer);
   return std::nullopt;
 }
 
-TrainingRow Task::training_row(const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const {
-  return sample_row(*this, request, rng, tokenizer);
+TrainingRow TrainingRows::row(const Task& task, const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const {
+  return sample_row(*this, task, request, rng, tokenizer);
 }
 
-std::string Task::training_answer(const Sample& sample) const {
+std::string TrainingRows::answer(const Task& task, const Sample& sample) const {
+  if (task.traits().any_answer_counts) return sample.outputs.at(0);
   std::string answer;
   for (const std::string& output : sample.outputs) answer += (answer.empty() ? "" : ", ") + output;
   return answer;
 }
 
-int64_t Task::training_answer_room() const { return std::min(tokens_to_generate(), kAnswerRoom); }
+int64_t TrainingRows::answer_room(const Task& task) const { return std::min(task.traits().tokens_to_generate, kAnswerRoom); }
 
 }  // namespace sala::tasks

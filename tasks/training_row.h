@@ -37,13 +37,14 @@ inline constexpr double kAsEvaluatedShare = 0.3;
 
 // Samples of the training split one after the other, as many as fit; one that fills the row with request.as_evaluated.
 // Empty when not one fits.
-std::optional<TrainingRow> try_sample_row(const Task& task, const TrainingRequest& request, Rng& rng,
-                                          const Tokenizer& tokenizer);
+std::optional<TrainingRow> try_sample_row(const TrainingRows& rows, const Task& task, const TrainingRequest& request,
+                                          Rng& rng, const Tokenizer& tokenizer);
 // Of a task with rows of its own: a sample_row() with request.as_evaluated, and for kAsEvaluatedShare of the rows where
 // samples fit; else empty, and the task makes its own.
-std::optional<TrainingRow> row_as_evaluated(const Task& task, const TrainingRequest& request, Rng& rng,
-                                            const Tokenizer& tokenizer);
+std::optional<TrainingRow> row_as_evaluated(const TrainingRows& rows, const Task& task, const TrainingRequest& request,
+                                            Rng& rng, const Tokenizer& tokenizer);
 // Throws Error{kUsage} when not one fits.
-TrainingRow sample_row(const Task& task, const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer);
+TrainingRow sample_row(const TrainingRows& rows, const Task& task, const TrainingRequest& request, Rng& rng,
+                       const Tokenizer& tokenizer);
 
 }  // namespace sala::tasks

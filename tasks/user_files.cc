@@ -40,12 +40,12 @@ class Opened final : public UserFiles {
     corpora_ = load_corpora(paths.corpora, files_);
   }
   const Corpora* corpora() const override { return corpora_->files.empty() ? nullptr : corpora_.get(); }
-  const std::vector<TaskInfo>& tasks() const override { return infos_; }
+  const std::vector<const Task*>& tasks() const override { return tasks_; }
   const std::vector<std::string>& problems() const override { return problems_; }
 
  private:
-  void add(std::unique_ptr<Task> task) {
-    infos_.push_back({task.get(), task->name(), task->group(), task->description()});
+  void add(std::unique_ptr<const Task> task) {
+    tasks_.push_back(task.get());
     owned_.push_back(std::move(task));
   }
   void add_file(const std::string& role, const std::string& path, const std::string& bytes) {
@@ -84,13 +84,13 @@ class Opened final : public UserFiles {
                   path);
     std::set<int64_t> counts;
     for (const MrcrRow& row : *rows) counts.insert(row.n_needles);
-    for (int64_t needles : counts) add(make_mrcr_rows_task(rows, needles));
+    for (int64_t needles : counts) add(make_official_mrcr_task(rows, needles));
   }
 
   NeedleSet needles_;
   std::unique_ptr<BookShelf> books_;
-  std::vector<std::unique_ptr<Task>> owned_;
-  std::vector<TaskInfo> infos_;
+  std::vector<std::unique_ptr<const Task>> owned_;
+  std::vector<const Task*> tasks_;
   std::vector<CorpusFile> files_;  // what the tasks are made of
   std::vector<std::string> problems_;
   std::unique_ptr<const Corpora> corpora_;
@@ -99,35 +99,30 @@ class Opened final : public UserFiles {
 // Records of somebody's needle set: there is nothing to make samples of.
 class NolimaRecords final : public Task {
  public:
-  NolimaRecords(std::string name, std::string_view benchmark) : name_(std::move(name)), benchmark_(benchmark) {}
-  std::string_view name() const override { return name_; }
-  std::string_view group() const override { return name_; }
-  std::string_view benchmark() const override { return benchmark_; }
-  std::string_view description() const override { return "NoLiMa records"; }
-  std::string_view texts_name() const override { return "NoLiMa records"; }
-  int64_t tokens_to_generate() const override { return 0; }
+  NolimaRecords(const std::string& name, const std::string& benchmark)
+      : Task({.name = name,
+              .group = name,
+              .description = "NoLiMa records",
+              .texts_name = "NoLiMa records",
+              .benchmark = benchmark}) {}
   Sample make_sample(const SampleRequest&, const Tokenizer&) const override {
-    throw Error(ErrorCode::kUnsupported, "{}: these samples are only in the file of their predictions", name_);
+    throw Error(ErrorCode::kUnsupported, "{}: these samples are only in the file of their predictions", name());
   }
-  double score(const Sample& sample, std::string_view answer) const override {
-    return nolima_match(NolimaMetric::kContains, answer, sample.outputs);
+  Score score(const Sample& sample, std::string_view answer) const override {
+    return {nolima_match(NolimaMetric::kContains, answer, sample.outputs), {}};
   }
-
- private:
-  std::string name_;
-  std::string_view benchmark_;
 };
 
 }  // namespace
 
 std::shared_ptr<const Task> make_file_task(const std::string& name) {
   constexpr std::string_view kOfficialRows = "mrcr_official_", kDirect = "nolima_direct";
-  if (name == kNolimaUser) return std::make_shared<NolimaRecords>(name, nolima_task().group());
-  if (name == kDirect) return std::make_shared<NolimaRecords>(name, kDirect);
+  if (name == kNolimaUser) return std::make_shared<NolimaRecords>(name, "nolima");
+  if (name == kDirect) return std::make_shared<NolimaRecords>(name, name);
   int64_t needles = 0;
   const char *begin = name.data() + kOfficialRows.size(), *end = name.data() + name.size();
   if (!name.starts_with(kOfficialRows) || std::from_chars(begin, end, needles).ptr != end || needles < 1) return nullptr;
-  return make_mrcr_rows_task(std::make_shared<const std::vector<MrcrRow>>(), needles);
+  return make_official_mrcr_task(std::make_shared<const std::vector<MrcrRow>>(), needles);
 }
 
 std::unique_ptr<UserFiles> open_user_files(const UserPaths& paths) { return std::make_unique<Opened>(paths); }

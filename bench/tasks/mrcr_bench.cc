@@ -31,13 +31,13 @@ BENCHMARK(BM_SequenceRatio)
 // remembered.
 void BM_MakeChatOrBook(benchmark::State& state, const char* task) {
   const auto tokenizer = open_tokenizer(std::string(SALA_SOURCE_DIR) + "/models/tokenizer.model");
-  const TaskInfo info = resolve_tasks(task).at(0);
+  const Task& made_by = *resolve_tasks(task).at(0);
   SampleRequest request;
   request.length = state.range(0);
   int64_t tokens = 0;
   for (auto _ : state) {
     ++request.index;
-    tokens += static_cast<int64_t>(info.task->make_sample(request, *tokenizer).prompt_ids.size());
+    tokens += static_cast<int64_t>(made_by.make_sample(request, *tokenizer).prompt_ids.size());
   }
   state.counters["tokens/s"] = benchmark::Counter(static_cast<double>(tokens), benchmark::Counter::kIsRate);
 }

@@ -106,7 +106,7 @@ double tokenizer_share(const Task& task, SampleRequest request, const Tokenizer&
 
 void make_samples(benchmark::State& state, const std::string& task, const std::string& name, int64_t length) {
   const auto tokenizer = open_tokenizer(name);
-  const Task& made_by = *resolve_tasks(task).at(0).task;
+  const Task& made_by = *resolve_tasks(task).at(0);
   SampleRequest request;
   request.length = length;
   made_by.make_sample(request, *tokenizer);
@@ -137,8 +137,8 @@ void start_up(benchmark::State& state, const std::string& name) {
       const auto tokenizer = open_tokenizer(name);
       SampleRequest request;
       request.length = 4096;
-      for (const TaskInfo& info : resolve_tasks("ruler"))
-        benchmark::DoNotOptimize(info.task->make_sample(request, *tokenizer).prompt_ids.size());
+      for (const Task* task : resolve_tasks("ruler"))
+        benchmark::DoNotOptimize(task->make_sample(request, *tokenizer).prompt_ids.size());
     }).join();
   }
 }
@@ -149,12 +149,12 @@ void add_benchmarks() {
       ->Unit(benchmark::kMillisecond)
       ->Iterations(1)
       ->UseRealTime();
-  for (const TaskInfo& info : resolve_tasks("ruler")) {
+  for (const Task* task : resolve_tasks("ruler")) {
     for (const auto& [kind, name] : {std::pair<std::string, std::string>{"bpe", family}, {"whitespace", "whitespace"}}) {
       for (const int64_t length : {int64_t{4096}, int64_t{131072}, kMillion}) {
         benchmark::RegisterBenchmark(
-            ("ruler/" + std::string(info.name) + "/" + kind + "/T:" + std::to_string(length)).c_str(),
-            [task = std::string(info.name), tokenizer = name, length](benchmark::State& state) {
+            ("ruler/" + std::string(task->name()) + "/" + kind + "/T:" + std::to_string(length)).c_str(),
+            [task = std::string(task->name()), tokenizer = name, length](benchmark::State& state) {
               make_samples(state, task, tokenizer, length);
             })
             ->Unit(benchmark::kMillisecond);

@@ -17,7 +17,7 @@ void BM_Count(benchmark::State& state, const char* task) {
   const auto tokenizer = open_tokenizer(kTokenizer);
   SampleRequest request;
   request.length = state.range(0);
-  const std::string text = resolve_tasks(task).at(0).task->make_sample(request, *tokenizer).prompt();
+  const std::string text = resolve_tasks(task).at(0)->make_sample(request, *tokenizer).prompt();
   int64_t tokens = 0;
   for (auto _ : state) tokens += tokenizer->count(text);
   state.counters["tokens/s"] = benchmark::Counter(static_cast<double>(tokens), benchmark::Counter::kIsRate);
@@ -32,7 +32,7 @@ void BM_Encode(benchmark::State& state, const std::string& name) {
   const auto sentencepiece = open_tokenizer(kTokenizer);
   SampleRequest request;
   request.length = state.range(0);
-  const std::string text = resolve_tasks("niah_single_2").at(0).task->make_sample(request, *sentencepiece).prompt();
+  const std::string text = resolve_tasks("niah_single_2").at(0)->make_sample(request, *sentencepiece).prompt();
   int64_t bytes = 0;
   for (auto _ : state) {
     benchmark::DoNotOptimize(tokenizer->encode(text));

@@ -40,7 +40,7 @@ tasks::Split parse_split(const std::string& name) { return name == "train" ? tas
 
 std::vector<std::pair<std::string, double>> task_mix(const Options& options) {
   std::vector<std::pair<std::string, double>> mix;
-  for (const auto& info : tasks::resolve_tasks(options.tasks)) mix.emplace_back(info.name, 1.0);
+  for (const tasks::Task* task : tasks::resolve_tasks(options.tasks)) mix.emplace_back(task->name(), 1.0);
   for (size_t begin = 0; !options.weights.empty() && begin <= options.weights.size();) {
     const size_t end = std::min(options.weights.find(',', begin), options.weights.size());
     const std::string word = options.weights.substr(begin, end - begin);
@@ -119,7 +119,7 @@ Json ruler_fields(const tasks::Task& task, const tasks::Sample& sample) {
   line["length"] = length;
   line["length_w_model_temp"] = length;
   line["answer_prefix"] = sample.answer_prefix;
-  if (answer_token >= 0 && task.hides_answers()) {
+  if (answer_token >= 0 && task.traits().hides_answers) {
     line["token_position_answer"] = answer_token;
     line["answer_char"] = code_points(std::string_view(sample.input).substr(0, sample.input.find(sample.outputs[0])));
   }
@@ -133,7 +133,7 @@ void add_certificate(Json& line, const tasks::Task& task, const tasks::Sample& s
   line["id"] = sample.id;
   line["mode"] = tasks::mode_name(request.mode);
   line["samples_version"] = tasks::kSamplesVersion;
-  line["corpora"] = request.corpora == nullptr ? std::string(task.texts_name()) : request.corpora->hash;
+  line["corpora"] = request.corpora == nullptr ? task.traits().texts_name : request.corpora->hash;
   line["tokenizer"] = tokenizer.hash();
   line["seed"] = request.seed;
   line["max_length"] = request.length;
@@ -243,15 +243,15 @@ void generate_jsonl(const Options& options, const Tokenizer& tokenizer, const ta
   if (!options.ids.empty()) return;
   if (options.tasks.empty() || options.lengths.empty())
     throw Error(ErrorCode::kUsage, "generate needs --task and --len, or --sample");
-  const std::vector<tasks::TaskInfo> chosen = tasks::resolve_tasks(options.tasks, files.tasks());
+  const std::vector<const tasks::Task*> chosen = tasks::resolve_tasks(options.tasks, files.tasks());
   const std::vector<int64_t> lengths = tasks::parse_lengths(options.lengths);
   std::optional<Error> failure;
-  for (const auto& info : chosen) {
+  for (const tasks::Task* task : chosen) {
     for (const int64_t length : lengths) {
       const tasks::SampleRequest first{
           length, options.seed, options.first, parse_split(options.split), options.user.mode(), files.corpora()};
       try {
-        generate_cell(*info.task, first, options.count, tokenizer, output);
+        generate_cell(*task, first, options.count, tokenizer, output);
       } catch (const Error& error) {
         if (error.code() == ErrorCode::kIo) throw;
         if (failure) fmt::print(stderr, "generate: {}\n", failure->what());

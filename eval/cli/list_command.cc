@@ -21,9 +21,9 @@ namespace {
 
 std::vector<Row> task_rows() {
   std::vector<Row> rows = {{"task", "group", "answer tokens", "what it asks"}};
-  for (const tasks::TaskInfo& info : tasks::all_tasks())
-    rows.push_back({std::string(info.name), std::string(info.group), std::to_string(info.task->tokens_to_generate()),
-                    std::string(info.description)});
+  for (const tasks::Task* task : tasks::all_tasks())
+    rows.push_back(
+        {task->name(), task->group(), std::to_string(task->traits().tokens_to_generate), task->traits().description});
   return rows;
 }
 
@@ -75,8 +75,8 @@ std::vector<Row> model_rows() {
 
 std::string model_notes() {
   std::map<std::string_view, std::set<std::string_view>> shown;  // figure: names
-  for (const tasks::TaskInfo& info : tasks::all_tasks()) {
-    const tasks::TrainingFigure figure = info.task->training_figure();
+  for (const tasks::Task* task : tasks::all_tasks()) {
+    const tasks::TrainingFigure& figure = task->traits().training;
     shown[figure.figure].insert(figure.name);
   }
   std::vector<std::string> figures;

@@ -114,12 +114,12 @@ RunPlan make_plan(const RunFlags& flags, const ModelEntry& entry, const Tokenize
   std::vector<int64_t> lengths = tasks::parse_lengths(flags.lengths);
   std::sort(lengths.begin(), lengths.end());
   lengths.erase(std::unique(lengths.begin(), lengths.end()), lengths.end());
-  const std::vector<tasks::TaskInfo> infos = tasks::resolve_tasks(flags.tasks, files.tasks());
+  const std::vector<const tasks::Task*> chosen = tasks::resolve_tasks(flags.tasks, files.tasks());
   for (const int64_t length : lengths) {
     std::vector<int64_t> samples = flags.sample.empty() ? std::vector<int64_t>{} : parse_indexes(flags.sample);
     if (samples.empty())
       for (int64_t i = 0; i < (flags.samples > 0 ? flags.samples : default_samples(length)); ++i) samples.push_back(i);
-    for (const tasks::TaskInfo& info : infos) plan.cells.push_back({info.task, length, samples});
+    for (const tasks::Task* task : chosen) plan.cells.push_back({task, length, samples});
   }
   return plan;
 }
@@ -141,7 +141,7 @@ void check_policy(const RunPlan& plan, const Tokenizer& tokenizer) {
   check_select(plan.select, plan.model_name, plan.model, dense_len);  // whether any layer selects, before samples are made
   if (plan.select == SelectBy::kRandom && dense_len <= 0) return;
   for (const Cell& cell : plan.cells) {
-    const bool near = dense_len > cell.length / 4 || !cell.task->length_is_limit(plan.mode);
+    const bool near = dense_len > cell.length / 4 || !cell.task->traits().fits_length(plan.mode);
     for (const int64_t index : cell.samples) {
       const tasks::Sample sample = cell.task->make_sample(plan.request(cell, index), tokenizer);
       check_select(plan.select, plan.model_name, plan.model, shift + static_cast<int64_t>(sample.prompt_ids.size()));
@@ -154,7 +154,7 @@ void check_policy(const RunPlan& plan, const Tokenizer& tokenizer) {
 // Where a length does not limit the samples, they are made once to know what a session must hold.
 void measure_samples(RunPlan& plan, const Tokenizer& tokenizer) {
   for (Cell& cell : plan.cells) {
-    if (cell.task->length_is_limit(plan.mode)) continue;
+    if (cell.task->traits().fits_length(plan.mode)) continue;
     for (const int64_t index : cell.samples) {
       const tasks::Sample sample = cell.task->make_sample(plan.request(cell, index), tokenizer);
       cell.most_tokens =

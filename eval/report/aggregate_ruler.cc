@@ -36,7 +36,7 @@ struct DepthPairs {
         const auto& expected = record->expected;
         const bool asked = expected.size() > 1 &&
                            std::find(expected.begin(), expected.end(), span.value) != expected.end() &&
-                           !cell.cell.task->any_answer_counts();
+                           !cell.cell.task->traits().any_answer_counts;
         depths.push_back(std::clamp(span.depth, 0.0, 1.0));
         scores.push_back(asked ? tasks::string_match_all(record->answer, {span.value}) : record->score);
       }
@@ -179,7 +179,7 @@ Aggregate aggregate_ruler(const GroupCells& cells) {
   std::set<std::string_view> tasks;
   std::size_t total = 0;
   for (const CellResult* cell : cells) tasks.insert(cell->cell.task->name());
-  for (const tasks::TaskInfo& info : tasks::all_tasks()) total += info.group == "ruler" ? 1 : 0;
+  for (const tasks::Task* task : tasks::all_tasks()) total += task->group() == "ruler" ? 1 : 0;
   const std::map<int64_t, Length> lengths = means_by_length(cells);
   made.overview = {"", {{"RULER", "tokens", "score", "bootstrap 95%"}}};
   Json means = Json::array();

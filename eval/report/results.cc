@@ -73,7 +73,7 @@ std::vector<GroupResult> summarize_groups(const std::vector<CellResult>& cells) 
     group.group = key.first;
     group.length = key.second;
     group.tasks_run = static_cast<int64_t>(tasks.size());
-    for (const tasks::TaskInfo& info : tasks::all_tasks()) group.tasks_total += info.group == key.first ? 1 : 0;
+    for (const tasks::Task* task : tasks::all_tasks()) group.tasks_total += task->group() == key.first ? 1 : 0;
     group.tasks_total = std::max(group.tasks_total, group.tasks_run);  // tasks from outside the registry
     std::vector<double> means;
     std::vector<Interval> intervals;

@@ -46,10 +46,11 @@ void run_sample(const RunPlan& plan, const Cell& cell, int64_t index, const Runn
   record.id = sample.id;
   if (plan.select != SelectBy::kLearned) record.select = select_name(plan.select);
   record.answer = decode_known(parts.tokenizer, answer.ids);
-  record.score = cell.task->score(sample, record.answer);
+  tasks::Score scored = cell.task->score(sample, record.answer);
+  record.score = scored.value;
   if (!(record.score >= 0 && record.score <= 1))
     throw Error(ErrorCode::kInternal, "sample '{}' scored {}, expected 0 to 1", sample.id, record.score);
-  record.diagnostics = cell.task->diagnostics(sample, record.answer);
+  record.diagnostics = std::move(scored.diagnostics);
   record.answer_ids = std::move(answer.ids);
   record.stopped = answer.stopped;
   record.expected = sample.outputs;

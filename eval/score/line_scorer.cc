@@ -14,18 +14,18 @@ namespace {
 
 Error unknown_task(const std::string& name) {
   std::vector<std::string> names;
-  for (const tasks::TaskInfo& info : tasks::all_tasks()) names.emplace_back(info.name);
+  for (const tasks::Task* task : tasks::all_tasks()) names.emplace_back(task->name());
   return Error(ErrorCode::kFormat, "no task '{}'; near it: {}", name, fmt::join(near_matches(name, names), ", "));
 }
 
 // The same metric as the ports have it: lm-eval counts the share of the answers also where any one will do.
 void add_port_score(const tasks::Task& task, const Prediction& prediction, SampleRecord& record) {
-  if (!task.any_answer_counts() || prediction.references.size() < 2) return;
+  if (!task.traits().any_answer_counts || prediction.references.size() < 2) return;
   double matches = 0;
   for (const std::string& reference : prediction.references) {
     tasks::Sample one;
     one.outputs = {reference};
-    matches += task.score(one, prediction.response);
+    matches += task.score(one, prediction.response).value;
   }
   record.diagnostics.emplace_back("lm_eval_score", matches / static_cast<double>(prediction.references.size()));
 }
@@ -58,16 +58,15 @@ const tasks::Corpora* LineScorer::corpora() const { return request_.user == null
 
 std::string LineScorer::files_hash() const { return corpora() == nullptr ? "" : corpora()->hash; }
 
-std::vector<tasks::TaskInfo> LineScorer::user_tasks() const {
-  return request_.user == nullptr ? std::vector<tasks::TaskInfo>{} : request_.user->tasks();
+std::vector<const tasks::Task*> LineScorer::user_tasks() const {
+  return request_.user == nullptr ? std::vector<const tasks::Task*>{} : request_.user->tasks();
 }
 
 bool LineScorer::wanted(const tasks::Task& task) const {
   // A task of files has no name in the registry: its benchmark's stands for it.
   const bool registered = tasks::find_task(task.name()) == &task;
-  return request_.tasks.empty() ||
-         std::any_of(request_.tasks.begin(), request_.tasks.end(), [&](const tasks::TaskInfo& info) {
-           return info.name == task.name() || (!registered && info.task->benchmark() == task.benchmark());
+  return request_.tasks.empty() || std::any_of(request_.tasks.begin(), request_.tasks.end(), [&](const tasks::Task* each) {
+           return each->name() == task.name() || (!registered && each->traits().benchmark == task.traits().benchmark);
          });
 }
 
@@ -78,7 +77,7 @@ const Tokenizer& LineScorer::tokenizer() {
 }
 
 tasks::Sample LineScorer::sample_of(const tasks::Task& task, Prediction& prediction) {
-  const bool complete = !prediction.references.empty() && (!task.needs_messages() || !prediction.turns.empty());
+  const bool complete = !prediction.references.empty() && (!task.traits().needs_messages || !prediction.turns.empty());
   if (!complete && prediction.id.empty())
     throw Error(ErrorCode::kFormat, "no reference answers ('outputs') and no 'id' to make the sample again from");
   if (!complete) {
@@ -108,8 +107,9 @@ SampleRecord LineScorer::score(const tasks::Task& task, Prediction prediction) {
   record.length = prediction.length;
   record.index = prediction.index.value_or(0);
   record.id = prediction.id;
-  record.score = task.score(sample, prediction.response);
-  record.diagnostics = task.diagnostics(sample, prediction.response);
+  tasks::Score score = task.score(sample, prediction.response);
+  record.score = score.value;
+  record.diagnostics = std::move(score.diagnostics);
   add_port_score(task, prediction, record);
   if (prediction.metric) {
     record.score = tasks::nolima_match(*prediction.metric, prediction.response, sample.outputs);

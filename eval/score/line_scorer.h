@@ -32,7 +32,7 @@ class LineScorer {
   const Tokenizer& tokenizer();
   const tasks::Corpora* corpora() const;
   std::string files_hash() const;  // of the user's files; empty without
-  std::vector<tasks::TaskInfo> user_tasks() const;
+  std::vector<const tasks::Task*> user_tasks() const;
 
   const ScoreRequest& request_;
   std::mutex mutex_;

@@ -27,12 +27,12 @@ bool has_response(const Json& line) { return has(line, "pred") || has(line, "res
 
 bool is_task(std::string_view name) {
   const auto& all = tasks::all_tasks();
-  return std::any_of(all.begin(), all.end(), [&](const tasks::TaskInfo& info) { return info.name == name; });
+  return std::any_of(all.begin(), all.end(), [&](const tasks::Task* task) { return task->name() == name; });
 }
 
 bool hides_answers(const std::string& name) {
   const tasks::Task* task = tasks::find_task(name);
-  return task != nullptr && task->hides_answers();
+  return task != nullptr && task->traits().hides_answers;
 }
 
 // Text, or a list whose first text counts (servers that return several answers; lm-eval's lists of lists).
@@ -281,8 +281,8 @@ std::string task_of_file(const std::string& path) {
     // A time stamp follows: _2025-06-01T12-34-56.789
     const std::size_t stamp = stem.rfind("_2");
     if (stamp != std::string::npos && stem.find('T', stamp) != std::string::npos) stem.resize(stamp);
-    for (const tasks::TaskInfo& info : tasks::all_tasks())
-      if (stem == info.task->lm_eval_name()) return std::string(info.name);
+    for (const tasks::Task* task : tasks::all_tasks())
+      if (stem == task->traits().lm_eval_name) return task->name();
   } else if (const std::size_t dash = stem.rfind('-');
              dash != std::string::npos && stem.find_first_not_of("0123456789", dash + 1) == std::string::npos) {
     stem.resize(dash);  // chunk 3 of a task

@@ -32,11 +32,11 @@ int64_t length_of_path(const std::string& path) {
 std::string source_of(const tasks::Task& task, const SampleRecord& record) {
   if (record.id.empty()) {
     const bool registered = tasks::find_task(task.name()) == &task;
-    return registered ? "not named in the files" : std::string(task.texts_name());
+    return registered ? "not named in the files" : task.traits().texts_name;
   }
   const tasks::SampleId id = tasks::parse_sample_id(record.id);
   std::string source =
-      id.corpora.empty() ? std::string(task.texts_name()) : fmt::format("{} on the files {}", id.group, id.corpora);
+      id.corpora.empty() ? task.traits().texts_name : fmt::format("{} on the files {}", id.group, id.corpora);
   if (id.request.mode == tasks::Mode::kUpstream) source += " (upstream mode)";
   return source;
 }
@@ -74,8 +74,9 @@ void SamplesCheck::begin_file(const std::string& path) {
   try {
     for (const auto& [cell, indexes] : fields::field(fields::field(json, "plan"), "cells").items()) {
       const std::string task = cell.substr(0, cell.find('@'));
-      const bool wanted = request_.tasks.empty() || std::any_of(request_.tasks.begin(), request_.tasks.end(),
-                                                                [&](const auto& info) { return info.name == task; });
+      const bool wanted =
+          request_.tasks.empty() || std::any_of(request_.tasks.begin(), request_.tasks.end(),
+                                                [&](const tasks::Task* each) { return each->name() == task; });
       if (!wanted) continue;
       const auto list = parse_indexes(indexes.is_string() ? indexes.get<std::string>() : "");
       series_[path_ + "#" + cell] = {fmt::format("{}: {}", path_, cell), {}, list};
@@ -88,14 +89,15 @@ void SamplesCheck::begin_file(const std::string& path) {
 
 std::string SamplesCheck::add(PredictionFormat format, const tasks::Task& task, SampleRecord& record, const std::string& key,
                               std::optional<int64_t> index, const std::string& place) {
-  if (record.length == 0 && !task.length_is_bin()) record.length = request_.length > 0 ? request_.length : folder_length_;
+  if (record.length == 0 && !task.traits().length_is_bin)
+    record.length = request_.length > 0 ? request_.length : folder_length_;
   const std::string cell = fmt::format("{}@{}", record.task, record.length);
   const std::string scope = record.id.empty() && record.length == 0 ? folder_ : "";
   const auto [known, fresh] = places_.emplace(fmt::format("{}|{}|{}", cell, key, scope), place);
   if (!fresh) return known->second;
   sources_.insert(source_of(task, record));
   record_folders_.push_back(folder_);
-  binned_.push_back(task.length_is_bin());
+  binned_.push_back(task.traits().length_is_bin);
   const int64_t ordinal = ordinals_[cell]++;
   if (record.id.empty() && format != PredictionFormat::kLmEval) record.index = ordinal;
   if (!index) return "";
@@ -107,7 +109,8 @@ std::string SamplesCheck::add(PredictionFormat format, const tasks::Task& task, 
   counted.name = name;
   const auto [first, new_index] = counted.indexes.emplace(*index, place);
   // Upstream's index of a needle task is a character offset, which samples may share.
-  if (!new_index && format == PredictionFormat::kRuler && !task.hides_answers() && first->second.starts_with(path_ + ":"))
+  if (!new_index && format == PredictionFormat::kRuler && !task.traits().hides_answers &&
+      first->second.starts_with(path_ + ":"))
     repeated_.push_back(
         fmt::format("{}: index {} with another prompt than at {}; both count", place, *index, first->second));
   return "";
@@ -180,7 +183,7 @@ void SamplesCheck::finish(std::vector<SampleRecord>& records, std::vector<std::s
 std::vector<Cell> SamplesCheck::cells(const std::vector<SampleRecord>& records,
                                       const std::map<std::string, const tasks::Task*>& tasks) const {
   std::map<std::string_view, int64_t> places;
-  for (const tasks::TaskInfo& info : tasks::all_tasks()) places.emplace(info.name, static_cast<int64_t>(places.size()));
+  for (const tasks::Task* task : tasks::all_tasks()) places.emplace(task->name(), static_cast<int64_t>(places.size()));
   std::map<std::tuple<int64_t, int64_t, std::string>, std::vector<int64_t>> samples;
   for (const SampleRecord& record : records) {
     const auto place = places.find(record.task);

@@ -46,7 +46,7 @@ class SamplesCheck {
   bool has_plan_ = false;
   std::map<std::string, int64_t> ordinals_;  // samples so far of a task and length
   std::vector<std::string> record_folders_;  // of each record
-  std::vector<bool> binned_;                 // whether a record's task has lengths of its own (Task::length_is_bin)
+  std::vector<bool> binned_;                 // whether a record's task has lengths of its own (TaskTraits::length_is_bin)
   std::set<std::string> sources_;
   std::vector<std::string> repeated_;  // sentences
 };

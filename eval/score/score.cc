@@ -108,7 +108,7 @@ class Scoring {
 
   std::string file_task(const std::string& path) const {
     std::string named = task_of_file(path);
-    if (named.empty() && request_.tasks.size() == 1) named = request_.tasks[0].name;
+    if (named.empty() && request_.tasks.size() == 1) named = request_.tasks[0]->name();
     return named;
   }
 

@@ -17,7 +17,7 @@ namespace sala::eval {
 
 struct ScoreRequest {
   std::vector<std::string> paths;          // files, or folders: every *.jsonl below them, in the order of names
-  std::vector<tasks::TaskInfo> tasks;      // only these; empty = all
+  std::vector<const tasks::Task*> tasks;   // only these; empty = all
   std::optional<PredictionFormat> format;  // empty = each file by its fields
   int64_t length = 0;                      // where the lines say none; 0 = not given: the folder's, or inferred
   int64_t samples = 0;                     // each task and length must have exactly these, from 0; 0 = whatever is there

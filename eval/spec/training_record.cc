@@ -46,9 +46,9 @@ TrainingRecord parse_training(const Json& json) {
     if (length != record.length) continue;
     const tasks::Task* known = tasks::find_task(task);
     if (known == nullptr) continue;  // of a mix with tasks that this program does not have
-    const tasks::TrainingFigure shown = known->training_figure();
-    auto& [sum, count] = sums[std::string(shown.name)];
-    sum += number(value, std::string(shown.figure).c_str());
+    const tasks::TrainingFigure& shown = known->traits().training;
+    auto& [sum, count] = sums[shown.name];
+    sum += number(value, shown.figure.c_str());
     ++count;
   }
   for (const std::string& name : training_scores())
@@ -61,8 +61,8 @@ TrainingRecord parse_training(const Json& json) {
 
 std::vector<std::string> training_scores() {
   std::vector<std::string> names;
-  for (const tasks::TaskInfo& info : tasks::all_tasks()) {
-    std::string name(info.task->training_figure().name);
+  for (const tasks::Task* task : tasks::all_tasks()) {
+    std::string name = task->traits().training.name;
     if (std::find(names.begin(), names.end(), name) == names.end()) names.push_back(std::move(name));
   }
   return names;

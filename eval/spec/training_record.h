@@ -12,7 +12,7 @@ namespace sala::eval {
 struct TrainingRecord {
   int64_t tokens = 0;  // seen in training, with the trainings that the weights started from (`before`)
   int64_t length = 0;  // of the longest held-out rows
-  // On those rows, 0..1, by Task::training_figure(): the mean over the tasks of a name. Only what was measured.
+  // On those rows, 0..1, by TaskTraits::training: the mean over the tasks of a name. Only what was measured.
   std::vector<std::pair<std::string, double>> scores;
   std::string problem;  // why the file cannot be read; then the rest is empty
 };

@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
 #include <nlohmann/json.hpp>
 
 #include "sala/core/error.h"
@@ -43,34 +42,23 @@ void finish(Sample& sample, int64_t desired, std::string answer, const TokenOffs
   sample.answer_prefix = kMrcrAnswerPrefix;
 }
 
+// What built-in and official conversations share; `made_by` is the generator's name in records.
 class MrcrTask : public Task {
  public:
-  MrcrTask(std::string name, std::string description, int64_t needles)
-      : needles_(needles), name_(std::move(name)), description_(std::move(description)) {}
-  std::string_view name() const override { return name_; }
-  std::string_view group() const override { return "mrcr"; }
-  std::string_view description() const override { return description_; }
-  int64_t tokens_to_generate() const override { return kMostTokensToGenerate; }
-  std::string_view texts_name() const override { return "mrcr-synth"; }
-  bool needs_messages() const override { return true; }
-  bool length_is_bin() const override { return true; }
-  TrainingFigure training_figure() const override { return {"mrcr", "tokens"}; }
-  int64_t training_answer_room() const override { return tokens_to_generate(); }  // a sample keeps what its answer needs
-  double score(const Sample& sample, std::string_view answer) const override {
-    return mrcr_grade(answer, sample.outputs.at(0), question_of(sample).hash).score;
+  MrcrTask(TaskTraits traits, int64_t needles, std::string made_by)
+      : Task(of_mrcr(std::move(traits))), needles_(needles), made_by_(std::move(made_by)) {}
+  Score score(const Sample& sample, std::string_view answer) const override {
+    const std::string hash = question_of(sample).hash, &wanted = sample.outputs.at(0);
+    return {mrcr_grade(answer, wanted, hash).score, mrcr_diagnostics(answer, wanted, hash, sample.messages())};
   }
   Record record(const Sample& sample, const Tokenizer& tokenizer) const override {
-    return mrcr_record(sample, tokenizer, generator());
-  }
-  std::vector<std::pair<std::string, double>> diagnostics(const Sample& sample, std::string_view answer) const override {
-    return mrcr_diagnostics(answer, sample.outputs.at(0), question_of(sample).hash, sample.messages());
+    return mrcr_record(sample, tokenizer, made_by_);
   }
 
  protected:
-  virtual std::string generator() const { return "mrcr-synth"; }  // as records name it
   Sample make_header(const SampleRequest& request) const {
     Sample sample;
-    sample.task = name_;
+    sample.task = name();
     sample.request = request;
     sample.id = sample_id(*this, request);
     return sample;
@@ -78,14 +66,24 @@ class MrcrTask : public Task {
   int64_t needles_;
 
  private:
-  std::string name_, description_;
+  static TaskTraits of_mrcr(TaskTraits traits) {
+    traits.tokens_to_generate = kMostTokensToGenerate;
+    traits.benchmark = "mrcr";
+    traits.training = {"mrcr", "tokens"};
+    traits.needs_messages = traits.length_is_bin = true;
+    return traits;
+  }
+  std::string made_by_;
 };
 
 class SynthTask final : public MrcrTask {
  public:
   explicit SynthTask(int64_t needles)
-      : MrcrTask(fmt::format("mrcr_{}", needles),
-                 fmt::format("multi-round co-reference: one of {} equal requests in a long chat", needles), needles) {}
+      : MrcrTask({.name = fmt::format("mrcr_{}", needles),
+                  .group = "mrcr",
+                  .description = fmt::format("multi-round co-reference: one of {} equal requests in a long chat", needles),
+                  .texts_name = "mrcr-synth"},
+                 needles, "mrcr-synth") {}
   Sample make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const override {
     if (request.mode == Mode::kUpstream)
       throw Error(ErrorCode::kUnsupported,
@@ -99,21 +97,19 @@ class SynthTask final : public MrcrTask {
     finish(sample, made.row.desired_msg_index, std::move(made.row.answer), made.offsets);
     return sample;
   }
-  TrainingRow training_row(const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const override {
-    return mrcr_training_row(*this, needles_, request, rng, tokenizer);
-  }
 };
 
 class RowsTask final : public MrcrTask {
  public:
   RowsTask(std::shared_ptr<const std::vector<MrcrRow>> rows, int64_t needles)
-      : MrcrTask(fmt::format("mrcr_official_{}", needles), fmt::format("openai/mrcr rows with {} equal requests", needles),
-                 needles),
+      : MrcrTask({.name = fmt::format("mrcr_official_{}", needles),
+                  .group = "mrcr_official",
+                  .description = fmt::format("openai/mrcr rows with {} equal requests", needles),
+                  .texts_name = "rows of openai/mrcr",
+                  .fits_length_fixed = false,
+                  .fits_length_upstream = false},
+                 needles, "openai/mrcr"),
         rows_(std::move(rows)) {}
-  std::string_view group() const override { return "mrcr_official"; }
-  std::string_view benchmark() const override { return "mrcr"; }
-  std::string_view texts_name() const override { return "rows of openai/mrcr"; }
-  bool length_is_limit(Mode) const override { return false; }
   Sample make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const override {
     std::vector<const MrcrRow*> bin;
     for (const MrcrRow& row : *rows_)
@@ -140,19 +136,14 @@ class RowsTask final : public MrcrTask {
   }
 
  private:
-  std::string generator() const override { return "openai/mrcr"; }
   std::shared_ptr<const std::vector<MrcrRow>> rows_;
 };
 
 }  // namespace
 
-const std::vector<const Task*>& mrcr_tasks() {
-  static const std::array<SynthTask, 3> tasks = {SynthTask(2), SynthTask(4), SynthTask(8)};
-  static const std::vector<const Task*> list = {&tasks[0], &tasks[1], &tasks[2]};
-  return list;
-}
+std::unique_ptr<const Task> make_mrcr_task(int64_t needles) { return std::make_unique<SynthTask>(needles); }
 
-std::unique_ptr<Task> make_mrcr_rows_task(std::shared_ptr<const std::vector<MrcrRow>> rows, int64_t needles) {
+std::unique_ptr<const Task> make_official_mrcr_task(std::shared_ptr<const std::vector<MrcrRow>> rows, int64_t needles) {
   return std::make_unique<RowsTask>(std::move(rows), needles);
 }
 

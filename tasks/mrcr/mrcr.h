@@ -13,21 +13,20 @@
 
 namespace sala::tasks {
 
-// mrcr_2, mrcr_4, mrcr_8. Group mrcr. `turns` are the conversation; `input` + `answer_prefix` its plain rendering
+// mrcr_2, mrcr_4 or mrcr_8. Group mrcr. `turns` are the conversation; `input` + `answer_prefix` its plain rendering
 // (conversation.h). outputs = {hash + reply}; evidence = the tokens of that reply. score = the published grader in both
 // modes; diagnostics as in grader.h.
-const std::vector<const Task*>& mrcr_tasks();
+std::unique_ptr<const Task> make_mrcr_task(int64_t needles);
 
 // Official rows with `needles` equal requests as a task named `mrcr_official_<needles>`. A request's length names the bin by
 // its upper bound (131072 = (65536, 131072]); sample i is row i of the bin. The prompt is the row's whatever the length:
 // bins count other tokens than the tokenizer in use, so the length is no limit. `tokens` of each row must be counted. Throws
 // Error{kUsage} for a row that the bin does not have.
-std::unique_ptr<Task> make_mrcr_rows_task(std::shared_ptr<const std::vector<MrcrRow>> rows, int64_t needles);
+std::unique_ptr<const Task> make_official_mrcr_task(std::shared_ptr<const std::vector<MrcrRow>> rows, int64_t needles);
 
-// A training row of mrcr_<needles>: short replies and a question for many of them, from rows of 512 tokens on, and samples
+// Training rows of mrcr_<needles>: short replies and a question for many of them, from rows of 512 tokens on, and samples
 // as the evaluation has them where they fit. Throws Error{kUsage} for a row too short for one question.
-TrainingRow mrcr_training_row(const Task& task, int64_t needles, const TrainingRequest& request, Rng& rng,
-                              const Tokenizer& tokenizer);
+std::unique_ptr<const TrainingRows> make_mrcr_rows(int64_t needles);
 
 // Task::record() of these tasks: the columns of openai/mrcr (spec tasks 3.2) and, after them, what a built-in sample adds:
 // bin, ordinal, format, topic, tokens, generator, seed. `tokenizer` counts the tokens of the bin.

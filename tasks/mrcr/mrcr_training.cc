@@ -83,17 +83,30 @@ std::optional<TrainingRow> many_questions(int64_t needles, const TrainingRequest
   return row.finish();
 }
 
-}  // namespace
+class SynthRows final : public TrainingRows {
+ public:
+  explicit SynthRows(int64_t needles) : needles_(needles) {}
+  int64_t answer_room(const Task& task) const override {  // a sample keeps what its answer needs
+    return task.traits().tokens_to_generate;
+  }
+  TrainingRow row(const Task& task, const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const override;
 
-TrainingRow mrcr_training_row(const Task& task, int64_t needles, const TrainingRequest& request, Rng& rng,
-                              const Tokenizer& tokenizer) {
-  if (auto row = row_as_evaluated(task, request, rng, tokenizer)) return *std::move(row);
+ private:
+  int64_t needles_;
+};
+
+TrainingRow SynthRows::row(const Task& task, const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const {
+  if (auto row = row_as_evaluated(*this, task, request, rng, tokenizer)) return *std::move(row);
   for (int attempt = 0; attempt < kAttempts; ++attempt)
-    if (auto row = many_questions(needles, request, rng, tokenizer, attempt * request.row_tokens / kAttempts))
+    if (auto row = many_questions(needles_, request, rng, tokenizer, attempt * request.row_tokens / kAttempts))
       return *std::move(row);
   throw Error(ErrorCode::kUsage,
               "training row: {} tokens cannot hold one question of {}; use longer rows or leave the task out",
               request.row_tokens, task.name());
 }
+
+}  // namespace
+
+std::unique_ptr<const TrainingRows> make_mrcr_rows(int64_t needles) { return std::make_unique<SynthRows>(needles); }
 
 }  // namespace sala::tasks

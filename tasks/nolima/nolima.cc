@@ -100,8 +100,12 @@ NolimaCell nolima_cell(int64_t index, int64_t pairs, int64_t books) {
 }
 
 NolimaTask::NolimaTask(std::string name, std::string description, Material eval, Material train, NolimaOptions options)
-    : name_(std::move(name)),
-      description_(std::move(description)),
+    : Task({.name = name,
+            .group = name,
+            .description = std::move(description),
+            .tokens_to_generate = options.tokens_to_generate,
+            .texts_name = "nolima-own",
+            .fits_length_upstream = false}),
       eval_{eval, standard_pairs(*eval.needles)},
       train_{train, standard_pairs(*train.needles)},
       options_(options) {}
@@ -121,7 +125,7 @@ std::string NolimaTask::choose_name(const SampleRequest& request, const Draft& d
     const uint64_t offset = static_cast<uint64_t>(draft.from->number() + draft.cell.book);
     if (request.seed > UINT32_MAX - offset)
       throw Error(ErrorCode::kUsage,
-                  "{}: seed {} is too large for NumPy's stream, which takes 32 bits of seed + template + book", name_,
+                  "{}: seed {} is too large for NumPy's stream, which takes 32 bits of seed + template + book", name(),
                   request.seed);
     NumpyRandom random(static_cast<uint32_t>(request.seed + offset));
     int64_t choice = 0;
@@ -140,7 +144,7 @@ std::string NolimaTask::choose_name(const SampleRequest& request, const Draft& d
   for (const std::string& name : order)
     if (!has_word(text, name)) return name;
   throw Error(ErrorCode::kUsage, "{}: every name of template {} occurs in the book {}; use other names or another book",
-              name_, draft.from->id, from.material.books->name(draft.cell.book));
+              name(), draft.from->id, from.material.books->name(draft.cell.book));
 }
 
 NolimaTask::Draft NolimaTask::draft(const SampleRequest& request, const Tokenizer& tokenizer) const {
@@ -210,7 +214,7 @@ void NolimaTask::fit(const SampleRequest& request, const Tokenizer& tokenizer, D
     return Error(ErrorCode::kUsage,
                  "{}: length {} is too small; this sample needs at least {} ({} tokens of prompt around a window of {} + {} "
                  "to generate)",
-                 name_, request.length, frame + kLeastWindow + over + options_.tokens_to_generate, frame + over,
+                 name(), request.length, frame + kLeastWindow + over + options_.tokens_to_generate, frame + over,
                  kLeastWindow, options_.tokens_to_generate);
   };
   if (target - frame < kLeastWindow) throw too_small(0);
@@ -224,7 +228,7 @@ void NolimaTask::fit(const SampleRequest& request, const Tokenizer& tokenizer, D
     if (over <= 0) fits = std::max(fits, window);
     window = std::max(kLeastWindow, window - over);
   }
-  if (fits == 0) throw Error(ErrorCode::kInternal, "{}: could not fit {} tokens into {}", name_, ids.size(), target);
+  if (fits == 0) throw Error(ErrorCode::kInternal, "{}: could not fit {} tokens into {}", name(), ids.size(), target);
   place_and_encode(request, tokenizer, fits, draft, ids, offsets);
 }
 
@@ -237,7 +241,7 @@ Sample NolimaTask::make_sample(const SampleRequest& request, const Tokenizer& to
   } else {
     fit(request, tokenizer, made, sample.prompt_ids, offsets);
   }
-  sample.task = name_;
+  sample.task = name();
   sample.request = request;
   sample.id = sample_id(*this, request);
   sample.outputs = made.gold;
@@ -259,12 +263,9 @@ Sample NolimaTask::make_sample(const SampleRequest& request, const Tokenizer& to
   return sample;
 }
 
-double NolimaTask::score(const Sample& sample, std::string_view answer) const {
-  return nolima_match(options_.metric, answer, sample.outputs);
-}
-
-std::vector<std::pair<std::string, double>> NolimaTask::diagnostics(const Sample& sample, std::string_view answer) const {
-  std::vector<std::pair<std::string, double>> figures;
+Score NolimaTask::score(const Sample& sample, std::string_view answer) const {
+  Score score{nolima_match(options_.metric, answer, sample.outputs), {}};
+  auto& figures = score.diagnostics;
   for (NolimaMetric metric :
        {NolimaMetric::kExact, NolimaMetric::kContains, NolimaMetric::kLastlineExact, NolimaMetric::kLastlineContains})
     figures.emplace_back(metric_name(metric), nolima_match(metric, answer, sample.outputs));
@@ -275,10 +276,9 @@ std::vector<std::pair<std::string, double>> NolimaTask::diagnostics(const Sample
   const auto names = std::count_if(people.begin(), people.end(),
                                    [&](std::string_view name) { return answer.find(name) != std::string_view::npos; });
   figures.emplace_back("many_names", names > 1 ? 1 : 0);
-  const double result = score(sample, answer);
-  figures.emplace_back(pair.question_name, result);
-  figures.emplace_back(from.inverted() ? "inverted_order" : "default_order", result);
-  return figures;
+  figures.emplace_back(pair.question_name, score.value);
+  figures.emplace_back(from.inverted() ? "inverted_order" : "default_order", score.value);
+  return score;
 }
 
 Record NolimaTask::record(const Sample& sample, const Tokenizer&) const {
@@ -310,15 +310,14 @@ Record NolimaTask::record(const Sample& sample, const Tokenizer&) const {
           {"system_prompt", std::string(kNolimaSystemPrompt)}};
 }
 
-const NolimaTask& nolima_task() {
-  static const NolimaTask task("nolima", "a needle that shares no word with the question",
-                               {&own_needle_set(Split::kEval), &own_books(Split::kEval)},
-                               {&own_needle_set(Split::kTrain), &own_books(Split::kTrain)});
-  return task;
+std::unique_ptr<const NolimaTask> make_nolima_task() {
+  const auto material = [](Split split) { return NolimaTask::Material{&own_needle_set(split), &own_books(split)}; };
+  return std::make_unique<NolimaTask>("nolima", "a needle that shares no word with the question", material(Split::kEval),
+                                      material(Split::kTrain));
 }
 
-std::unique_ptr<NolimaTask> make_nolima_task(const std::string& name, const NeedleSet& needles, const BookShelf* books,
-                                             NolimaOptions options) {
+std::unique_ptr<const NolimaTask> make_nolima_task(const std::string& name, const NeedleSet& needles, const BookShelf* books,
+                                                   NolimaOptions options) {
   const auto material = [&](Split split) {
     return NolimaTask::Material{&needles, books != nullptr ? books : &own_books(split)};
   };

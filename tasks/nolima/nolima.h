@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "sala/tasks/task.h"
+#include "sala/tasks/training.h"
 #include "tasks/nolima/books.h"
 #include "tasks/nolima/metrics.h"
 #include "tasks/nolima/needle_set.h"
@@ -44,26 +44,17 @@ class NolimaTask final : public Task {
     const NeedleSet* needles;
     const BookShelf* books;
   };
+  // Its group has its name: a user's task is a benchmark of its own.
   NolimaTask(std::string name, std::string description, Material eval, Material train, NolimaOptions options = {});
 
-  std::string_view name() const override { return name_; }
-  std::string_view group() const override { return name_; }  // `nolima`; a user's task is a benchmark of its own
-  std::string_view description() const override { return description_; }
-  int64_t tokens_to_generate() const override { return options_.tokens_to_generate; }
-  std::string_view texts_name() const override { return "nolima-own"; }
   // fixed: the prompt and the answer budget fill request.length; books are told apart by file name; the name that is hidden
   // does not occur in the book. upstream: request.length is the book window alone (needle, template and chat template come
   // on top), names come from NumPy's stream.
   Sample make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const override;
-  double score(const Sample& sample, std::string_view answer) const override;
-  // The other matches, `many_names` (more than one name of the pool or of the built-in books is in the answer), and the
-  // score again under `onehop`, `twohop`, ..., `default_order` or `inverted_order`, so that a mean over samples splits it.
-  std::vector<std::pair<std::string, double>> diagnostics(const Sample& sample, std::string_view answer) const override;
-
-  bool length_is_limit(Mode mode) const override { return mode == Mode::kFixed; }
-  // Samples of the training split, and rows that state what the questions ask to know.
-  TrainingRow training_row(const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const override;
-
+  // Beside it the other matches, `many_names` (more than one name of the pool or of the built-in books is in the answer),
+  // and the score again under `onehop`, `twohop`, ..., `default_order` or `inverted_order`, so that a mean over samples
+  // splits it.
+  Score score(const Sample& sample, std::string_view answer) const override;
   // The fields of spec tasks 2.9 up to haystack_sha256, then `system_prompt`.
   Record record(const Sample& sample, const Tokenizer& tokenizer) const override;
   int64_t pairs(Split split) const { return static_cast<int64_t>(side(split).pairs.size()); }
@@ -85,15 +76,16 @@ class NolimaTask final : public Task {
   void fit(const SampleRequest& request, const Tokenizer& tokenizer, Draft& draft, std::vector<int32_t>& ids,
            TokenOffsets& offsets) const;
 
-  std::string name_, description_;
   Side eval_, train_;
   NolimaOptions options_;
 };
 
 // Task `nolima`: our needles in our books.
-const NolimaTask& nolima_task();
+std::unique_ptr<const NolimaTask> make_nolima_task();
+// Samples of the training split, and rows that state what the questions ask to know.
+std::unique_ptr<const TrainingRows> make_nolima_rows();
 // The user's needle set, and books (null = the built-in ones), under a name of its own. Both must outlive the task.
-std::unique_ptr<NolimaTask> make_nolima_task(const std::string& name, const NeedleSet& needles, const BookShelf* books,
-                                             NolimaOptions options = {});
+std::unique_ptr<const NolimaTask> make_nolima_task(const std::string& name, const NeedleSet& needles, const BookShelf* books,
+                                                   NolimaOptions options = {});
 
 }  // namespace sala::tasks

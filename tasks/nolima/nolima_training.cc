@@ -8,10 +8,13 @@ namespace {
 
 constexpr double kFactRows = 0.04;  // a row of facts is nearly all answer
 
-}  // namespace
+class NolimaRows final : public TrainingRows {
+ public:
+  TrainingRow row(const Task& task, const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const override;
+};
 
-TrainingRow NolimaTask::training_row(const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const {
-  if (request.as_evaluated || rng.uniform() >= kFactRows) return sample_row(*this, request, rng, tokenizer);
+TrainingRow NolimaRows::row(const Task& task, const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const {
+  if (request.as_evaluated || rng.uniform() >= kFactRows) return sample_row(*this, task, request, rng, tokenizer);
   std::vector<std::string> facts = own_facts();
   rng.shuffle(facts);
   RowWriter row(request, tokenizer);
@@ -19,5 +22,9 @@ TrainingRow NolimaTask::training_row(const TrainingRequest& request, Rng& rng, c
     if (!row.append("", fact)) break;
   return row.finish();
 }
+
+}  // namespace
+
+std::unique_ptr<const TrainingRows> make_nolima_rows() { return std::make_unique<NolimaRows>(); }
 
 }  // namespace sala::tasks

@@ -197,8 +197,25 @@ CweList::Choice CweList::fitting(double tokens, double least) {
 
 class CweTask final : public RulerTask {
  public:
+  CweTask()
+      : RulerTask({.name = "cwe",
+                   .description = "the ten most common words of a list",
+                   .tokens_to_generate = kTokensToGenerate,
+                   .lm_eval_name = "ruler_cwe",
+                   .training = {.figure = "tokens"}}) {}
+  std::unique_ptr<UpstreamSamples> upstream_samples(const SampleRequest& request,
+                                                    const Tokenizer& tokenizer) const override {
+    return size_upstream(*this, make_upstream_cwe(request), request, tokenizer);
+  }
+
+ protected:
+  Sample fixed_sample(const SampleRequest& request, const Tokenizer& tokenizer) const override;
+};
+
+class CweRows final : public TrainingRows {
+ public:
   // "1. word 2. word", as the solved example has it, in the order in which the words first stand in the list.
-  std::string training_answer(const Sample& sample) const override {
+  std::string answer(const Task&, const Sample& sample) const override {
     std::string answer;
     std::vector<std::string> words;
     for (const Evidence& entry : sample.evidence) {
@@ -208,17 +225,6 @@ class CweTask final : public RulerTask {
     }
     return answer;
   }
-  CweTask() : RulerTask("cwe", "the ten most common words of a list", kTokensToGenerate, Metric::kAll) {}
-
-  std::string_view lm_eval_name() const override { return "ruler_cwe"; }
-  TrainingFigure training_figure() const override { return {name(), "tokens"}; }
-  std::unique_ptr<UpstreamSamples> upstream_samples(const SampleRequest& request,
-                                                    const Tokenizer& tokenizer) const override {
-    return size_upstream(*this, make_upstream_cwe(request), request, tokenizer);
-  }
-
- protected:
-  Sample fixed_sample(const SampleRequest& request, const Tokenizer& tokenizer) const override;
 };
 
 // What append_cwe_list() appends, or a little more: a word that gives way to another one is counted too.
@@ -389,9 +395,7 @@ std::vector<int32_t> draw_cwe_entries(Rng& rng, int64_t words, int64_t common, i
   return entries;
 }
 
-const Task* cwe_task() {
-  static const CweTask task;
-  return &task;
-}
+std::unique_ptr<const Task> make_cwe_task() { return std::make_unique<CweTask>(); }
+std::unique_ptr<const TrainingRows> make_cwe_rows() { return std::make_unique<CweRows>(); }
 
 }  // namespace sala::tasks

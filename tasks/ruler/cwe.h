@@ -2,12 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "sala/core/rng.h"
-#include "sala/tasks/task.h"
+#include "sala/tasks/training.h"
 #include "tasks/text/hash_set.h"
 #include "tasks/text/permutation.h"
 #include "tasks/text/pseudo_words.h"
@@ -68,6 +69,7 @@ void append_cwe_list(std::string& text, const WordList& words, const std::vector
 // `common` times each of the first kCweCommon words, `uncommon` times each of the others, shuffled.
 std::vector<int32_t> draw_cwe_entries(Rng& rng, int64_t words, int64_t common, int64_t uncommon);
 
-const Task* cwe_task();
+std::unique_ptr<const Task> make_cwe_task();
+std::unique_ptr<const TrainingRows> make_cwe_rows();
 
 }  // namespace sala::tasks

@@ -25,10 +25,12 @@ bool decidable(const std::vector<int64_t>& counts) {
 
 class FweTask final : public RulerTask {
  public:
-  FweTask() : RulerTask("fwe", "the three most frequent words of a coded text", kTokensToGenerate, Metric::kAll) {}
-
-  std::string_view lm_eval_name() const override { return "ruler_fwe"; }
-  TrainingFigure training_figure() const override { return {name(), "values"}; }
+  FweTask()
+      : RulerTask({.name = "fwe",
+                   .description = "the three most frequent words of a coded text",
+                   .tokens_to_generate = kTokensToGenerate,
+                   .lm_eval_name = "ruler_fwe",
+                   .training = {.figure = "values"}}) {}
   std::unique_ptr<UpstreamSamples> upstream_samples(const SampleRequest& request,
                                                     const Tokenizer& tokenizer) const override {
     return make_upstream_fwe(*this, request, tokenizer);
@@ -160,9 +162,6 @@ void append_fwe_words(std::string& text, const std::vector<std::string>& words, 
   }
 }
 
-const Task* fwe_task() {
-  static const FweTask task;
-  return &task;
-}
+std::unique_ptr<const Task> make_fwe_task() { return std::make_unique<FweTask>(); }
 
 }  // namespace sala::tasks

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,6 @@ inline constexpr int64_t kFweMostSpans = 64;
 void append_fwe_words(std::string& text, const std::vector<std::string>& words, const std::vector<int32_t>& entries,
                       const std::vector<int64_t>& counts, int64_t most_spans, std::vector<int64_t>& marks);
 
-const Task* fwe_task();
+std::unique_ptr<const Task> make_fwe_task();
 
 }  // namespace sala::tasks

@@ -9,7 +9,6 @@
 #include <set>
 
 #include "sala/core/error.h"
-#include "tasks/ruler/niah_training.h"
 #include "tasks/ruler/ruler_task.h"
 #include "tasks/ruler/upstream_source.h"
 #include "tasks/text/essay.h"
@@ -152,16 +151,16 @@ struct Draft {
 class NiahTask final : public RulerTask {
  public:
   explicit NiahTask(const NiahSpec& spec)
-      : RulerTask(spec.name, spec.description, kTokensToGenerate, Metric::kAll), spec_(spec) {}
-  bool hides_answers() const override { return true; }
-  std::string_view subgroup() const override { return "niah"; }
-  TrainingFigure training_figure() const override { return {"needle", "values"}; }
+      : RulerTask({.name = std::string(spec.name),
+                   .subgroup = "niah",
+                   .description = std::string(spec.description),
+                   .tokens_to_generate = kTokensToGenerate,
+                   .training = {"needle", "values"},
+                   .hides_answers = true}),
+        spec_(spec) {}
   std::unique_ptr<UpstreamSamples> upstream_samples(const SampleRequest& request,
                                                     const Tokenizer& tokenizer) const override {
     return size_upstream(*this, make_upstream_niah(spec_, request), request, tokenizer);
-  }
-  TrainingRow training_row(const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const override {
-    return niah_training_row(spec_, request, rng, tokenizer);
   }
 
  protected:
@@ -377,14 +376,6 @@ std::string join_keys(const std::vector<std::string>& keys) {
   return text;
 }
 
-const std::vector<const Task*>& niah_tasks() {
-  static const auto tasks = [] {
-    std::vector<const Task*> made;
-    static std::vector<std::unique_ptr<NiahTask>> owners;
-    for (const NiahSpec& spec : niah_specs()) made.push_back(owners.emplace_back(std::make_unique<NiahTask>(spec)).get());
-    return made;
-  }();
-  return tasks;
-}
+std::unique_ptr<const Task> make_niah_task(const NiahSpec& spec) { return std::make_unique<NiahTask>(spec); }
 
 }  // namespace sala::tasks

@@ -1,10 +1,11 @@
 // RULER's eight needle-in-a-haystack tasks (spec tasks 1.1 to 1.4), `fixed` mode.
 #pragma once
 
+#include <memory>
 #include <string>
 #include <vector>
 
-#include "sala/tasks/task.h"
+#include "sala/tasks/training.h"
 #include "tasks/text/values.h"
 
 namespace sala::tasks {
@@ -37,6 +38,8 @@ std::string join_keys(const std::vector<std::string>& keys);
 inline constexpr std::string_view kNoiseSentence =
     "The grass is green. The sky is blue. The sun is yellow. Here we go. There and back again.";
 
-const std::vector<const Task*>& niah_tasks();
+std::unique_ptr<const Task> make_niah_task(const NiahSpec& spec);
+// One haystack with many questions.
+std::unique_ptr<const TrainingRows> make_niah_rows(const NiahSpec& spec);
 
 }  // namespace sala::tasks

@@ -1,10 +1,10 @@
-#include "tasks/ruler/niah_training.h"
 
 #include <algorithm>
 #include <cmath>
 #include <set>
 
 #include "sala/core/error.h"
+#include "tasks/ruler/niah.h"
 #include "tasks/text/essay.h"
 #include "tasks/training_row.h"
 
@@ -210,16 +210,27 @@ TrainingRow RowBuilder::build() {
   return row_.finish();
 }
 
-}  // namespace
+class NiahRows final : public TrainingRows {
+ public:
+  explicit NiahRows(const NiahSpec& spec) : spec_(spec) {}
+  TrainingRow row(const Task& task, const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const override;
 
-TrainingRow niah_training_row(const NiahSpec& spec, const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) {
+ private:
+  NiahSpec spec_;
+};
+
+TrainingRow NiahRows::row(const Task&, const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const {
   for (int attempt = 0; attempt < 50; ++attempt) {
-    TrainingRow row = RowBuilder(spec, request, rng, tokenizer, attempt * request.row_tokens / 64).build();
+    TrainingRow row = RowBuilder(spec_, request, rng, tokenizer, attempt * request.row_tokens / 64).build();
     if (std::find(row.mask.begin(), row.mask.end(), 1) != row.mask.end()) return row;
   }
   throw Error(ErrorCode::kUsage,
               "training row: {} tokens cannot hold one question of {}; use longer rows or leave the task out",
-              request.row_tokens, spec.name);
+              request.row_tokens, spec_.name);
 }
+
+}  // namespace
+
+std::unique_ptr<const TrainingRows> make_niah_rows(const NiahSpec& spec) { return std::make_unique<NiahRows>(spec); }
 
 }  // namespace sala::tasks

@@ -6,7 +6,6 @@
 #include <unordered_set>
 
 #include "sala/core/error.h"
-#include "sala/tasks/training.h"
 #include "tasks/ruler/qa_synth.h"
 #include "tasks/ruler/ruler_task.h"
 #include "tasks/ruler/upstream_source.h"
@@ -181,14 +180,15 @@ Selection select_documents(DocumentQueue& queue, const LabelCosts& labels, int64
 
 class QaTask final : public RulerTask {
  public:
-  QaTask(std::string_view name, std::string_view lm_eval_name, std::string_view description, int hops)
-      : RulerTask(name, description, kTokensToGenerate, Metric::kPart), lm_eval_name_(lm_eval_name), hops_(hops) {}
-  std::string_view lm_eval_name() const override { return lm_eval_name_; }
-  TrainingFigure training_figure() const override { return {"qa", "exact"}; }
-  TrainingRow training_row(const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const override {
-    return qa_training_row(*this, hops_, request, rng, tokenizer);
-  }
-
+  explicit QaTask(int hops)
+      : RulerTask({.name = fmt::format("qa_{}", hops),
+                   .description = hops == 1 ? "a question that one of the documents answers"
+                                            : "a question that two of the documents answer together",
+                   .tokens_to_generate = kTokensToGenerate,
+                   .lm_eval_name = hops == 1 ? "ruler_qa_squad" : "ruler_qa_hotpot",
+                   .training = {.name = "qa"},
+                   .any_answer_counts = true}),
+        hops_(hops) {}
   std::unique_ptr<UpstreamSamples> upstream_samples(const SampleRequest& request,
                                                     const Tokenizer& tokenizer) const override {
     return size_upstream(*this, make_upstream_qa(hops_, request), request, tokenizer);
@@ -203,7 +203,6 @@ class QaTask final : public RulerTask {
   // Where no documents fill the target: the beginning of one more, behind the others.
   void add_part(const SampleRequest& request, const QaText& text, DocumentQueue& queue, const Selection& selection,
                 int64_t target, const Tokenizer& tokenizer, Tokenized& tokens) const;
-  std::string_view lm_eval_name_;
   int hops_;
 };
 
@@ -320,13 +319,6 @@ QaText qa_text(std::string_view question) {
 
 std::string qa_document_label(int64_t number) { return fmt::format("Document {}:\n", number); }
 
-const Task* qa_1_task() {
-  static const QaTask task("qa_1", "ruler_qa_squad", "a question that one of the documents answers", 1);
-  return &task;
-}
-const Task* qa_2_task() {
-  static const QaTask task("qa_2", "ruler_qa_hotpot", "a question that two of the documents answer together", 2);
-  return &task;
-}
+std::unique_ptr<const Task> make_qa_task(int hops) { return std::make_unique<QaTask>(hops); }
 
 }  // namespace sala::tasks

@@ -7,7 +7,7 @@
 #include <string_view>
 
 #include "sala/tasks/corpora.h"
-#include "sala/tasks/task.h"
+#include "sala/tasks/training.h"
 
 namespace sala::tasks {
 
@@ -34,11 +34,9 @@ QaText qa_text(std::string_view question);
 // "Document 3:\n" before a document; documents are joined by an empty line.
 std::string qa_document_label(int64_t number);
 
+// `hops` as above: qa_1 or qa_2.
+std::unique_ptr<const Task> make_qa_task(int hops);
 // Documents of the built-in collection and the questions that they answer; some rows as the evaluation has them.
-TrainingRow qa_training_row(const Task& task, int hops, const TrainingRequest& request, Rng& rng,
-                            const Tokenizer& tokenizer);
-
-const Task* qa_1_task();
-const Task* qa_2_task();
+std::unique_ptr<const TrainingRows> make_qa_rows(int hops);
 
 }  // namespace sala::tasks

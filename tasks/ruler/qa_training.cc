@@ -98,14 +98,20 @@ Documents Collector::two_hops() {
   return std::move(made_);
 }
 
-}  // namespace
+class QaRows final : public TrainingRows {
+ public:
+  explicit QaRows(int hops) : hops_(hops) {}
+  TrainingRow row(const Task& task, const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const override;
 
-TrainingRow qa_training_row(const Task& task, int hops, const TrainingRequest& request, Rng& rng,
-                            const Tokenizer& tokenizer) {
-  if (auto row = row_as_evaluated(task, request, rng, tokenizer)) return *std::move(row);
-  const double turns = hops == 1 ? most_turns_share(request.row_tokens) * (0.3 + 0.7 * rng.uniform()) : kTurns;
+ private:
+  int hops_;
+};
+
+TrainingRow QaRows::row(const Task& task, const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const {
+  if (auto row = row_as_evaluated(*this, task, request, rng, tokenizer)) return *std::move(row);
+  const double turns = hops_ == 1 ? most_turns_share(request.row_tokens) * (0.3 + 0.7 * rng.uniform()) : kTurns;
   Collector collector(request, turns, rng, tokenizer);
-  auto [documents, questions] = hops == 1 ? collector.one_hop() : collector.two_hops();
+  auto [documents, questions] = hops_ == 1 ? collector.one_hop() : collector.two_hops();
   rng.shuffle(documents);
   rng.shuffle(questions);
   std::string context;
@@ -118,7 +124,11 @@ TrainingRow qa_training_row(const Task& task, int hops, const TrainingRequest& r
                     question.answer))
       break;
   }
-  return row.empty() ? sample_row(task, request, rng, tokenizer) : row.finish();
+  return row.empty() ? sample_row(*this, task, request, rng, tokenizer) : row.finish();
 }
+
+}  // namespace
+
+std::unique_ptr<const TrainingRows> make_qa_rows(int hops) { return std::make_unique<QaRows>(hops); }
 
 }  // namespace sala::tasks

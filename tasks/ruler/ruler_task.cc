@@ -17,7 +17,7 @@ Sample finish_sample(const Task& task, const SampleRequest& request, Tokenized t
   sample.task = task.name();
   sample.request = request;
   sample.id = sample_id(task, request);
-  sample.tokens_to_generate = task.tokens_to_generate();
+  sample.tokens_to_generate = task.traits().tokens_to_generate;
   sample.outputs = std::move(text.outputs);
   sample.template_tokens =
       tokens.tokens_beside(static_cast<size_t>(text.haystack_begin), static_cast<size_t>(text.haystack_end));
@@ -49,6 +49,18 @@ void throw_too_short(std::string_view task, int64_t length, int64_t smallest_pro
               length, smallest_prompt + tokens_to_generate, smallest_prompt, tokens_to_generate);
 }
 
+namespace {
+
+TaskTraits of_ruler(TaskTraits traits) {
+  traits.group = "ruler";
+  traits.texts_name = "ruler-synth";
+  return traits;
+}
+
+}  // namespace
+
+RulerTask::RulerTask(TaskTraits traits) : Task(of_ruler(std::move(traits))) {}
+
 Sample RulerTask::make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const {
   if (request.mode == Mode::kUpstream) return upstream_sample(*this, request, tokenizer);
   return fixed_sample(request, tokenizer);
@@ -59,21 +71,14 @@ std::unique_ptr<SampleStream> RulerTask::open_stream(const SampleRequest& first,
   return Task::open_stream(first, tokenizer);
 }
 
-double RulerTask::score(const Sample& sample, std::string_view answer) const {
-  return metric_ == Metric::kAll ? string_match_all(answer, sample.outputs) : string_match_part(answer, sample.outputs);
-}
-
-std::string RulerTask::training_answer(const Sample& sample) const {
-  return metric_ == Metric::kAll ? Task::training_answer(sample) : sample.outputs.at(0);
-}
-
-std::vector<std::pair<std::string, double>> RulerTask::diagnostics(const Sample& sample, std::string_view answer) const {
-  return {{"word_match",
-           metric_ == Metric::kAll ? word_match_all(answer, sample.outputs) : word_match_part(answer, sample.outputs)}};
+Score RulerTask::score(const Sample& sample, std::string_view answer) const {
+  const bool any = traits().any_answer_counts;
+  return {any ? string_match_part(answer, sample.outputs) : string_match_all(answer, sample.outputs),
+          {{"word_match", any ? word_match_part(answer, sample.outputs) : word_match_all(answer, sample.outputs)}}};
 }
 
 Rng RulerTask::stream(const SampleRequest& request, uint32_t id) const {
-  return Rng(request.seed, std::string("ruler/").append(name_), static_cast<uint64_t>(request.index), id);
+  return Rng(request.seed, std::string("ruler/").append(name()), static_cast<uint64_t>(request.index), id);
 }
 
 }  // namespace sala::tasks

@@ -43,21 +43,12 @@ class UpstreamSamples;  // upstream_source.h
 // The registry's face of all 13. A task fills in fixed_sample() and upstream_samples(); what modes share is in upstream.h.
 class RulerTask : public Task {
  public:
-  enum class Metric { kAll, kPart };
-  RulerTask(std::string_view name, std::string_view description, int64_t tokens_to_generate, Metric metric)
-      : name_(name), description_(description), tokens_to_generate_(tokens_to_generate), metric_(metric) {}
-  std::string_view name() const override { return name_; }
-  std::string_view group() const override { return "ruler"; }
-  std::string_view description() const override { return description_; }
-  int64_t tokens_to_generate() const override { return tokens_to_generate_; }
-  std::string_view texts_name() const override { return "ruler-synth"; }
-  bool any_answer_counts() const override { return metric_ == Metric::kPart; }
+  explicit RulerTask(TaskTraits traits);  // group and name of the texts are RULER's
   Sample make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const override;
   std::unique_ptr<SampleStream> open_stream(const SampleRequest& first, const Tokenizer& tokenizer) const override;
-  double score(const Sample& sample, std::string_view answer) const override;
-  std::string training_answer(const Sample& sample) const override;
-  // `word_match`: as the score, but a reference counts only where no letter or digit touches it.
-  std::vector<std::pair<std::string, double>> diagnostics(const Sample& sample, std::string_view answer) const override;
+  // The share of the references in the answer; any one of them where any counts. `word_match` beside it: the same, but a
+  // reference counts only where no letter or digit touches it.
+  Score score(const Sample& sample, std::string_view answer) const override;
 
   // Upstream's samples from index 0 on. Throws Error{kUsage} where upstream's size search crashes.
   virtual std::unique_ptr<UpstreamSamples> upstream_samples(const SampleRequest& request,
@@ -67,11 +58,6 @@ class RulerTask : public Task {
   virtual Sample fixed_sample(const SampleRequest& request, const Tokenizer& tokenizer) const = 0;
   // Stream `id` of a sample: the same for every length.
   Rng stream(const SampleRequest& request, uint32_t id) const;
-
- private:
-  std::string_view name_, description_;
-  int64_t tokens_to_generate_;
-  Metric metric_;
 };
 
 }  // namespace sala::tasks

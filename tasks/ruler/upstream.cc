@@ -22,15 +22,15 @@ class SizedSamples final : public UpstreamSamples {
                const Tokenizer& tokenizer)
       : task_(task), length_(request.length), tokenizer_(tokenizer), source_(std::move(source)) {
     try {
-      size_ = search_upstream_size(*source_, length_, task.tokens_to_generate(), tokenizer);
+      size_ = search_upstream_size(*source_, length_, task.traits().tokens_to_generate, tokenizer);
     } catch (const PythonError& error) {
       throw Error(ErrorCode::kUsage, "{}: upstream's size search crashes at length {}: {}; use mode fixed", task.name(),
                   length_, error.what());
     }
   }
   RulerText next(Tokenized& tokens) override {
-    return draw_upstream_sample(*source_, task_.name(), size_, index_++, length_, task_.tokens_to_generate(), tokenizer_,
-                                tokens);
+    return draw_upstream_sample(*source_, task_.name(), size_, index_++, length_, task_.traits().tokens_to_generate,
+                                tokenizer_, tokens);
   }
 
  private:
@@ -58,7 +58,8 @@ UpstreamStream::UpstreamStream(const RulerTask& task, const SampleRequest& first
   if (first.seed >> 32)
     throw Error(ErrorCode::kUsage, "{}: seed {} is too large for upstream mode; NumPy takes at most {}", task.name(),
                 first.seed, 0xffffffffu);
-  if (first.length <= task.tokens_to_generate()) throw_too_short(task.name(), first.length, 1, task.tokens_to_generate());
+  if (first.length <= task.traits().tokens_to_generate)
+    throw_too_short(task.name(), first.length, 1, task.traits().tokens_to_generate);
   samples_ = task.upstream_samples(request_, tokenizer);
   Tokenized ignored;
   for (int64_t index = 0; index < first.index; ++index) samples_->next(ignored);

@@ -102,7 +102,7 @@ class UpstreamFwe final : public UpstreamSamples {
 };
 
 UpstreamFwe::UpstreamFwe(const Task& task, const SampleRequest& request, const Tokenizer& tokenizer)
-    : limit_(request.length - task.tokens_to_generate()),
+    : limit_(request.length - task.traits().tokens_to_generate),
       step_(limit_ / 32),
       seed_(request.seed),
       tokenizer_(tokenizer),

@@ -6,7 +6,6 @@
 #include <cmath>
 
 #include "sala/core/error.h"
-#include "sala/tasks/training.h"
 #include "tasks/ruler/niah.h"  // kNoiseSentence
 #include "tasks/ruler/ruler_task.h"
 #include "tasks/ruler/upstream_source.h"
@@ -38,16 +37,12 @@ struct Draft {
 
 class VtTask final : public RulerTask {
  public:
-  VtTask() : RulerTask("vt", "five variables of one value through four assignments", kTokensToGenerate, Metric::kAll) {}
-  std::string training_answer(const Sample& sample) const override {
-    return fmt::format("{}", fmt::join(sample.outputs, " "));
-  }
-  TrainingRow training_row(const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const override {
-    return vt_training_row(*this, request, rng, tokenizer);
-  }
-
-  std::string_view lm_eval_name() const override { return "ruler_vt"; }
-  TrainingFigure training_figure() const override { return {name(), "tokens"}; }
+  VtTask()
+      : RulerTask({.name = "vt",
+                   .description = "five variables of one value through four assignments",
+                   .tokens_to_generate = kTokensToGenerate,
+                   .lm_eval_name = "ruler_vt",
+                   .training = {.figure = "tokens"}}) {}
   std::unique_ptr<UpstreamSamples> upstream_samples(const SampleRequest& request,
                                                     const Tokenizer& tokenizer) const override {
     return size_upstream(*this, make_upstream_vt(request, tokenizer), request, tokenizer);
@@ -206,9 +201,6 @@ std::vector<int64_t> draw_vt_positions(Rng& rng, int64_t units, int64_t count) {
   return positions;
 }
 
-const Task* vt_task() {
-  static const VtTask task;
-  return &task;
-}
+std::unique_ptr<const Task> make_vt_task() { return std::make_unique<VtTask>(); }
 
 }  // namespace sala::tasks

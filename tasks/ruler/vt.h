@@ -1,13 +1,14 @@
 // RULER's variable tracking (spec tasks 1.2 and 1.5), shared by evaluation samples and training rows.
 #pragma once
 
+#include <memory>
 #include <set>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "sala/core/rng.h"
-#include "sala/tasks/task.h"
+#include "sala/tasks/training.h"
 
 namespace sala::tasks {
 
@@ -38,9 +39,8 @@ void append_vt_context(std::string& text, const VtChain& chain, const std::vecto
 // Where the chain's lines go: distinct units below `units` while there are enough of them, ascending.
 std::vector<int64_t> draw_vt_positions(Rng& rng, int64_t units, int64_t count);
 
+std::unique_ptr<const Task> make_vt_task();
 // Several chains among noise lines, a question for each; some rows as the evaluation has them.
-TrainingRow vt_training_row(const Task& task, const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer);
-
-const Task* vt_task();
+std::unique_ptr<const TrainingRows> make_vt_rows();
 
 }  // namespace sala::tasks

@@ -1,4 +1,6 @@
 // Training rows of vt: several chains in one haystack, and a question for each.
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -88,15 +90,25 @@ std::optional<TrainingRow> many_chains(const TrainingRequest& request, Rng& rng,
   return row.finish();
 }
 
-}  // namespace
+class VtRows final : public TrainingRows {
+ public:
+  std::string answer(const Task&, const Sample& sample) const override {
+    return fmt::format("{}", fmt::join(sample.outputs, " "));
+  }
+  TrainingRow row(const Task& task, const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const override;
+};
 
-TrainingRow vt_training_row(const Task& task, const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) {
-  if (auto row = row_as_evaluated(task, request, rng, tokenizer)) return *std::move(row);
+TrainingRow VtRows::row(const Task& task, const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const {
+  if (auto row = row_as_evaluated(*this, task, request, rng, tokenizer)) return *std::move(row);
   for (int attempt = 0; attempt < kAttempts; ++attempt)
     if (auto row = many_chains(request, rng, tokenizer, attempt * request.row_tokens / 64)) return *std::move(row);
   throw Error(ErrorCode::kUsage,
               "training row: {} tokens cannot hold one chain of {}; use longer rows or leave the task out",
               request.row_tokens, task.name());
 }
+
+}  // namespace
+
+std::unique_ptr<const TrainingRows> make_vt_rows() { return std::make_unique<VtRows>(); }
 
 }  // namespace sala::tasks

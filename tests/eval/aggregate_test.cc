@@ -73,9 +73,9 @@ TEST(AggregateRuler, MeansEffectiveLengthAndAveragesAreThePublishedOnes) {
 TEST(AggregateRuler, OnlyAllTasksTogetherAreTheMeanOf13) {
   Scores scores;
   int64_t tasks = 0;
-  for (const tasks::TaskInfo& info : tasks::all_tasks()) {
-    if (info.group != "ruler") continue;
-    scores.add(*info.task, 4096, {1});
+  for (const tasks::Task* task : tasks::all_tasks()) {
+    if (task->group() != "ruler") continue;
+    scores.add(*task, 4096, {1});
     ++tasks;
   }
   ASSERT_EQ(tasks, 13);

@@ -17,33 +17,27 @@ namespace sala::eval {
 class FakeTask final : public tasks::Task {
  public:
   explicit FakeTask(std::string name = "fake", std::string group = "fakes")
-      : name_(std::move(name)), group_(std::move(group)) {}
-  std::string_view name() const override { return name_; }
-  std::string_view group() const override { return group_; }
-  std::string_view description() const override { return "a task for tests"; }
-  int64_t tokens_to_generate() const override { return 8; }
+      : Task({.name = std::move(name),
+              .group = std::move(group),
+              .description = "a task for tests",
+              .tokens_to_generate = 8}) {}
   tasks::Sample make_sample(const tasks::SampleRequest& request, const Tokenizer& tokenizer) const override {
     tasks::Sample sample;
-    sample.id = fmt::format("{}/{}@{}#{}!{}", group_, name_, request.length, request.index, request.seed);
-    sample.task = name_;
+    sample.id = tasks::sample_id(*this, request);
+    sample.task = name();
     sample.request = request;
     sample.input = fmt::format("{} ", request.index);
-    sample.input.resize(static_cast<size_t>(request.length - tokens_to_generate()), '.');
+    sample.input.resize(static_cast<size_t>(request.length - traits().tokens_to_generate), '.');
     sample.outputs = {std::to_string(request.index)};
     sample.evidence = {{0, 1, 0.0, "key", sample.outputs[0]}, {20, 50, 0.5, "other", "x"}};
     sample.prompt_ids = tokenizer.encode(sample.prompt());
-    sample.tokens_to_generate = tokens_to_generate();
+    sample.tokens_to_generate = traits().tokens_to_generate;
     return sample;
   }
-  double score(const tasks::Sample& sample, std::string_view answer) const override {
-    return answer.find(sample.outputs[0]) != std::string_view::npos ? 1.0 : 0.0;
+  tasks::Score score(const tasks::Sample& sample, std::string_view answer) const override {
+    return {answer.find(sample.outputs[0]) != std::string_view::npos ? 1.0 : 0.0,
+            {{"answer_bytes", static_cast<double>(answer.size())}}};
   }
-  std::vector<std::pair<std::string, double>> diagnostics(const tasks::Sample&, std::string_view answer) const override {
-    return {{"answer_bytes", static_cast<double>(answer.size())}};
-  }
-
- private:
-  std::string name_, group_;
 };
 
 // Reads the number at the start of the prompt back, wrongly for odd ones; reports a selection like a sparse layer would.

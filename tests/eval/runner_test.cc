@@ -284,14 +284,11 @@ TEST_F(Runner, ResumingNothingBeginsAndADamagedPlanIsRefused) {
 TEST_F(Runner, AScoreOutsideTheScaleIsOurDefect) {
   class Broken final : public tasks::Task {
    public:
-    std::string_view name() const override { return "broken"; }
-    std::string_view group() const override { return "fakes"; }
-    std::string_view description() const override { return ""; }
-    int64_t tokens_to_generate() const override { return 8; }
+    Broken() : Task({.name = "broken", .group = "fakes", .tokens_to_generate = 8}) {}
     tasks::Sample make_sample(const tasks::SampleRequest& request, const Tokenizer& tokenizer) const override {
       return FakeTask().make_sample(request, tokenizer);
     }
-    double score(const tasks::Sample&, std::string_view) const override { return NAN; }
+    tasks::Score score(const tasks::Sample&, std::string_view) const override { return {NAN, {}}; }
   } broken;
   RunDirectory directory = RunDirectory::begin(folder_.file("run"), fake_plan(broken), "now");
   FakeEngine engine(1);

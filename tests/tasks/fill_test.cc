@@ -24,17 +24,17 @@ void expect_filled(const Sample& sample, const Tokenizer& tokenizer) {
 
 TEST_P(EveryFill, LengthsAreFilledAndKept) {
   const auto tokenizer = open_tokenizer(GetParam());
-  for (const TaskInfo& info : all_tasks()) {
+  for (const Task* task : all_tasks()) {
     for (const int64_t length : {4096, 16384}) {
       for (int64_t index = 0; index < (length == 4096 ? 12 : 4); ++index) {
         SampleRequest request;
         request.length = length;
         request.index = index;
         try {
-          expect_filled(info.task->make_sample(request, *tokenizer), *tokenizer);
+          expect_filled(task->make_sample(request, *tokenizer), *tokenizer);
         } catch (const Error& error) {  // a conversation of four or eight long replies is more than 4,096 bytes
           EXPECT_EQ(error.code(), ErrorCode::kUsage);
-          EXPECT_TRUE(GetParam() == "byte" && length == 4096 && (info.name == "mrcr_4" || info.name == "mrcr_8"))
+          EXPECT_TRUE(GetParam() == "byte" && length == 4096 && (task->name() == "mrcr_4" || task->name() == "mrcr_8"))
               << error.what();
           break;
         }
@@ -62,13 +62,13 @@ TEST_P(EveryFill, LengthsBetweenAreFilledToo) {
 // The length that a refusal names is the next one worth trying: one token less is refused, and following it soon works.
 TEST_P(EveryFill, ARefusalNamesALengthThatWorks) {
   const auto tokenizer = open_tokenizer(GetParam());
-  for (const TaskInfo& info : all_tasks()) {
-    if (info.group == "ruler") continue;  // exact there: fixed_test.cc
+  for (const Task* task : all_tasks()) {
+    if (task->group() == "ruler") continue;  // exact there: fixed_test.cc
     SampleRequest request;
     request.length = 100;
     const auto named = [&]() -> int64_t {  // 0: it works
       try {
-        info.task->make_sample(request, *tokenizer);
+        task->make_sample(request, *tokenizer);
         return 0;
       } catch (const Error& error) {
         const std::string message = error.what();
@@ -77,13 +77,13 @@ TEST_P(EveryFill, ARefusalNamesALengthThatWorks) {
       }
     };
     const int64_t first = named();
-    ASSERT_GT(first, request.length) << info.name;
+    ASSERT_GT(first, request.length) << task->name();
     request.length = first - 1;
-    EXPECT_GE(named(), first) << info.name;
+    EXPECT_GE(named(), first) << task->name();
     int64_t next = first;
     for (int tries = 0; next > 0 && tries < 6; ++tries) request.length = next, next = named();
-    EXPECT_EQ(next, 0) << info.name << " at " << request.length;
-    EXPECT_LT(static_cast<double>(request.length), 1.1 * static_cast<double>(first)) << info.name;
+    EXPECT_EQ(next, 0) << task->name() << " at " << request.length;
+    EXPECT_LT(static_cast<double>(request.length), 1.1 * static_cast<double>(first)) << task->name();
   }
 }
 

@@ -136,10 +136,10 @@ TEST_F(Generate, OwnFilesMakeTheirOwnTasks) {
 }
 
 TEST_F(Generate, EveryTaskIsTheSameForAnyThreads) {
-  for (const tasks::TaskInfo& info : tasks::all_tasks()) {
-    const std::string words = "--len 16k --count 3 --task " + std::string(info.name);
+  for (const tasks::Task* task : tasks::all_tasks()) {
+    const std::string words = "--len 16k --count 3 --task " + std::string(task->name());
     const std::string one = output(words + " --threads 1");
-    EXPECT_TRUE(one == output(words + " --threads 3")) << info.name;
+    EXPECT_TRUE(one == output(words + " --threads 3")) << task->name();
     for (const Json& line : lines_of(one)) {
       EXPECT_LE(line["fill"], 1) << line["id"];
       EXPECT_GE(line["fill"], 0.995) << line["id"];
@@ -160,13 +160,13 @@ TEST_F(Generate, TemplateTokensAreThoseOfThePromptWithoutItsHaystack) {
   const auto words = open_tokenizer("whitespace");
   int checked = 0;
   for (const auto& [group, begin, end] : ends)
-    for (const tasks::TaskInfo& info : tasks::resolve_tasks(group))
+    for (const tasks::Task* task : tasks::resolve_tasks(group))
       for (const tasks::Mode mode : {tasks::Mode::kFixed, tasks::Mode::kUpstream}) {
-        if (mode == tasks::Mode::kUpstream && info.group != "ruler") continue;
+        if (mode == tasks::Mode::kUpstream && task->group() != "ruler") continue;
         tasks::SampleRequest request;
         request.length = 4096;
         request.mode = mode;
-        const tasks::Sample sample = info.task->make_sample(request, *words);
+        const tasks::Sample sample = task->make_sample(request, *words);
         const std::string prompt = sample.prompt();
         const size_t from = begin.empty() ? 0 : prompt.rfind(begin) + begin.size(), to = prompt.rfind(end);
         ASSERT_LT(from, to) << sample.id;

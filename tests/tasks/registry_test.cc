@@ -11,7 +11,7 @@ namespace {
 
 std::vector<std::string> names(const std::string& list) {
   std::vector<std::string> out;
-  for (const TaskInfo& info : resolve_tasks(list)) out.emplace_back(info.name);
+  for (const Task* task : resolve_tasks(list)) out.emplace_back(task->name());
   return out;
 }
 
@@ -42,14 +42,11 @@ TEST(Registry, BenchmarkOrderAndEveryTaskOnce) {
   EXPECT_EQ(names("ruler"), ruler);
   EXPECT_EQ(names("niah"), (std::vector<std::string>{ruler.begin(), ruler.begin() + 8}));
   std::set<std::string_view> seen;
-  for (const TaskInfo& info : all_tasks()) {
-    EXPECT_TRUE(seen.insert(info.name).second) << info.name;
-    EXPECT_FALSE(info.group.empty());
-    EXPECT_FALSE(info.description.empty());
-    ASSERT_NE(info.task, nullptr) << info.name;
-    EXPECT_EQ(info.task->name(), info.name);
-    EXPECT_EQ(info.task->group(), info.group);
-    EXPECT_GT(info.task->tokens_to_generate(), 0);
+  for (const Task* task : all_tasks()) {
+    EXPECT_TRUE(seen.insert(task->name()).second) << task->name();
+    EXPECT_FALSE(task->group().empty());
+    EXPECT_FALSE(task->traits().description.empty());
+    EXPECT_GT(task->traits().tokens_to_generate, 0);
   }
 }
 
@@ -68,7 +65,7 @@ TEST(Registry, AnUnknownNameListsTheNearOnes) {
 }
 
 TEST(SampleId, CarriesWhatMakesTheSample) {
-  const Task& task = *resolve_tasks("niah_single_1")[0].task;
+  const Task& task = *resolve_tasks("niah_single_1")[0];
   SampleRequest request;
   request.length = 131072;
   request.index = 37;
@@ -90,7 +87,7 @@ TEST(SampleId, RegeneratesTheSample) {
     request.seed = ~uint64_t{0};
     request.index = int64_t{1} << 40;
     request.split = split;
-    const Sample sample = resolve_tasks("niah_multivalue")[0].task->make_sample(request, *words);
+    const Sample sample = resolve_tasks("niah_multivalue")[0]->make_sample(request, *words);
     const Sample again = regenerate(sample.id, *words);
     EXPECT_EQ(again.id, sample.id);
     EXPECT_EQ(again.prompt(), sample.prompt());

@@ -30,7 +30,7 @@ const Tokenizer& family() {
 
 TrainingRequest request_of(const std::string& tasks, int64_t tokens, int64_t rows, uint64_t seed = 1) {
   TrainingRequest request;
-  for (const TaskInfo& info : resolve_tasks(tasks)) request.mix.emplace_back(info.name, 1.0);
+  for (const Task* task : resolve_tasks(tasks)) request.mix.emplace_back(task->name(), 1.0);
   request.row_tokens = tokens;
   request.rows = rows;
   request.seed = seed;
@@ -73,7 +73,7 @@ std::vector<std::string> asked_keys(const std::string& context) {
 }
 
 class EveryTrainingTask : public testing::TestWithParam<const Task*> {};
-INSTANTIATE_TEST_SUITE_P(Tasks, EveryTrainingTask, testing::ValuesIn(niah_tasks()),
+INSTANTIATE_TEST_SUITE_P(Tasks, EveryTrainingTask, testing::ValuesIn(resolve_tasks("niah")),
                          [](const auto& test) { return std::string(test.param->name()); });
 
 // Each answer is what the text says, and the question is the evaluation's.
@@ -171,7 +171,7 @@ TEST(TrainingSplit, NeverMeetsTheEvaluation) {
   for (const std::string& word : trained) ASSERT_EQ(split_of(word), Split::kTrain) << word;
 
   int64_t checked = 0;
-  for (const Task* task : niah_tasks())
+  for (const Task* task : resolve_tasks("niah"))
     for (int64_t index = 0; index < 12; ++index) {
       SampleRequest request;
       request.length = 4096;
@@ -194,8 +194,8 @@ TEST(TrainingSplit, NeverMeetsTheEvaluation) {
 class EveryOtherTask : public testing::TestWithParam<const Task*> {};
 std::vector<const Task*> other_tasks() {
   std::vector<const Task*> others;
-  for (const TaskInfo& info : all_tasks())
-    if (!info.name.starts_with("niah_")) others.push_back(info.task);
+  for (const Task* task : all_tasks())
+    if (!task->name().starts_with("niah_")) others.push_back(task);
   return others;
 }
 INSTANTIATE_TEST_SUITE_P(Tasks, EveryOtherTask, testing::ValuesIn(other_tasks()),
@@ -204,13 +204,14 @@ INSTANTIATE_TEST_SUITE_P(Tasks, EveryOtherTask, testing::ValuesIn(other_tasks())
 // A row as evaluated is a sample of the training split, and the answer that it teaches scores in full.
 TEST_P(EveryOtherTask, TeachesAnswersThatScore) {
   const Task& task = *GetParam();
+  const TrainingRows& rows = training_rows(task);
   SampleRequest request;
   request.length = 8192;
   request.split = Split::kTrain;
   for (request.index = 0; request.index < 3; ++request.index) {
     const Sample sample = task.make_sample(request, family());
-    EXPECT_EQ(task.score(sample, task.training_answer(sample)), 1.0) << sample.id;
-    EXPECT_LE(family().count(task.training_answer(sample)), task.training_answer_room()) << sample.id;
+    EXPECT_EQ(task.score(sample, rows.answer(task, sample)).value, 1.0) << sample.id;
+    EXPECT_LE(family().count(rows.answer(task, sample)), rows.answer_room(task)) << sample.id;
   }
 }
 

@@ -48,8 +48,8 @@ TEST_F(UserFilesTest, NeedlesAndBooksMakeOneTask) {
   paths.books = (folder_ / "books").string();
   const auto opened = open_user_files(paths);
   ASSERT_EQ(opened->tasks().size(), 1u);
-  EXPECT_EQ(opened->tasks()[0].name, "nolima_user");
-  EXPECT_EQ(opened->tasks()[0].group, "nolima_user");
+  EXPECT_EQ(opened->tasks()[0]->name(), "nolima_user");
+  EXPECT_EQ(opened->tasks()[0]->group(), "nolima_user");
   const std::vector<CorpusFile>& files = opened->corpora()->files;
   ASSERT_EQ(files.size(), 3u);
   EXPECT_EQ(files[0].role, "needles");
@@ -61,7 +61,7 @@ TEST_F(UserFilesTest, NeedlesAndBooksMakeOneTask) {
   SampleRequest request;
   request.length = 2000;
   request.corpora = opened->corpora();
-  const Sample sample = opened->tasks()[0].task->make_sample(request, *bytes);
+  const Sample sample = opened->tasks()[0]->make_sample(request, *bytes);
   EXPECT_NE(sample.input.find("It is said that " + sample.outputs[0] + " owns the mill."), std::string::npos);
   EXPECT_TRUE(sample.id.starts_with("nolima_user/nolima_user@2000#0!42~files.")) << sample.id;
   EXPECT_EQ(regenerate(sample.id, *bytes, opened->corpora(), opened->tasks()).prompt(), sample.prompt());
@@ -78,12 +78,12 @@ TEST_F(UserFilesTest, ABenchmarksNameMeansTheUsersTasks) {
   const auto opened = open_user_files(paths);
   const auto names = [&](const std::string& list) {
     std::string joined;
-    for (const TaskInfo& info : resolve_tasks(list, opened->tasks())) joined += std::string(info.name) + " ";
+    for (const Task* task : resolve_tasks(list, opened->tasks())) joined += std::string(task->name()) + " ";
     return joined;
   };
   EXPECT_EQ(names("nolima"), "nolima_user ");
   EXPECT_EQ(names("nolima_user,mrcr"), "nolima_user mrcr_2 mrcr_4 mrcr_8 ");
-  EXPECT_EQ(resolve_tasks("nolima")[0].name, "nolima");
+  EXPECT_EQ(resolve_tasks("nolima")[0]->name(), "nolima");
   EXPECT_THROW(resolve_tasks("nolima_user"), Error);
 }
 
@@ -96,14 +96,14 @@ TEST_F(UserFilesTest, RowsMakeATaskForEachNeedleCount) {
   one.erase(std::remove(one.begin(), one.end(), '\n'), one.end());
   const auto opened = open_mrcr(write("rows.jsonl", one + ", \"tokens\": 5000}\nbroken\n"));
   ASSERT_EQ(opened->tasks().size(), 1u);
-  EXPECT_EQ(opened->tasks()[0].name, "mrcr_official_1");
-  EXPECT_EQ(resolve_tasks("mrcr", opened->tasks())[0].name, "mrcr_official_1");
-  EXPECT_EQ(resolve_tasks("mrcr_2", opened->tasks())[0].name, "mrcr_2");
+  EXPECT_EQ(opened->tasks()[0]->name(), "mrcr_official_1");
+  EXPECT_EQ(resolve_tasks("mrcr", opened->tasks())[0]->name(), "mrcr_official_1");
+  EXPECT_EQ(resolve_tasks("mrcr_2", opened->tasks())[0]->name(), "mrcr_2");
   ASSERT_EQ(opened->problems().size(), 1u);
   EXPECT_TRUE(opened->problems()[0].ends_with("rows.jsonl:2: this is no JSON"));
   const auto bytes = open_tokenizer("byte");
-  const Task& task = *opened->tasks()[0].task;
-  EXPECT_FALSE(task.length_is_limit(Mode::kFixed));
+  const Task& task = *opened->tasks()[0];
+  EXPECT_FALSE(task.traits().fits_length(Mode::kFixed));
   SampleRequest request;
   request.length = 8192;
   EXPECT_EQ(task.make_sample(request, *bytes).outputs, std::vector<std::string>{"0123456789x"});

@@ -20,12 +20,12 @@ int check(bool ok, const char* what) {
 int run(const std::string& models_dir, const std::string& model_dir) {
   int failures = 0;
   const auto tokenizer = sala::open_tokenizer(models_dir + "/tokenizer.model");
-  const sala::tasks::TaskInfo info = sala::tasks::resolve_tasks("niah_single_1").at(0);
+  const sala::tasks::Task& task = *sala::tasks::resolve_tasks("niah_single_1").at(0);
   sala::tasks::SampleRequest request;
   request.length = sala::tasks::parse_lengths("1k").at(0);
-  const sala::tasks::Sample sample = info.task->make_sample(request, *tokenizer);
+  const sala::tasks::Sample sample = task.make_sample(request, *tokenizer);
   failures += check(static_cast<int64_t>(sample.prompt_ids.size()) <= request.length, "a sample fits its length");
-  failures += check(info.task->score(sample, sample.outputs.at(0)) == 1.0, "the reference answer scores 1");
+  failures += check(task.score(sample, sample.outputs.at(0)).value == 1.0, "the reference answer scores 1");
 
   const sala::ModelConfig tiny = sala::ModelConfig::load(models_dir + "/sala-tiny/config.json");
   failures += check(sala::prefill_cost(tiny, 2048).total() > 0, "sala-tiny has a cost");

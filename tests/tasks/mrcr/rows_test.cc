@@ -136,15 +136,15 @@ TEST(MrcrRows, RowsMakeATask) {
   ordered_json row = good_row();
   row["tokens"] = 10000;
   auto rows = std::make_shared<std::vector<MrcrRow>>(read(row.dump()).rows);
-  const auto task = make_mrcr_rows_task(rows, 2);
+  const auto task = make_official_mrcr_task(rows, 2);
   const auto bytes = open_tokenizer("byte");
   SampleRequest request;
   request.length = 16384;
   const Sample sample = task->make_sample(request, *bytes);
   EXPECT_EQ(sample.outputs, std::vector<std::string>{"0123456789second owl"});
   EXPECT_EQ(sample.tokens_to_generate, 10 + 12 + 64);  // the longer instance: "first owl " and a character of two bytes
-  EXPECT_EQ(task->score(sample, "0123456789second owl"), 1.0);
-  EXPECT_EQ(task->score(sample, "second owl"), 0.0);
+  EXPECT_EQ(task->score(sample, "0123456789second owl").value, 1.0);
+  EXPECT_EQ(task->score(sample, "second owl").value, 0.0);
   ASSERT_EQ(sample.evidence.size(), 1u);
   const Evidence& evidence = sample.evidence[0];
   EXPECT_EQ(sample.prompt().substr(static_cast<size_t>(evidence.token_begin),
@@ -163,7 +163,7 @@ TEST(MrcrRows, EvidenceBeginsWithTheFirstPieceOfACharacter) {
   row["prompt"] = messages.dump();
   row["answer"] = "0123456789" + reply;
   row["tokens"] = 10000;
-  const auto task = make_mrcr_rows_task(std::make_shared<std::vector<MrcrRow>>(read(row.dump()).rows), 2);
+  const auto task = make_official_mrcr_task(std::make_shared<std::vector<MrcrRow>>(read(row.dump()).rows), 2);
   const auto family = open_tokenizer(std::string(SALA_SOURCE_DIR) + "/models/tokenizer.model");
   SampleRequest request;
   request.length = 16384;

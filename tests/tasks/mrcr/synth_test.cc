@@ -122,15 +122,15 @@ TEST(MrcrSynth, ThreadsAndOrderDoNotMatter) {
 }
 
 TEST(MrcrTasks, SampleCarriesTheConversationAndItsEvidence) {
-  for (const Task* task : mrcr_tasks()) {
+  for (const Task* task : resolve_tasks("mrcr")) {
     const Sample sample = task->make_sample(make_request(8192, 1), family_tokenizer());
     EXPECT_EQ(sample.id, "mrcr/" + std::string(task->name()) + "@8192#1!42");
     std::string rendered;
     for (const Message& message : sample.messages()) rendered += render_message(message.role, message.content);
     EXPECT_EQ(sample.input, rendered);
     EXPECT_EQ(sample.prompt_ids, family_tokenizer().encode(sample.prompt()));
-    EXPECT_EQ(task->score(sample, sample.outputs[0]), 1.0);
-    EXPECT_EQ(task->score(sample, ""), 0.0);
+    EXPECT_EQ(task->score(sample, sample.outputs[0]).value, 1.0);
+    EXPECT_EQ(task->score(sample, "").value, 0.0);
     ASSERT_EQ(sample.evidence.size(), 1u);
     const Evidence& evidence = sample.evidence[0];
     const std::string read = family_tokenizer().decode(
@@ -144,16 +144,16 @@ TEST(MrcrTasks, SampleCarriesTheConversationAndItsEvidence) {
 }
 
 TEST(MrcrTasks, AnotherInstanceScoresLowAndIsConfusion) {
-  const Task& task = *mrcr_tasks()[1];
+  const Task& task = *resolve_tasks("mrcr")[1];
   const Sample sample = task.make_sample(make_request(16384, 2), family_tokenizer());
   const std::vector<Message> messages = sample.messages();
   int64_t others = 0;
   for (size_t i = 1; i + 1 < messages.size(); i += 2) {
     if (messages[i].content != sample.evidence[0].key || messages[i + 1].content == sample.evidence[0].value) continue;
     const std::string response = sample.outputs[0].substr(0, 10).append(messages[i + 1].content);
-    EXPECT_LE(task.score(sample, response), kMrcrMaxRatio);
+    EXPECT_LE(task.score(sample, response).value, kMrcrMaxRatio);
     double confused = 0;
-    for (const auto& [name, value] : task.diagnostics(sample, response))
+    for (const auto& [name, value] : task.score(sample, response).diagnostics)
       if (name == "confused") confused = value;
     EXPECT_EQ(confused, 1.0);
     ++others;
@@ -162,7 +162,7 @@ TEST(MrcrTasks, AnotherInstanceScoresLowAndIsConfusion) {
 }
 
 TEST(MrcrTasks, RecordHasTheOfficialColumnsFirst) {
-  const Sample sample = mrcr_tasks()[0]->make_sample(make_request(8192, 1), family_tokenizer());
+  const Sample sample = resolve_tasks("mrcr")[0]->make_sample(make_request(8192, 1), family_tokenizer());
   const Record record = mrcr_record(sample, family_tokenizer());
   const std::vector<std::string> columns = {
       "prompt", "answer", "random_string_to_prepend", "n_needles", "desired_msg_index", "total_messages", "n_chars"};
@@ -179,7 +179,7 @@ TEST(MrcrTasks, GoldenSample_seed42_1500words) {
   std::stringstream golden;
   golden << file.rdbuf();
   const auto words = open_tokenizer("whitespace");
-  const Sample sample = mrcr_tasks()[0]->make_sample(make_request(1500, 1), *words);
+  const Sample sample = resolve_tasks("mrcr")[0]->make_sample(make_request(1500, 1), *words);
   EXPECT_EQ(sample.prompt() + sample.outputs[0], golden.str());
 }
 

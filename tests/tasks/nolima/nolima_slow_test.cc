@@ -4,7 +4,7 @@
 
 #include "sala/core/rng.h"
 #include "tasks/nolima/narrative.h"
-#include "tasks/nolima/nolima.h"
+#include "tests/tasks/nolima/own_task.h"
 
 namespace sala::tasks {
 namespace {

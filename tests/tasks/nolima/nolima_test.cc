@@ -1,5 +1,3 @@
-#include "tasks/nolima/nolima.h"
-
 #include <fmt/format.h>
 #include <gtest/gtest.h>
 
@@ -18,6 +16,7 @@
 #include "tasks/nolima/narrative.h"
 #include "tasks/text/values.h"
 #include "tests/sim/expect_error.h"
+#include "tests/tasks/nolima/own_task.h"
 
 namespace sala::tasks {
 namespace {
@@ -53,8 +52,8 @@ void expect_sound(const SampleRequest& request, const Tokenizer& tokenizer) {
   ASSERT_EQ(sample.outputs.size(), 1u);
   EXPECT_EQ(split_of(sample.outputs[0]), request.split);
   EXPECT_EQ(occurrences(sample.prompt(), sample.outputs[0]), 1);
-  EXPECT_EQ(task.score(sample, "I think it was " + sample.outputs[0] + "."), 1);
-  EXPECT_EQ(task.score(sample, ""), 0);
+  EXPECT_EQ(task.score(sample, "I think it was " + sample.outputs[0] + ".").value, 1);
+  EXPECT_EQ(task.score(sample, "").value, 0);
 
   const NeedlePair& pair = task.pair_of(request);
   const std::string needle = replace_placeholder(pair.needle, "{CHAR}", sample.outputs[0]);
@@ -285,8 +284,8 @@ TEST(NolimaTask, UsersNeedlesAndBooksMakeATask) {
   EXPECT_EQ(occurrences(sample.input, " No one mentioned river."), 1);
   EXPECT_EQ(occurrences(sample.input, "It is said that " + sample.outputs[0] + " owns the mill."), 1);
   EXPECT_EQ(sample.tokens_to_generate, 16);
-  EXPECT_EQ(task->score(sample, sample.outputs[0] + "!"), 0);
-  EXPECT_EQ(task->score(sample, sample.outputs[0] + "\n"), 1);
+  EXPECT_EQ(task->score(sample, sample.outputs[0] + "!").value, 0);
+  EXPECT_EQ(task->score(sample, sample.outputs[0] + "\n").value, 1);
 }
 
 // NumPy's stream takes 32 bits: a larger seed is refused, not cut to another sample's.
@@ -351,7 +350,7 @@ TEST(NolimaTask, DiagnosticsSplitTheScore) {
   const NeedlePair& pair = nolima_task().pair_of(sample.request);
   std::map<std::string, double> figures;
   const std::string bystander(bystander_names(Split::kEval, 0, true)[0]);
-  for (const auto& [name, value] : nolima_task().diagnostics(sample, bystander + " or " + sample.outputs[0]))
+  for (const auto& [name, value] : nolima_task().score(sample, bystander + " or " + sample.outputs[0]).diagnostics)
     figures[name] = value;
   EXPECT_EQ(figures["EM"], 0);
   EXPECT_EQ(figures["contains"], 1);

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "sala/core/error.h"
-#include "tasks/nolima/nolima.h"
+#include "tests/tasks/nolima/own_task.h"
 
 namespace sala::tasks {
 namespace {

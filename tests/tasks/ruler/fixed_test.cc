@@ -99,7 +99,7 @@ TEST(RulerTemplates, Qa) {
 TEST(RulerTemplates, TokensToGenerate) {
   for (const auto& [task, tokens] :
        std::vector<std::pair<const char*, int64_t>>{{"vt", 30}, {"cwe", 120}, {"fwe", 50}, {"qa_1", 32}, {"qa_2", 32}})
-    EXPECT_EQ(task_of(task).tokens_to_generate(), tokens) << task;
+    EXPECT_EQ(task_of(task).traits().tokens_to_generate, tokens) << task;
 }
 
 // Appendix B.3.
@@ -211,13 +211,14 @@ TEST(RulerFixed, ScoresAndTheStricterOne) {
   all.outputs = {"rob", "tin"};
   any.outputs = {"Paris", "London"};
   const Task& cwe = task_of("cwe");
-  EXPECT_EQ(cwe.score(all, "1. ROBOT 2. tin"), 1.0);
-  EXPECT_EQ(cwe.diagnostics(all, "1. ROBOT 2. tin"), (std::vector<std::pair<std::string, double>>{{"word_match", 0.5}}));
+  EXPECT_EQ(cwe.score(all, "1. ROBOT 2. tin").value, 1.0);
+  EXPECT_EQ(cwe.score(all, "1. ROBOT 2. tin").diagnostics,
+            (std::vector<std::pair<std::string, double>>{{"word_match", 0.5}}));
   const Task& qa = task_of("qa_1");
-  EXPECT_EQ(qa.score(any, "in paris."), 1.0);
-  EXPECT_EQ(qa.score(any, "Rome"), 0.0);
-  EXPECT_EQ(qa.diagnostics(any, "parisian")[0].second, 0.0);
-  EXPECT_EQ(qa.diagnostics(any, "(Paris)")[0].second, 1.0);
+  EXPECT_EQ(qa.score(any, "in paris.").value, 1.0);
+  EXPECT_EQ(qa.score(any, "Rome").value, 0.0);
+  EXPECT_EQ(qa.score(any, "parisian").diagnostics[0].second, 0.0);
+  EXPECT_EQ(qa.score(any, "(Paris)").diagnostics[0].second, 1.0);
 }
 
 // Whole prompts by hash, and their answers (tests/data/tasks/README.md).

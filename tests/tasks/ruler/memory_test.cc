@@ -77,22 +77,22 @@ TEST(RulerMemory, ASampleIsMadeInThreeTimesItsText) {
   std::set<std::string> ids_apart;
   for (const char* name : {SALA_SOURCE_DIR "/models/tokenizer.model", "whitespace"}) {
     const auto tokenizer = open_tokenizer(name);
-    for (const TaskInfo& info : resolve_tasks("ruler")) {
+    for (const Task* task : resolve_tasks("ruler")) {
       SampleRequest request;
       request.length = kLength;
-      info.task->make_sample(request, *tokenizer);  // word lists and the tokenizer's cache
+      task->make_sample(request, *tokenizer);  // word lists and the tokenizer's cache
       const int64_t before = live_bytes;
       peak_bytes = before;
-      const Sample sample = info.task->make_sample(request, *tokenizer);
+      const Sample sample = task->make_sample(request, *tokenizer);
       const int64_t peak = peak_bytes - before;
       const size_t text = sample.prompt().size(), ids = sample.prompt_ids.size() * sizeof(int32_t);
       const bool apart = text < kTextOfToken * sample.prompt_ids.size();
-      if (apart) ids_apart.insert(std::string(info.name) + " " + tokenizer->kind());
+      if (apart) ids_apart.insert(std::string(task->name()) + " " + tokenizer->kind());
       EXPECT_GE(peak, static_cast<int64_t>(text + ids)) << "the counting itself is wrong";
       EXPECT_LE(static_cast<double>(peak), (apart ? kMostMemoryBesideIds : kMostMemory) * static_cast<double>(text) +
                                                static_cast<double>(apart ? ids : 0))
-          << info.name << " with " << name << ": text " << text << ", ids " << ids;
-      RecordProperty(std::string(info.name) + "_" + tokenizer->kind(),
+          << task->name() << " with " << name << ": text " << text << ", ids " << ids;
+      RecordProperty(std::string(task->name()) + "_" + tokenizer->kind(),
                      std::to_string(static_cast<double>(peak) / static_cast<double>(text)));
     }
   }
@@ -105,21 +105,21 @@ TEST(RulerMemory, ASampleIsMadeInThreeTimesItsText) {
 TEST(TaskMemory, NolimaAndMrcrKeepToThreeTimesTheirText) {
   for (const char* name : {SALA_SOURCE_DIR "/models/tokenizer.model", "whitespace"}) {
     const auto tokenizer = open_tokenizer(name);
-    for (const TaskInfo& info : resolve_tasks("nolima,mrcr"))
+    for (const Task* task : resolve_tasks("nolima,mrcr"))
       for (int64_t index = 0; index < 3; ++index) {
         SampleRequest request;
         request.length = kLength;
         request.index = index;
-        info.task->make_sample(request, *tokenizer);  // its book, and the tokenizer's cache
+        task->make_sample(request, *tokenizer);  // its book, and the tokenizer's cache
         const int64_t before = live_bytes;
         peak_bytes = before;
-        const Sample sample = info.task->make_sample(request, *tokenizer);
+        const Sample sample = task->make_sample(request, *tokenizer);
         const int64_t peak = peak_bytes - before;
         const size_t text = sample.prompt().size(), ids = sample.prompt_ids.size() * sizeof(int32_t);
         EXPECT_GE(peak, static_cast<int64_t>(text + ids)) << "the counting itself is wrong";
         EXPECT_LE(static_cast<double>(peak), kMostMemory * static_cast<double>(text))
             << sample.id << " with " << name << ": text " << text << ", ids " << ids;
-        RecordProperty(std::string(info.name) + "_" + tokenizer->kind() + "_" + std::to_string(index),
+        RecordProperty(std::string(task->name()) + "_" + tokenizer->kind() + "_" + std::to_string(index),
                        std::to_string(static_cast<double>(peak) / static_cast<double>(text)));
       }
   }
@@ -129,16 +129,16 @@ TEST(TaskMemory, ASampleIsTokenizedAtMostTwice) {
   for (const char* name : {SALA_SOURCE_DIR "/models/tokenizer.model", "whitespace", "byte"}) {
     const auto tokenizer = open_tokenizer(name);
     const CountingTokenizer counting(*tokenizer);
-    for (const TaskInfo& info : all_tasks()) {
+    for (const Task* task : all_tasks()) {
       SampleRequest request;
       request.length = kLength;
       for (request.index = 0; request.index < 4; ++request.index) {
-        if (info.group == "nolima") info.task->make_sample(request, counting);  // its book is tokenized once for all
+        if (task->group() == "nolima") task->make_sample(request, counting);  // its book is tokenized once for all
         counting.bytes = 0;
-        const Sample sample = info.task->make_sample(request, counting);
+        const Sample sample = task->make_sample(request, counting);
         const double passes = static_cast<double>(counting.bytes) / static_cast<double>(sample.prompt().size());
         // Two of the whole, and the small texts that estimate; in MRCR also the reply that grows until the length is full.
-        EXPECT_LE(passes, info.group == "mrcr" ? 2.3 : 2.2) << sample.id << " with " << name;
+        EXPECT_LE(passes, task->group() == "mrcr" ? 2.3 : 2.2) << sample.id << " with " << name;
       }
     }
   }

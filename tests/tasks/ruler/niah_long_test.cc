@@ -7,7 +7,7 @@ namespace sala::tasks {
 namespace {
 
 class LongNiah : public testing::TestWithParam<const Task*> {};
-INSTANTIATE_TEST_SUITE_P(Tasks, LongNiah, testing::ValuesIn(niah_tasks()),
+INSTANTIATE_TEST_SUITE_P(Tasks, LongNiah, testing::ValuesIn(resolve_tasks("niah")),
                          [](const auto& test) { return std::string(test.param->name()); });
 
 TEST_P(LongNiah, HoldsAtOneAndTwoMillionTokens) {

@@ -70,15 +70,15 @@ TEST(NiahTemplates, TheTableOfTasks) {
     EXPECT_EQ(spec.keys, rows[i].keys) << spec.name;
     EXPECT_EQ(spec.values, rows[i].values) << spec.name;
     EXPECT_EQ(spec.queries, rows[i].queries) << spec.name;
-    EXPECT_EQ(niah_tasks()[i]->name(), spec.name);
-    EXPECT_EQ(niah_tasks()[i]->tokens_to_generate(), 128);
+    EXPECT_EQ(resolve_tasks("niah")[i]->name(), spec.name);
+    EXPECT_EQ(resolve_tasks("niah")[i]->traits().tokens_to_generate, 128);
   }
 }
 
 // Whole prompts of the smallest size, rebuilt from the needles that they hold.
 TEST(NiahTemplates, SmallestPrompts) {
   const auto words = open_tokenizer("whitespace");
-  for (const Task* task : niah_tasks()) {
+  for (const Task* task : resolve_tasks("niah")) {
     SampleRequest request;
     request.length = 128;
     for (int64_t length = 128;; ++length) {  // grows until the sample fits

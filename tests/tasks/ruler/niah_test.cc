@@ -28,7 +28,7 @@ class EveryNiah : public testing::TestWithParam<const Task*> {
  protected:
   const Task& task() const { return *GetParam(); }
 };
-INSTANTIATE_TEST_SUITE_P(Tasks, EveryNiah, testing::ValuesIn(niah_tasks()),
+INSTANTIATE_TEST_SUITE_P(Tasks, EveryNiah, testing::ValuesIn(resolve_tasks("niah")),
                          [](const auto& test) { return std::string(test.param->name()); });
 
 TEST_P(EveryNiah, HoldsAtEveryLength) {
@@ -118,9 +118,9 @@ TEST_P(EveryNiah, ScoresReferencesAtOneAndNothingAtZero) {
   const Sample sample = task().make_sample(request_of(1000), family());
   std::string all;
   for (const std::string& output : sample.outputs) all += output + ", ";
-  EXPECT_EQ(task().score(sample, all), 1.0);
-  EXPECT_EQ(task().score(sample, ""), 0.0);
-  EXPECT_EQ(task().score(sample, "  The value is " + sample.outputs[0] + "."),
+  EXPECT_EQ(task().score(sample, all).value, 1.0);
+  EXPECT_EQ(task().score(sample, "").value, 0.0);
+  EXPECT_EQ(task().score(sample, "  The value is " + sample.outputs[0] + ".").value,
             1.0 / static_cast<double>(sample.outputs.size()));
 }
 
@@ -146,7 +146,7 @@ TEST_P(EveryNiah, NeedlesStandEverywhere) {
 }
 
 TEST(NiahMultiquery, AsksKeysInAnyOrder) {
-  const Task& task = *niah_tasks()[7];
+  const Task& task = *resolve_tasks("niah")[7];
   std::map<int, int> first_place;  // place in the text of the key asked first
   for (int64_t index = 0; index < 120; ++index) {
     const Sample sample = task.make_sample(request_of(800, index), family());
@@ -164,7 +164,7 @@ TEST(NiahDepths, AreThoseOfTheSpecification) {
   std::set<int64_t> seen;
   int64_t sentences = 0;
   for (int64_t index = 0; index < 300; ++index) {
-    const Sample sample = niah_tasks()[3]->make_sample(request_of(1500, index), family());
+    const Sample sample = resolve_tasks("niah")[3]->make_sample(request_of(1500, index), family());
     const std::string context =
         sample.input.substr(sample.input.find('\n') + 1, sample.input.rfind('\n') - sample.input.find('\n') - 1);
     const Haystacked parts = take_apart(spec_of(sample.task), context, find_needles(context));
@@ -190,7 +190,7 @@ TEST(NiahGolden, Prompts) {
     std::string name, hash, output;
     int64_t length = 0;
     words >> name >> length >> hash;
-    const Sample sample = resolve_tasks(name)[0].task->make_sample(request_of(length, 3), family());
+    const Sample sample = resolve_tasks(name)[0]->make_sample(request_of(length, 3), family());
     EXPECT_EQ(fmt::format("{:016x}", stable_hash(sample.prompt())), hash) << name << " at " << length;
     for (const std::string& want : sample.outputs) {
       words >> output;

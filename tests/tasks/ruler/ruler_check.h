@@ -18,7 +18,7 @@
 
 namespace sala::tasks {
 
-inline const Task& task_of(const std::string& name) { return *resolve_tasks(name).at(0).task; }
+inline const Task& task_of(const std::string& name) { return *resolve_tasks(name).at(0); }
 
 inline size_t occurrences(std::string_view text, std::string_view part) {
   size_t count = 0;

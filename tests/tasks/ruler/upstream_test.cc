@@ -38,7 +38,7 @@ void compare(const std::string& file, const std::string& task, int64_t length, c
   const auto rows = read_lines(kData + "upstream/" + file);
   ASSERT_FALSE(rows.empty());
   const auto tokenizer = open_tokenizer("whitespace");
-  const Task& made_by = *resolve_tasks(task).at(0).task;
+  const Task& made_by = *resolve_tasks(task).at(0);
   SampleRequest request;
   request.length = length;
   request.mode = Mode::kUpstream;
@@ -111,7 +111,7 @@ TEST(RulerUpstream, SaysSoWhereUpstreamWouldNeverEnd) {
   request.length = 2048;  // 500 words of essay are more than 2048 bytes; the example of vt must fit 500 of them
   for (const char* task : {"niah_single_2", "vt"}) {
     try {
-      resolve_tasks(task).at(0).task->make_sample(request, *tokenizer);
+      resolve_tasks(task).at(0)->make_sample(request, *tokenizer);
       FAIL() << task;
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ErrorCode::kUsage) << error.what();
@@ -122,7 +122,7 @@ TEST(RulerUpstream, SaysSoWhereUpstreamWouldNeverEnd) {
 
 TEST(RulerUpstream, RefusesWhatUpstreamDoesNotHave) {
   const auto tokenizer = open_tokenizer("whitespace");
-  const Task& task = *resolve_tasks("vt").at(0).task;
+  const Task& task = *resolve_tasks("vt").at(0);
   SampleRequest request;
   request.mode = Mode::kUpstream;
   request.length = 4096;
@@ -136,17 +136,17 @@ TEST(RulerUpstream, RefusesWhatUpstreamDoesNotHave) {
 
 TEST(RulerUpstream, EveryTaskHasTheModeInIdsAndSamples) {
   const auto tokenizer = open_tokenizer("whitespace");
-  for (const TaskInfo& info : resolve_tasks("ruler")) {
+  for (const Task* task : resolve_tasks("ruler")) {
     SampleRequest request;
     request.mode = Mode::kUpstream;
     request.length = 4096;
     request.index = 1;
-    const Sample sample = info.task->make_sample(request, *tokenizer);
-    EXPECT_EQ(sample.id, fmt::format("ruler/{}@4096#1!42~upstream", info.name));
+    const Sample sample = task->make_sample(request, *tokenizer);
+    EXPECT_EQ(sample.id, fmt::format("ruler/{}@4096#1!42~upstream", task->name()));
     const Sample again = regenerate(sample.id, *tokenizer);
     EXPECT_TRUE(again.input == sample.input) << sample.id;
-    EXPECT_LE(static_cast<int64_t>(sample.prompt_ids.size()) + sample.tokens_to_generate, 4096) << info.name;
-    EXPECT_FALSE(sample.evidence.empty()) << info.name;
+    EXPECT_LE(static_cast<int64_t>(sample.prompt_ids.size()) + sample.tokens_to_generate, 4096) << task->name();
+    EXPECT_FALSE(sample.evidence.empty()) << task->name();
   }
 }
 

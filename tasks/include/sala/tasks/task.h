@@ -11,10 +11,6 @@
 #include "sala/tasks/record.h"
 #include "sala/tokenizer/tokenizer.h"
 
-namespace sala {
-class Rng;
-}
-
 namespace sala::tasks {
 
 // Which part of the key and value space a sample may draw from. The parts are disjoint by stable_hash of the string, so no
@@ -26,8 +22,6 @@ enum class Split { kEval, kTrain };
 enum class Mode { kFixed, kUpstream };
 std::string_view mode_name(Mode mode);  // `fixed`, `upstream`
 
-struct TrainingRequest;  // sala/tasks/training.h
-struct TrainingRow;
 struct Corpora;  // sala/tasks/corpora.h: texts from the user's files, loaded once, immutable
 
 // Version of all samples: raised when the bytes of any evaluation sample change, and stored with every result.
@@ -92,75 +86,82 @@ class SampleStream {
   virtual Sample next() = 0;
 };
 
-struct TrainingFigure {
-  std::string_view name, figure;
+// The score of one answer.
+struct Score {
+  double value = 0;  // in [0, 1]
+  // Further figures of the same answer by name, shown beside the score and never ranked by (word-boundary match, confusion,
+  // ...). A task gives the same names, in the same order, to every answer.
+  std::vector<std::pair<std::string, double>> diagnostics;
 };
 
+// Under which name `list models` shows the scores that a member had in training (tasks of one name share it), and which
+// figure of training.json that is: values (parts of the answer between commas), tokens, or exact (whole answers).
+struct TrainingFigure {
+  std::string name = {}, figure = "exact";
+};
+
+// What the other parts of the program know of a task: data, filled in once.
+struct TaskTraits {
+  std::string name = {};         // `niah_single_1`
+  std::string group = {};        // `ruler`
+  std::string subgroup = {};     // a name for several tasks of the group, `niah` for the needle tasks; empty = none
+  std::string description = {};  // one line
+  int64_t tokens_to_generate = 0;
+  std::string texts_name = "built-in texts";  // what samples are made of without the user's files: `ruler-synth`
+  // The benchmark by whose name predictions of this task are asked for, where no registry has it: `mrcr` for openai/mrcr
+  // rows. Empty = the group.
+  std::string benchmark = {};
+  std::string lm_eval_name = {};  // empty = the name
+  TrainingFigure training = {};   // its name empty = the task's
+
+  bool any_answer_counts = false;  // one reference of several is a whole answer
+  // The references stand in the prompt once each, and their places are the evidence. In RULER's files of such tasks `index`
+  // is such a place and no index.
+  bool hides_answers = false;
+  bool needs_messages = false;  // score() reads Sample::turns
+  bool length_is_bin = false;   // a sample's length is the bin of its own tokens, whatever a folder or a flag says
+  // Prompt and answer budget stay within a request's length, by mode. Not where a benchmark's lengths count something else
+  // (NoLiMa's window in upstream mode, MRCR's bins).
+  bool fits_length_fixed = true, fits_length_upstream = true;
+  bool fits_length(Mode mode) const { return mode == Mode::kUpstream ? fits_length_upstream : fits_length_fixed; }
+};
+
+// Two pure functions and what is known of them. How a model is taught to answer is apart: TrainingRows (training.h).
 class Task {
  public:
+  explicit Task(TaskTraits traits);  // empty names take what TaskTraits says of them
   virtual ~Task() = default;
-  virtual std::string_view name() const = 0;         // `niah_single_1`
-  virtual std::string_view group() const = 0;        // `ruler`
-  virtual std::string_view description() const = 0;  // one line
-  virtual int64_t tokens_to_generate() const = 0;
-  // What its samples are made of without the user's files: `ruler-synth`.
-  virtual std::string_view texts_name() const { return "built-in texts"; }
-  // The benchmark by whose name predictions of this task are asked for, where no registry has it: `mrcr` for openai/mrcr
-  // rows.
-  virtual std::string_view benchmark() const { return group(); }
-  // A name for several tasks of the group, `niah` for the eight needle tasks; none by default.
-  virtual std::string_view subgroup() const { return {}; }
-  // Under which name `list models` shows the scores that a member had in training (tasks of one name share it), and which
-  // figure of training.json that is: values (parts of the answer between commas), tokens, or exact (whole answers).
-  virtual TrainingFigure training_figure() const { return {name(), "exact"}; }
-  // lm-eval's name, where it is not ours.
-  virtual std::string_view lm_eval_name() const { return name(); }
-  // Whether one reference of several is a whole answer.
-  virtual bool any_answer_counts() const { return false; }
-  // Whether the references stand in the prompt once each, and their places are the evidence. In RULER's files of such tasks
-  // `index` is such a place and no index.
-  virtual bool hides_answers() const { return false; }
-  // Whether score() needs Sample::turns.
-  virtual bool needs_messages() const { return false; }
-  // Whether a sample's length is the bin of its own tokens, whatever a folder or a flag says.
-  virtual bool length_is_bin() const { return false; }
-  // Whether prompt and answer budget stay within a request's length. Not where a benchmark's lengths count something else
-  // (NoLiMa's window in upstream mode, MRCR's bins).
-  virtual bool length_is_limit(Mode) const { return true; }
+  const TaskTraits& traits() const { return traits_; }
+  const std::string& name() const { return traits_.name; }
+  const std::string& group() const { return traits_.group; }
+
   // Throws Error{kUsage} with the smallest possible length when `length` is too small.
   virtual Sample make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const = 0;
+  // `answer` is the decoded generation, raw.
+  virtual Score score(const Sample& sample, std::string_view answer) const = 0;
+
   // Samples request.index, request.index + 1, ... as make_sample() gives them. `upstream` mode draws all samples from one
   // stream, so that make_sample() replays the size search and every sample before the one asked for; this pays for them
   // once. The task, the tokenizer and the corpora must outlive the stream, which belongs to one thread.
   virtual std::unique_ptr<SampleStream> open_stream(const SampleRequest& first, const Tokenizer& tokenizer) const;
-  // In [0, 1]. `answer` is the decoded generation, raw.
-  virtual double score(const Sample& sample, std::string_view answer) const = 0;
-  // Further figures of the same answer by name, shown beside the score and never ranked by (word-boundary match, confusion,
-  // ...).
-  virtual std::vector<std::pair<std::string, double>> diagnostics(const Sample&, std::string_view) const { return {}; }
   // A sample in the benchmark's own file format; empty = in RULER's.
   virtual Record record(const Sample&, const Tokenizer&) const { return {}; }
 
-  // What a model is taught to answer. Default: the references, joined by ", ".
-  virtual std::string training_answer(const Sample& sample) const;
-  // Tokens to leave for that answer in a training row. Default: tokens_to_generate(), at most 64.
-  virtual int64_t training_answer_room() const;
-  // A packed training row (sala/tasks/training.h). Default: samples of the training split one after the other, as many as
-  // fit. Throws Error{kUsage} when request.row_tokens cannot hold one.
-  virtual TrainingRow training_row(const TrainingRequest& request, Rng& rng, const Tokenizer& tokenizer) const;
+ private:
+  TaskTraits traits_;
 };
 
-struct TaskInfo {
-  const Task* task = nullptr;
-  std::string_view name, group, description;
-};
-
-// The registry: a plain table in tasks/registry.cc, benchmark order.
-const std::vector<TaskInfo>& all_tasks();
+// The registry: a plain table in tasks/registry.cc, benchmark order, then what register_task() added.
+const std::vector<const Task*>& all_tasks();
+// Adds a task from outside the tree, for the whole program: lists, runs, scores, sample ids and training rows know it from
+// then on. Called before anything else uses the registry; it is not thread-safe. How it is taught, where not by samples one
+// after the other, is a second argument (training.h). Throws Error{kUsage} for a name or group that cannot stand in a sample
+// id, is taken, means tasks of another group in a list, or is a built-in benchmark's.
+void register_task(std::unique_ptr<const Task> task);
 // Expands a comma list of task and group names. A benchmark's name means its tasks in `user` (user_files.h) where there are
 // such: `mrcr` then is `mrcr_official_2`, ..., and `mrcr_2` remains the built-in one. Throws Error{kUsage} naming near
 // matches for an unknown one.
-std::vector<TaskInfo> resolve_tasks(const std::string& list, const std::vector<TaskInfo>& user = {});
+std::vector<const Task*> resolve_tasks(const std::string& list, const std::vector<const Task*>& user = {});
 
 // `ruler/niah_single_1@131072#37!42`: group, task, length, index, seed; then what is not the default: `~train`, `~upstream`,
 // and
@@ -175,9 +176,9 @@ SampleId parse_sample_id(const std::string& id);
 // Makes the sample again; its task is in the registry or in `user`. Throws Error{kUsage} for an id that names other corpora
 // than those given.
 Sample regenerate(const std::string& id, const Tokenizer& tokenizer, const Corpora* corpora = nullptr,
-                  const std::vector<TaskInfo>& user = {});
+                  const std::vector<const Task*>& user = {});
 // The task of that name in `user` or the registry; null when there is none.
-const Task* find_task(std::string_view name, const std::vector<TaskInfo>& user = {});
+const Task* find_task(std::string_view name, const std::vector<const Task*>& user = {});
 
 // `4k`, `128k`, `1000k` (decimal because 1000 divides it), `1m`, `4096`; lists `4k,128k`; ranges `4k-2048k*2` (the factor is
 // 2 when left out). A length named twice counts once. Throws Error{kUsage} with the offending word.

@@ -29,7 +29,7 @@ class UserFiles {
   virtual const Corpora* corpora() const = 0;
   // `nolima_user` when needles or books are given; `mrcr_official_2`, `_4`, `_8` for the needle counts that the rows hold.
   // Their names say that their scores are not those of the built-in tasks.
-  virtual const std::vector<TaskInfo>& tasks() const = 0;
+  virtual const std::vector<const Task*>& tasks() const = 0;
   // What is wrong with single MRCR rows ("FILE:LINE: ...") and needle templates, which are left out; and what a needle set
   // gives away (a word that needle and question share, a keyword or name that the books hold), which stays in use.
   virtual const std::vector<std::string>& problems() const = 0;
