@@ -107,6 +107,12 @@ std::vector<Row> position_rows() {
   return rows;
 }
 
+std::vector<Row> config_rows() {
+  std::vector<Row> rows = {{"field of config.json", "holds", "default", "what it is"}};
+  for (const ConfigField& field : config_fields()) rows.push_back({field.path, field.type, field.fallback, field.help});
+  return rows;
+}
+
 std::vector<Row> kernel_rows() {
   std::vector<Row> rows = {{"kernels", "runs here", "what they are"}};
   const std::string best = ops::find_kernels("best").name;
@@ -123,16 +129,18 @@ std::vector<Row> kernel_rows() {
 
 void add_list_command(Program& program) {
   auto what = std::make_shared<std::string>();
-  Command command = program.add_command("list", "List tasks, models, mixers, position encodings or kernels");
-  command.add_option("what", *what, "tasks, models, mixers, posencs or kernels")
+  Command command =
+      program.add_command("list", "List tasks, models, mixers, position encodings, kernels or fields of config.json");
+  command.add_option("what", *what, "tasks, models, mixers, posencs, kernels or config")
       .required()
-      .one_of({"tasks", "models", "mixers", "posencs", "kernels"});
+      .one_of({"tasks", "models", "mixers", "posencs", "kernels", "config"});
   command.footer("Example:\n  sala_eval list tasks");
   command.callback([what] {
     const std::vector<Row> rows = *what == "tasks"     ? task_rows()
                                   : *what == "models"  ? model_rows()
                                   : *what == "mixers"  ? mixer_rows()
                                   : *what == "posencs" ? position_rows()
+                                  : *what == "config"  ? config_rows()
                                                        : kernel_rows();
     fmt::print("{}", plain_table(rows, rows[0].size()));
     if (*what == "models") fmt::print("{}", model_notes());

@@ -35,29 +35,39 @@ void apply(ModelConfig& config, std::vector<std::pair<std::string, std::string>>
   }
 }
 
+// A flag that sets one field of layers of some mixer.
+struct Switch {
+  const char* flag;
+  std::string field, value;  // not given: empty
+  const char* missing;       // what a model lacks that has no such layer
+};
+
+std::vector<Switch> switches_of(const ModelFlags& flags) {
+  constexpr const char* kSelects = "no layer that selects blocks";
+  const std::string scaling = flags.logit_scaling == "none" ? "null" : flags.logit_scaling;
+  return {{"--topk", "sparse_config.topk", flags.topk, kSelects},
+          {"--block", "sparse_config.block_size", flags.block, kSelects},
+          {"--window", "sparse_config.window_size", flags.window, kSelects},
+          {"--init-blocks", "sparse_config.init_blocks", flags.init_blocks, kSelects},
+          {"--dense-len", "sparse_config.dense_len", flags.dense_len, kSelects},
+          {"--exact-lse", "sala_lab.exact_lse", flags.exact_lse ? "true" : "", kSelects},
+          {"--select-per", "sala_lab.select_per", flags.select_per, kSelects},
+          {"--logit-scaling", "sala_lab.attn_logits_scaling", scaling, "no softmax layer"},
+          {"--decay-scale", "sala_lab.decay_scale", flags.decay_scale, "no Lightning layer"}};
+}
+
 // A switch of layers that the model has not would change nothing, and the result would carry its name.
 void refuse_idle_switches(const ModelEntry& entry, const ModelFlags& flags) {
   const ModelConfig& config = entry.config;
-  const bool softmax = has_layer(config, &MixerTraits::softmax);
   const auto refuse = [&](bool given, const char* flag, const char* what) {
     if (given)
       throw Error(ErrorCode::kUsage, "{}: {} has {} (layers {}); leave it out", flag, entry.name, what,
                   layer_map_string(config.mixer_types));
   };
-  if (!has_layer(config, &MixerTraits::selects)) {
-    const std::pair<const char*, bool> of_selection[] = {{"--topk", !flags.topk.empty()},
-                                                         {"--block", !flags.block.empty()},
-                                                         {"--window", !flags.window.empty()},
-                                                         {"--init-blocks", !flags.init_blocks.empty()},
-                                                         {"--dense-len", !flags.dense_len.empty()},
-                                                         {"--exact-lse", flags.exact_lse},
-                                                         {"--select-per", !flags.select_per.empty()}};
-    for (const auto& [flag, given] : of_selection) refuse(given, flag, "no layer that selects blocks");
-  }
-  refuse(!softmax && !flags.logit_scaling.empty(), "--logit-scaling", "no softmax layer");
-  refuse(!softmax && !flags.yarn.empty(), "--yarn", "no softmax layer");
+  for (const Switch& item : switches_of(flags))
+    refuse(!item.value.empty() && !uses_field(config, item.field), item.flag, item.missing);
+  refuse(!has_layer(config, &MixerTraits::softmax) && !flags.yarn.empty(), "--yarn", "no softmax layer");
   refuse(!config.attn_use_rope && !flags.yarn.empty(), "--yarn", "no RoPE on its softmax layers");
-  refuse(!has_layer(config, &MixerTraits::linear) && !flags.decay_scale.empty(), "--decay-scale", "no Lightning layer");
   if (config.attn_use_rope && !flags.logit_scaling.empty())
     throw Error(ErrorCode::kUsage,
                 "--logit-scaling: {} has RoPE on its softmax layers, and the rule is for layers without positions; --set "
@@ -177,15 +187,7 @@ ModelConfig configured(const ModelEntry& entry, const ModelFlags& flags) {
       throw Error(ErrorCode::kUsage, "--set: '{}' is not NAME=VALUE, for instance sparse_config.topk=8", text);
     add(text.substr(0, equal), text.substr(equal + 1));
   }
-  add("sparse_config.topk", flags.topk);
-  add("sparse_config.block_size", flags.block);
-  add("sparse_config.window_size", flags.window);
-  add("sparse_config.init_blocks", flags.init_blocks);
-  add("sparse_config.dense_len", flags.dense_len);
-  if (flags.exact_lse) add("sala_lab.exact_lse", "true");
-  add("sala_lab.select_per", flags.select_per);
-  add("sala_lab.attn_logits_scaling", flags.logit_scaling == "none" ? "null" : flags.logit_scaling);
-  add("sala_lab.decay_scale", flags.decay_scale);
+  for (const Switch& item : switches_of(flags)) add(item.field, item.value);
   refuse_idle_switches(entry, flags);
   if (!flags.yarn.empty()) add("rope_scaling", yarn_text(entry, flags.yarn));
   ModelConfig config = entry.config;

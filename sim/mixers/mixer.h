@@ -121,6 +121,11 @@ struct MixerKind {
   // share a name.
   std::vector<std::string> state_names, cost_names;
   bool in_every_config = false;  // the released files have its fields whatever their layers are
+  // The fields of config.json that are the mixer's own. All fields of a config are flat or in the groups that it opens; a
+  // mixer from outside the tree keeps their values in config.block<T>(name). May be null.
+  void (*visit_fields)(ModelConfig&, FieldVisitor&) = nullptr;
+  // Fills its fields that have a fall-back, once the whole file is read. May be null.
+  void (*resolve)(ModelConfig&) = nullptr;
   // Throws Error{kConfig} when the config contradicts itself for this mixer. May be null.
   void (*check)(const ModelConfig&) = nullptr;
   std::vector<TensorSpec> (*tensors)(const ModelConfig&) = nullptr;
@@ -145,6 +150,8 @@ const MixerKind& first_mixer(MixerTraits traits);
 bool has_layer(const ModelConfig& config, bool MixerTraits::*trait);
 // The kinds whose fields and items this config shows: those in use and those of every config, in listing order.
 std::vector<const MixerKind*> shown_kinds(const ModelConfig& config);
+// Whether the mixer of some layer has this field: "sparse_config.topk".
+bool uses_field(const ModelConfig& config, const std::string& path);
 // Length from which on some layer selects blocks; none when no layer ever does.
 std::optional<int64_t> selects_from(const ModelConfig& config);
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "sala/core/error.h"
 #include "sim/mixers/kinds.h"
@@ -19,6 +20,28 @@ void check_kind(const MixerKind& kind, const std::vector<MixerKind>& there) {
       refuse(fmt::format("has the letter {} of {}", kind.letters[at], other.name));
   }
 }
+
+// Looks for one field by its path.
+class Finder final : public FieldVisitor {
+ public:
+  explicit Finder(std::string path) : path_(std::move(path)) {}
+  bool found() const { return found_; }
+  void field(const std::string& key, FieldValue, const FieldSpec&) override { found_ = found_ || prefix_ + key == path_; }
+  void group(const std::string& key, const FieldSpec& spec, const std::function<void()>& fields) override {
+    field(key, {}, spec);
+    const std::string outer = std::exchange(prefix_, prefix_ + key + ".");
+    fields();
+    prefix_ = outer;
+  }
+  void optional_group(const std::string& key, const FieldSpec& spec, bool&, const std::function<void()>&,
+                      const std::function<void()>& fields) override {
+    group(key, spec, fields);
+  }
+
+ private:
+  std::string path_, prefix_;
+  bool found_ = false;
+};
 
 // The one table; it grows only while a program sets itself up.
 std::vector<MixerKind>& table() {
@@ -64,6 +87,14 @@ std::vector<const MixerKind*> shown_kinds(const ModelConfig& config) {
   for (const MixerKind& kind : mixer_kinds())
     if (kind.in_every_config || config.uses(kind.name)) shown.push_back(&kind);
   return shown;
+}
+
+bool uses_field(const ModelConfig& config, const std::string& path) {
+  ModelConfig visited = config;
+  Finder finder(path);
+  for (const MixerKind& kind : mixer_kinds())
+    if (kind.visit_fields != nullptr && config.uses(kind.name)) kind.visit_fields(visited, finder);
+  return finder.found();
 }
 
 std::optional<int64_t> selects_from(const ModelConfig& config) {

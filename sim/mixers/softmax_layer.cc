@@ -20,6 +20,21 @@ constexpr const char* kKNorm = "self_attn.k_norm.weight";
 
 }  // namespace
 
+double LogitScaling::at(int64_t position) const {
+  if (kind == Kind::kHype) return std::log(static_cast<double>(position) + value) / std::log(value);
+  return kind == Kind::kConstant ? value : 1.0;
+}
+
+void visit_softmax_fields(ModelConfig& config, FieldVisitor& visit) {
+  visit("attn_use_output_gate", config.attn_use_output_gate, {"softmax layers have o_gate", !config.is_qwen3()});
+  lab_fields(visit, [&] {
+    LabConfig& lab = config.sala_lab;
+    visit("attn_qk_norm", lab.attn_qk_norm, {.help = "per-head RMSNorm of q and k on softmax layers", .place = -1});
+    visit("attn_logits_scaling", lab.attn_logits_scaling,
+          {"factor on the queries of softmax layers; hype: ln(t + a) / ln(a) at position t"});
+  });
+}
+
 void check_softmax_layer(const ModelConfig& config) {
   if (config.num_attention_heads % config.num_key_value_heads != 0)
     throw Error(ErrorCode::kConfig, "num_attention_heads {} is no multiple of num_key_value_heads {}",

@@ -6,6 +6,8 @@
 
 namespace sala {
 
+// Fields that softmax layers of all kinds share.
+void visit_softmax_fields(ModelConfig& config, FieldVisitor& visit);
 void check_softmax_layer(const ModelConfig& config);
 std::vector<TensorSpec> softmax_layer_tensors(const ModelConfig& config);
 LayerShape softmax_layer_shape(const ModelConfig& config);

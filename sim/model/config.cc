@@ -21,11 +21,6 @@ void check_positive(const char* name, int64_t value) {
 
 }  // namespace
 
-double LogitScaling::at(int64_t position) const {
-  if (kind == Kind::kHype) return std::log(static_cast<double>(position) + value) / std::log(value);
-  return kind == Kind::kConstant ? value : 1.0;
-}
-
 void ModelConfig::resolve() {
   if (num_key_value_heads == 0) num_key_value_heads = num_attention_heads;
   if (head_dim == 0 && num_attention_heads > 0) {
@@ -34,15 +29,14 @@ void ModelConfig::resolve() {
                   num_attention_heads);
     head_dim = hidden_size / num_attention_heads;
   }
-  if (lightning_nh == 0) lightning_nh = num_attention_heads;
-  if (lightning_nkv == 0) lightning_nkv = num_key_value_heads;
-  if (lightning_head_dim == 0) lightning_head_dim = head_dim;
   if (dim_model_base == 0) dim_model_base = static_cast<double>(hidden_size);
-  if (model_type == "qwen3") {  // Qwen3 adds residuals without a factor: r = 1
+  if (is_qwen3()) {  // Qwen3 adds residuals without a factor: r = 1
     if (mixer_types.empty())
       mixer_types.assign(static_cast<std::size_t>(num_hidden_layers), first_mixer({.softmax = true}).name);
     if (scale_depth == 1) scale_depth = std::sqrt(static_cast<double>(num_hidden_layers));
   }
+  for (const MixerKind* kind : shown_kinds(*this))
+    if (kind->resolve != nullptr) kind->resolve(*this);
 }
 
 void ModelConfig::validate() const {

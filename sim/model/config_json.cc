@@ -1,7 +1,6 @@
-// Reading, writing, comparing and explaining ModelConfig: one visitor each over ModelConfig::visit_fields.
+// Reading, writing, comparing and explaining ModelConfig: visitors of ModelConfig::visit_fields.
 #include <algorithm>
 #include <cmath>
-#include <functional>
 #include <set>
 #include <sstream>
 #include <type_traits>
@@ -16,10 +15,6 @@ namespace {
 using Json = nlohmann::ordered_json;
 constexpr int64_t kMaxConfigBytes = 16 << 20;
 
-template <class T>
-concept Group = requires(T& group) {
-  T::visit_fields(group, [](const char*, auto&, const FieldSpec&) {});
-};
 template <class T>
 struct IsOptional : std::false_type {};
 template <class T>
@@ -54,8 +49,8 @@ std::string type_text(const T*, const FieldSpec& spec) {
   if constexpr (std::is_same_v<T, bool>) return "true or false";
   if constexpr (std::is_same_v<T, int64_t>) return "a whole number" + range_text(spec);
   if constexpr (std::is_same_v<T, double>) return "a number" + range_text(spec);
-  if constexpr (std::is_same_v<T, LogitScaling>) return "null, a number above 0, or \"hype <a>\" with a above 1";
-  if constexpr (Group<T>) return "an object";
+  if constexpr (std::is_same_v<T, LogitScaling>) return "null, a number above 0, or \"hype A\" with A above 1";
+  if constexpr (std::is_same_v<T, EncodingChoice>) return "null, a name, or an object of a type and its numbers";
   if constexpr (IsOptional<T>::value)
     return "null or " + type_text(static_cast<const typename T::value_type*>(nullptr), spec);
   if constexpr (IsVector<T>::value)
@@ -64,7 +59,7 @@ std::string type_text(const T*, const FieldSpec& spec) {
     return spec.allowed.empty() ? std::string("text") : fmt::format("one of \"{}\"", fmt::join(spec.allowed, "\", \""));
 }
 
-bool read_logit_scaling(const Json& value, LogitScaling& out) {
+bool read_value(const Json& value, LogitScaling& out) {
   out = {};
   if (value.is_null()) return true;
   out.kind = LogitScaling::Kind::kConstant;
@@ -84,26 +79,84 @@ bool read_logit_scaling(const Json& value, LogitScaling& out) {
   return !(words >> rest) && out.value > 1 && std::isfinite(out.value);
 }
 
-// Reads the fields that the object has. Tells what is missing only when `complete`.
-class Reader {
- public:
-  Reader(const Json& object, std::string source, std::string prefix, std::vector<std::string>& unknown, bool complete)
-      : object_(object), source_(std::move(source)), prefix_(std::move(prefix)), unknown_(unknown), complete_(complete) {}
+bool read_value(const Json& value, EncodingChoice& out) {
+  out = {};
+  if (value.is_null()) return true;
+  const auto type = value.is_object() ? value.find("type") : value.end();
+  const bool named = value.is_string() || (value.is_object() && type != value.end() && type->is_string());
+  if (!named) return false;
+  out.type = value.is_string() ? value.get<std::string>() : type->get<std::string>();
+  if (value.is_object())
+    for (const auto& [key, number] : value.items()) {
+      if (key == "type") continue;
+      if (!number.is_number() || !std::isfinite(number.get<double>())) return false;
+      out.params[key] = number.get<double>();
+    }
+  return !out.type.empty();
+}
 
-  template <class T>
-  void operator()(const char* key, T& member, const FieldSpec& spec) {
-    known_.insert(key);
-    const auto found = object_.find(key);
-    if (found != object_.end()) return read(prefix_ + key, *found, member, spec);
-    if (spec.required && complete_)
-      throw Error(ErrorCode::kConfig, "{}: field '{}' is missing ({})", source_, prefix_ + key, spec.help);
+// Reads the fields that the object has. `target` is the one field that is to be set, empty when the whole file is read: only
+// then a missing field is an error.
+class Reader final : public FieldVisitor {
+ public:
+  Reader(const Json& object, std::string source, std::string target)
+      : root_(object), at_(&object), source_(std::move(source)), target_(std::move(target)), whole_(target_.empty()) {}
+
+  void field(const std::string& key, FieldValue value, const FieldSpec& spec) override {
+    if (const Json* found = find(key, spec)) std::visit([&](auto* out) { read(prefix_ + key, *found, *out, spec); }, value);
   }
-  void collect_unknown() {
-    for (const auto& [key, value] : object_.items())
-      if (!known_.count(key) && !(prefix_.empty() && kIgnoredKeys.count(key))) unknown_.push_back(prefix_ + key);
+  void group(const std::string& key, const FieldSpec& spec, const std::function<void()>& fields) override {
+    if (const Json* found = find(key, spec)) open(key, *found, "an object", fields);
+  }
+  void optional_group(const std::string& key, const FieldSpec& spec, bool& present, const std::function<void()>& renew,
+                      const std::function<void()>& fields) override {
+    const Json* found = find(key, spec);
+    if (found == nullptr) return;
+    present = !found->is_null();
+    if (!present) return;
+    const bool whole = whole_;
+    whole_ = whole || prefix_ + key == target_;
+    if (whole_) renew();
+    open(key, *found, "null or an object", fields);
+    whole_ = whole;
+  }
+  // Keys of the file that no field has, as dotted paths.
+  std::vector<std::string> unknown() const {
+    std::vector<std::string> keys;
+    collect_unknown(root_, "", keys);
+    return keys;
   }
 
  private:
+  const Json* find(const std::string& key, const FieldSpec& spec) {
+    known_.insert(prefix_ + key);
+    const auto found = at_->find(key);
+    if (found != at_->end()) return &*found;
+    if (spec.required && whole_)
+      throw Error(ErrorCode::kConfig, "{}: field '{}' is missing ({})", source_, prefix_ + key, spec.help);
+    return nullptr;
+  }
+
+  void open(const std::string& key, const Json& object, const char* expected, const std::function<void()>& fields) {
+    if (!object.is_object()) wrong(source_, prefix_ + key, object, expected);
+    const Json* outer = std::exchange(at_, &object);
+    const std::string prefix = std::exchange(prefix_, prefix_ + key + ".");
+    fields();
+    at_ = outer;
+    prefix_ = prefix;
+  }
+
+  void collect_unknown(const Json& object, const std::string& prefix, std::vector<std::string>& keys) const {
+    const auto is_group = [&](const std::string& path) {
+      const auto next = known_.lower_bound(path + ".");
+      return next != known_.end() && next->starts_with(path + ".");
+    };
+    for (const auto& [key, value] : object.items())
+      if (value.is_object() && is_group(prefix + key)) collect_unknown(value, prefix + key + ".", keys);
+    for (const auto& [key, value] : object.items())
+      if (!known_.count(prefix + key) && !(prefix.empty() && kIgnoredKeys.count(key))) keys.push_back(prefix + key);
+  }
+
   template <class T>
   void read(const std::string& name, const Json& value, T& out, const FieldSpec& spec) {
     bool good = false;
@@ -120,14 +173,6 @@ class Reader {
       good = value.is_string() &&
              (spec.allowed.empty() || std::count(spec.allowed.begin(), spec.allowed.end(), value.get<std::string>()) > 0);
       if (good) out = value.get<std::string>();
-    } else if constexpr (std::is_same_v<T, LogitScaling>) {
-      good = read_logit_scaling(value, out);
-    } else if constexpr (Group<T>) {
-      if ((good = value.is_object())) {
-        Reader inner(value, source_, name + ".", unknown_, complete_);
-        T::visit_fields(out, inner);
-        inner.collect_unknown();
-      }
     } else if constexpr (IsOptional<T>::value) {
       good = true;
       if (value.is_null())
@@ -136,6 +181,8 @@ class Reader {
         read(name, value, out.emplace(), spec);
     } else if constexpr (IsVector<T>::value) {
       good = read_list(name, value, out, spec);
+    } else {
+      good = read_value(value, out);
     }
     if (!good) wrong(source_, name, value, type_text(&out, spec));
   }
@@ -144,10 +191,10 @@ class Reader {
   bool read_list(const std::string& name, const Json& value, std::vector<T>& out, const FieldSpec& spec) {
     out.clear();
     if (value.is_null()) return true;
-    if (!value.is_array()) {  // one id stands for a list of one
-      if (!std::is_same_v<T, int64_t> || !value.is_number()) return false;
-      read(name, value, out.emplace_back(), spec);
-      return true;
+    if (!value.is_array()) {  // one id, or one encoding, stands for a list of one
+      const bool alone = std::is_same_v<T, int64_t> ? value.is_number() : std::is_same_v<T, EncodingChoice>;
+      if (alone) read(name, value, out.emplace_back(), spec);
+      return alone;
     }
     for (std::size_t i = 0; i < value.size(); ++i) {
       T element{};
@@ -157,81 +204,122 @@ class Reader {
     return true;
   }
 
-  const Json& object_;
-  std::string source_, prefix_;
-  std::vector<std::string>& unknown_;
-  bool complete_;
+  const Json& root_;
+  const Json* at_;
+  std::string source_, target_, prefix_;
+  bool whole_;
   std::set<std::string> known_;
 };
 
-class Writer {
- public:
-  template <class T>
-  void operator()(const char* key, const T& member, const FieldSpec&) {
-    object[key] = value_of(member);
+Json value_of(const LogitScaling& value) {
+  if (value.kind == LogitScaling::Kind::kNone) return nullptr;
+  if (value.kind == LogitScaling::Kind::kConstant) return value.value;
+  return fmt::format("hype {}", value.value);
+}
+
+Json value_of(const EncodingChoice& value) {
+  if (value.type.empty()) return nullptr;
+  if (value.params.empty()) return value.type;
+  Json object{{"type", value.type}};
+  for (const auto& [name, number] : value.params) object[name] = number;
+  return object;
+}
+
+template <class T>
+Json value_of(const T& value) {
+  if constexpr (IsOptional<T>::value) {
+    return value ? Json(*value) : Json(nullptr);
+  } else if constexpr (std::is_same_v<T, std::vector<EncodingChoice>>) {
+    Json list = Json::array();
+    for (const EncodingChoice& choice : value) list.push_back(value_of(choice));
+    return value.empty() ? Json(nullptr) : list;
+  } else if constexpr (std::is_same_v<T, std::vector<double>>) {
+    return value.empty() ? Json(nullptr) : Json(value);
+  } else {
+    return value;
   }
+}
+
+// A field with its value, or a group of them.
+struct Node {
+  std::string key, type;
+  FieldSpec spec;
+  Json value;  // of groups: null when the group is absent
+  bool group = false;
+  std::vector<Node> fields = {};
+};
+
+// Lists the fields of a config in the order in which they are written.
+class Lister final : public FieldVisitor {
+ public:
+  explicit Lister(ModelConfig config) {
+    root_.group = true;
+    config.visit_fields(*this);
+    sort(root_);
+  }
+  const Node& root() const { return root_; }
+
+  void field(const std::string& key, FieldValue value, const FieldSpec& spec) override {
+    Node& node = child(key, spec);
+    std::visit(
+        [&](auto* held) {
+          node.type = type_text(held, spec);
+          node.value = value_of(*held);
+        },
+        value);
+  }
+  void group(const std::string& key, const FieldSpec& spec, const std::function<void()>& fields) override {
+    open(child(key, spec), "an object", Json::object(), fields);
+  }
+  void optional_group(const std::string& key, const FieldSpec& spec, bool& present, const std::function<void()>&,
+                      const std::function<void()>& fields) override {
+    open(child(key, spec), "null or an object", present ? Json::object() : Json(nullptr), fields);
+  }
+
+ private:
+  Node& child(const std::string& key, const FieldSpec& spec) {
+    for (Node& node : at_->fields)
+      if (node.key == key) return node;
+    return at_->fields.emplace_back(Node{key, "", spec, nullptr});
+  }
+  void open(Node& node, const char* type, Json value, const std::function<void()>& fields) {
+    node.group = true;
+    node.type = type;
+    node.value = std::move(value);
+    Node* outer = std::exchange(at_, &node);
+    fields();
+    at_ = outer;
+  }
+  static void sort(Node& node) {
+    std::stable_sort(node.fields.begin(), node.fields.end(),
+                     [](const Node& a, const Node& b) { return a.spec.place < b.spec.place; });
+    for (Node& inner : node.fields) sort(inner);
+  }
+  Node root_;
+  Node* at_ = &root_;
+};
+
+Json write(const Node& group) {
   Json object = Json::object();
-
- private:
-  template <class T>
-  static Json value_of(const T& member) {
-    if constexpr (std::is_same_v<T, LogitScaling>) {
-      if (member.kind == LogitScaling::Kind::kNone) return nullptr;
-      if (member.kind == LogitScaling::Kind::kConstant) return member.value;
-      return fmt::format("hype {}", member.value);
-    } else if constexpr (Group<T>) {
-      Writer inner;
-      T::visit_fields(member, inner);
-      return inner.object;
-    } else if constexpr (IsOptional<T>::value) {
-      return member ? value_of(*member) : Json(nullptr);
-    } else if constexpr (std::is_same_v<T, std::vector<double>>) {
-      return member.empty() ? Json(nullptr) : Json(member);
-    } else {
-      return member;
-    }
+  for (const Node& node : group.fields) {
+    if (node.spec.only_if_set && node.value.is_null()) continue;
+    object[node.key] = node.group && !node.value.is_null() ? write(node) : node.value;
   }
-};
+  return object;
+}
 
-class Helper {
- public:
-  explicit Helper(std::string prefix) : prefix_(std::move(prefix)) {}
-  template <class T>
-  void operator()(const char* key, T& member, const FieldSpec& spec) {
-    std::string value = "required";
-    if constexpr (!Group<T>) {
-      if (!spec.required) {
-        Writer one;
-        one(key, member, spec);
-        value = "default " + one.object[key].dump();
-      }
-    } else if (!spec.required) {
-      value = "optional";
-    }
-    text += fmt::format("{}{}: {}; {}; {}\n", prefix_, key, spec.help, type_text(&member, spec), value);
-    if constexpr (Group<T>) describe(key, member);
-    if constexpr (IsOptional<T>::value)
-      if constexpr (Group<typename T::value_type>) {
-        typename T::value_type group;
-        describe(key, group);
-      }
+void describe(const Node& group, const std::string& prefix, std::vector<ConfigField>& fields) {
+  for (const Node& node : group.fields) {
+    const std::string fallback = node.spec.required ? "required" : node.group ? "optional" : node.value.dump();
+    fields.push_back({prefix + node.key, node.type, fallback, node.spec.help});
+    describe(node, prefix + node.key + ".", fields);
   }
-  std::string text;
+}
 
- private:
-  template <class T>
-  void describe(const char* key, T& group) {
-    Helper inner(prefix_ + key + ".");
-    T::visit_fields(group, inner);
-    text += inner.text;
-  }
-  std::string prefix_;
-};
-
-void read_fields(ModelConfig& config, const Json& object, const std::string& source, bool complete) {
-  Reader reader(object, source, "", config.unknown_keys, complete);
-  ModelConfig::visit_fields(config, reader);
-  reader.collect_unknown();
+void read_fields(ModelConfig& config, const Json& object, const std::string& source, const std::string& target) {
+  Reader reader(object, source, target);
+  config.visit_fields(reader);
+  config.unknown_keys = reader.unknown();
 }
 
 }  // namespace
@@ -244,11 +332,9 @@ ModelConfig ModelConfig::from_json(const std::string& text, const std::string& s
     config.model_type = "qwen3";
     config.attn_use_rope = config.sala_lab.attn_qk_norm = true;
   }
-  read_fields(config, object, source, true);
-  config.resolve();
-  if (has_layer(config, &MixerTraits::selects) && !object.contains("sparse_config"))
-    throw Error(ErrorCode::kConfig, "{}: field 'sparse_config' is missing, mixer_types has layers that select", source);
+  read_fields(config, object, source, "");
   try {
+    config.resolve();
     config.validate();
   } catch (const Error& problem) {
     throw Error(problem.code(), "{}: {}", source, problem.what());
@@ -259,9 +345,7 @@ ModelConfig ModelConfig::from_json(const std::string& text, const std::string& s
 ModelConfig ModelConfig::load(const std::string& path) { return from_json(read_text_file(path, kMaxConfigBytes), path); }
 
 std::string ModelConfig::to_json() const {
-  Writer writer;
-  visit_fields(*this, writer);
-  return writer.object.dump(1, ' ', true, Json::error_handler_t::replace) + "\n";
+  return write(Lister(*this).root()).dump(1, ' ', true, Json::error_handler_t::replace) + "\n";
 }
 
 void ModelConfig::set(const std::string& dotted_name, const std::string& value) {
@@ -273,8 +357,7 @@ void ModelConfig::set(const std::string& dotted_name, const std::string& value) 
     name.resize(dot);
   }
   ModelConfig changed = *this;
-  changed.unknown_keys.clear();
-  read_fields(changed, Json{{name, leaf}}, "config", false);
+  read_fields(changed, Json{{name, leaf}}, "config", dotted_name);
   if (!changed.unknown_keys.empty() || kIgnoredKeys.count(name))
     throw Error(ErrorCode::kConfig, "config: there is no field '{}'", dotted_name);
   changed.validate();
@@ -284,11 +367,19 @@ void ModelConfig::set(const std::string& dotted_name, const std::string& value) 
 
 bool ModelConfig::operator==(const ModelConfig& other) const { return to_json() == other.to_json(); }
 
-std::string config_help() {
+std::vector<ConfigField> config_fields() {
   ModelConfig defaults;
-  Helper helper("");
-  ModelConfig::visit_fields(defaults, helper);
-  return helper.text;
+  for (const MixerKind& kind : mixer_kinds()) defaults.mixer_types.push_back(kind.name);  // shows the fields of all
+  std::vector<ConfigField> fields;
+  describe(Lister(defaults).root(), "", fields);
+  return fields;
+}
+
+std::string config_help() {
+  std::string text = "| field | holds | default | what it is |\n| --- | --- | --- | --- |\n";
+  for (const ConfigField& field : config_fields())
+    text += fmt::format("| `{}` | {} | {} | {} |\n", field.path, field.type, field.fallback, field.help);
+  return text;
 }
 
 }  // namespace sala

@@ -8,6 +8,15 @@
 
 namespace sala {
 
+void YarnConfig::visit_fields(FieldVisitor& visit) {
+  visit("rope_type", rope_type, {.help = "kind of scaling", .required = true, .allowed = {"yarn"}});
+  visit("factor", factor, {"length factor", true, 1, 1e9});
+  visit("original_max_position_embeddings", original_max_position_embeddings, {"length before scaling", true, 1, 9e15});
+  visit("beta_fast", beta_fast, {"rotations above which a dimension keeps its frequency", false, 1e-9, 1e9});
+  visit("beta_slow", beta_slow, {"rotations below which a dimension is interpolated", false, 1e-9, 1e9});
+  visit("attention_factor", attention_factor, {"factor on cos and sin; null = 0.1 ln(factor) + 1", false, 0, 1e9});
+}
+
 RopeFrequencies yarn_frequencies(int64_t head_dim, double theta, const YarnConfig& yarn) {
   const auto dim = static_cast<double>(head_dim);
   const auto original = static_cast<double>(yarn.original_max_position_embeddings);

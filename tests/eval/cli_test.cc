@@ -419,7 +419,8 @@ TEST_F(Cli, ListsComeFromTheRegistries) {
       {"models", {"sala-tiny", "3:1", "9,477,203,968", "needle", "train_members.py"}},
       {"mixers", {"minicpm4", "lightning-attn", "full-attn"}},
       {"posencs", {"hype", "yarn"}},
-      {"kernels", {"ref", "portable", "yes (best)"}}};
+      {"kernels", {"ref", "portable", "yes (best)"}},
+      {"config", {"sparse_config.topk", "required"}}};
   for (const auto& [what, names] : expected) {
     const Finished result = program_.run({"list", what});
     EXPECT_EQ(result.code, 0);

@@ -5,7 +5,34 @@
 #include "sim/mixers/softmax_layer.h"
 
 namespace sala {
+
+void SparseConfig::visit_fields(FieldVisitor& visit) {
+  visit("kernel_size", kernel_size, {"tokens averaged into one fine key", true, 1, kMaxExtent});
+  visit("kernel_stride", kernel_stride, {"tokens between fine keys", true, 1, kMaxExtent});
+  visit("block_size", block_size, {"tokens of an attention block", true, 1, kMaxExtent});
+  visit("init_blocks", init_blocks, {"blocks at the start that are always read", true, 0, kMaxExtent});
+  visit("window_size", window_size, {"tokens of the local window", true, 0, kMaxExtent});
+  visit("topk", topk, {"blocks read in addition to the window's", true, 0, kMaxExtent});
+  visit("dense_len", dense_len, {"sequences shorter than this use dense attention", true, 0, 9e15});
+  visit("use_nope", use_nope, {"select with keys and queries before RoPE"});
+}
+
 namespace {
+
+constexpr const char* kName = "minicpm4";
+
+void visit_fields(ModelConfig& config, FieldVisitor& visit) {
+  visit_softmax_fields(config, visit);
+  visit("sparse_config", config.sparse_config,
+        {.help = "block selection; required with minicpm4 layers", .required = config.uses(kName), .place = 1});
+  lab_fields(visit, [&] {
+    LabConfig& lab = config.sala_lab;
+    visit("exact_lse", lab.exact_lse, {"normalise block scores over fine keys instead of coarse ones"});
+    visit("select_per", lab.select_per,
+          {.help = "token: every query selects; block: the first query of a block selects for all of it",
+           .allowed = {"token", "block"}});
+  });
+}
 
 void check_infllm_v2(const ModelConfig& config) {
   check_softmax_layer(config);
@@ -56,7 +83,7 @@ std::vector<std::string> notes(const ModelConfig& config) {
 
 MixerKind infllm_v2_kind() {
   MixerKind kind;
-  kind.name = "minicpm4";
+  kind.name = kName;
   kind.description = "InfLLM-V2: block-sparse softmax attention, dense below dense_len";
   kind.source = "arXiv:2509.24663";
   kind.letters = "S";
@@ -64,6 +91,7 @@ MixerKind infllm_v2_kind() {
   kind.state_names = {"kv cache", "compressed keys"};
   kind.cost_names = {"selection", "softmax"};
   kind.in_every_config = true;
+  kind.visit_fields = visit_fields;
   kind.check = check_infllm_v2;
   kind.tensors = softmax_layer_tensors;
   kind.shape = softmax_layer_shape;

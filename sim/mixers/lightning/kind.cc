@@ -39,6 +39,34 @@ std::vector<float> ModelConfig::slopes(int64_t layer) const {
 
 namespace {
 
+void visit_fields(ModelConfig& config, FieldVisitor& visit) {
+  const bool sala = !config.is_qwen3();
+  visit("lightning_nh", config.lightning_nh, {"lightning query heads; default num_attention_heads", false, 1, 65536});
+  visit("lightning_nkv", config.lightning_nkv, {"lightning KV heads; default num_key_value_heads", false, 1, 65536});
+  visit("lightning_head_dim", config.lightning_head_dim,
+        {"dimensions of a lightning head; default head_dim", false, 1, 65536});
+  visit("lightning_scale", config.lightning_scale, {.help = "score scale", .allowed = {"1/sqrt(d)", "1/d", "1"}});
+  visit("lightning_use_rope", config.lightning_use_rope, {"RoPE on lightning layers", sala});
+  visit("qk_norm", config.qk_norm, {"per-head RMSNorm of q and k on lightning layers", sala});
+  visit("use_output_norm", config.use_output_norm, {"lightning layers have o_norm", sala});
+  visit("use_output_gate", config.use_output_gate, {"lightning layers have z_proj", sala});
+  lab_fields(visit, [&] {
+    LabConfig& lab = config.sala_lab;
+    visit("lightning_slopes", lab.lightning_slopes,
+          {.help = "decay slope of each lightning head, for all layers or layer by layer; null = released rule",
+           .min = 0,
+           .max = 1e9,
+           .place = -1});
+    visit("decay_scale", lab.decay_scale, {"factor on every decay slope; 0 = no decay", false, 0, 1e9});
+  });
+}
+
+void resolve(ModelConfig& config) {
+  if (config.lightning_nh == 0) config.lightning_nh = config.num_attention_heads;
+  if (config.lightning_nkv == 0) config.lightning_nkv = config.num_key_value_heads;
+  if (config.lightning_head_dim == 0) config.lightning_head_dim = config.head_dim;
+}
+
 void check_lightning(const ModelConfig& config) {
   const int64_t heads = config.lightning_nh, kv_heads = config.lightning_nkv;
   if (heads < 1 || kv_heads < 1 || heads % kv_heads != 0)
@@ -77,6 +105,8 @@ MixerKind lightning_kind() {
   kind.state_names = {"linear state"};
   kind.cost_names = {"linear"};
   kind.in_every_config = true;
+  kind.visit_fields = visit_fields;
+  kind.resolve = resolve;
   kind.check = check_lightning;
   kind.tensors = lightning_tensors;
   kind.shape = shape;

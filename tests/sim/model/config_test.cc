@@ -5,6 +5,7 @@
 
 #include <cmath>
 
+#include "sala/model/cost.h"
 #include "tests/sim/model/small_model.h"
 
 namespace sala {
@@ -194,8 +195,36 @@ TEST(ModelConfig, EveryTruncationIsAnErrorOfOurs) {
 TEST(ModelConfig, HelpNamesEveryKey) {
   const std::string help = config_help();
   for (const char* name :
-       {"vocab_size: ", "sparse_config.topk: ", "sala_lab.exact_lse: ", "rope_scaling.factor: ", "mixer_types: "})
+       {"`vocab_size`", "`sparse_config.topk`", "`sala_lab.exact_lse`", "`rope_scaling.factor`", "`mixer_types`"})
     EXPECT_NE(help.find(name), std::string::npos) << name;
+}
+
+TEST(ModelConfig, ThePageOfItsFieldsIsTheTableOfTheProgram) {
+  const std::string page = read_bytes(std::string(SALA_SOURCE_DIR) + "/docs/config.md");
+  EXPECT_NE(page.find("\n\n" + config_help()), std::string::npos) << "docs/config.md should hold\n" << config_help();
+}
+
+TEST(ModelConfig, SetReplacesAWholeGroupAndChangesASingleField) {
+  ModelConfig config = small_config("FL");
+  config.attn_use_rope = true;
+  config.set("rope_scaling",
+             R"({"rope_type": "yarn", "factor": 2, "original_max_position_embeddings": 64, "beta_fast": 8})");
+  config.set("rope_scaling.factor", "4");
+  EXPECT_EQ(config.rope_scaling->factor, 4);
+  EXPECT_EQ(config.rope_scaling->original_max_position_embeddings, 64);
+  EXPECT_EQ(config.rope_scaling->beta_fast, 8);
+  config.set("rope_scaling", R"({"rope_type": "yarn", "factor": 2, "original_max_position_embeddings": 64})");
+  EXPECT_EQ(config.rope_scaling->beta_fast, 32);
+  expect_error(ErrorCode::kConfig, {"'rope_scaling.factor' is missing"},
+               [&] { config.set("rope_scaling", R"({"rope_type": "yarn"})"); });
+}
+
+TEST(ModelConfig, ThousandsOfLayersShareTheirConfig) {
+  ModelConfig config = qwen3_8b_config();
+  config.mixer_types.clear();
+  config.num_hidden_layers = kMaxLayers;
+  config.resolve();
+  EXPECT_EQ(layer_costs(config, 1000).size(), static_cast<std::size_t>(kMaxLayers));
 }
 
 TEST(Slopes, ReleasedValues) {  // spec 11, vector 1

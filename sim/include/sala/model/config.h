@@ -1,22 +1,20 @@
 // A model's config.json (Hugging Face, model_type `minicpm_sala` or `qwen3`) as one struct. Spec 1.1.
 #pragma once
 
+#include <any>
 #include <cstdint>
-#include <limits>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "sala/model/fields.h"
+
 namespace sala {
 
-// What one field may hold; used by reading, help and documentation alike.
-struct FieldSpec {
-  const char* help = "";
-  bool required = false;
-  double min = -std::numeric_limits<double>::infinity();  // numbers, and each number of a list
-  double max = std::numeric_limits<double>::infinity();
-  std::vector<std::string> allowed = {};  // text; empty = any
-};
+inline constexpr double kMaxExtent = 2147483647.0;
+inline constexpr int64_t kMaxLayers = 10000;  // far beyond any model: 180 bytes of config.json can ask for so many
 
 // `sparse_config`: InfLLM-V2 block selection (spec 4).
 struct SparseConfig {
@@ -28,8 +26,7 @@ struct SparseConfig {
   int64_t slots() const { return topk + window_size / block_size; }
   // Blocks that are always read: the first ones, the query's own and those of the window before it (spec 4.5).
   int64_t forced_blocks() const { return init_blocks + window_size / block_size + 1; }
-  template <class Self, class Visitor>
-  static void visit_fields(Self& self, Visitor&& visit);
+  void visit_fields(FieldVisitor& visit);
 };
 
 // `rope_scaling`: YaRN on the softmax layers (arXiv 2309.00071, Hugging Face semantics).
@@ -40,17 +37,7 @@ struct YarnConfig {
   double beta_fast = 32, beta_slow = 1;
   std::optional<double> attention_factor;  // null = 0.1 ln(factor) + 1
 
-  template <class Self, class Visitor>
-  static void visit_fields(Self& self, Visitor&& visit);
-};
-
-// Multiplier of the queries of softmax layers (HypeNet, spec 5). JSON: null, a number, or "hype <a>".
-struct LogitScaling {
-  enum class Kind { kNone, kConstant, kHype };
-  Kind kind = Kind::kNone;
-  double value = 1;  // the constant, or a in ln(t + a) / ln(a)
-  double at(int64_t position) const;
-  bool operator==(const LogitScaling&) const = default;
+  void visit_fields(FieldVisitor& visit);
 };
 
 // `sala_lab`: what the released config has no field for.
@@ -66,8 +53,7 @@ struct LabConfig {
   int64_t train_length = 0;          // 0 = unknown
   std::string family;
 
-  template <class Self, class Visitor>
-  static void visit_fields(Self& self, Visitor&& visit);
+  void visit_fields(FieldVisitor& visit);  // those that belong to no single mixer
 };
 
 // Field names are the released ones. Plain data: whoever changes a field calls validate() afterwards.
@@ -109,19 +95,42 @@ struct ModelConfig {
   void validate() const;
   bool operator==(const ModelConfig& other) const;
 
-  double residual_scale() const;                   // r of spec 2
-  double logit_divisor() const;                    // hidden_size / dim_model_base
-  double lightning_scale_value() const;            // spec 3.1
-  std::vector<float> slopes(int64_t layer) const;  // [lightning_nh], spec 3.3, times decay_scale
+  bool is_qwen3() const { return model_type == "qwen3"; }  // has fixed values for most fields of MiniCPM-SALA
+  double residual_scale() const;                           // r of spec 2
+  double logit_divisor() const;                            // hidden_size / dim_model_base
+  double lightning_scale_value() const;                    // spec 3.1
+  std::vector<float> slopes(int64_t layer) const;          // [lightning_nh], spec 3.3, times decay_scale
   double softmax_rope_theta() const { return sala_lab.attn_rope_theta.value_or(rope_theta); }
   bool uses(const std::string& mixer) const;  // some layer has this mixer
 
-  // The one list of the fields: reading, writing, comparing, help.
-  template <class Self, class Visitor>
-  static void visit_fields(Self& self, Visitor&& visit);
+  // The one list of the fields, the mixers' own in their places: reading, writing, comparing, help.
+  void visit_fields(FieldVisitor& visit);
+
+  // The fields of a mixer from outside the tree, which its kind visits; made of defaults at the first use.
+  template <class T>
+  T& block(const std::string& mixer) {
+    std::any& found = blocks[mixer];
+    if (!found.has_value()) found = T{};
+    return std::any_cast<T&>(found);
+  }
+  template <class T>
+  T block(const std::string& mixer) const {
+    const auto found = blocks.find(mixer);
+    return found == blocks.end() ? T{} : std::any_cast<const T&>(found->second);
+  }
+  std::map<std::string, std::any> blocks;
 };
 
-// One line a field: name, default or "required", range, help.
+// Opens `sala_lab` for more fields: mixers keep there what the released config cannot express.
+void lab_fields(FieldVisitor& visit, const std::function<void()>& fields);
+
+// Every field that this program knows, in the order of config.json.
+struct ConfigField {
+  std::string path;                  // "sparse_config.topk"
+  std::string type, fallback, help;  // fallback: the default, "required" or "optional"
+};
+std::vector<ConfigField> config_fields();
+// The same as the Markdown table of docs/config.md.
 std::string config_help();
 
 // Released ALiBi slopes of `heads` heads (spec 3.3), also when heads is no power of two.
@@ -148,97 +157,5 @@ std::vector<std::string> layer_map_from_ratio(const std::string& ratio, int64_t 
 std::vector<std::string> layer_map_from_string(const std::string& letters);
 std::string layer_map_string(const std::vector<std::string>& mixer_types);
 std::vector<std::string> released_layer_map();
-
-// ---------------------------------------------------------------------------------------------------------------------
-
-inline constexpr double kMaxExtent = 2147483647.0;
-
-template <class Self, class Visitor>
-void SparseConfig::visit_fields(Self& self, Visitor&& visit) {
-  visit("kernel_size", self.kernel_size, FieldSpec{"tokens averaged into one fine key", true, 1, kMaxExtent});
-  visit("kernel_stride", self.kernel_stride, FieldSpec{"tokens between fine keys", true, 1, kMaxExtent});
-  visit("block_size", self.block_size, FieldSpec{"tokens of an attention block", true, 1, kMaxExtent});
-  visit("init_blocks", self.init_blocks, FieldSpec{"blocks at the start that are always read", true, 0, kMaxExtent});
-  visit("window_size", self.window_size, FieldSpec{"tokens of the local window", true, 0, kMaxExtent});
-  visit("topk", self.topk, FieldSpec{"blocks read in addition to the window's", true, 0, kMaxExtent});
-  visit("dense_len", self.dense_len, FieldSpec{"sequences shorter than this use dense attention", true, 0, 9e15});
-  visit("use_nope", self.use_nope, FieldSpec{"select with keys and queries before RoPE"});
-}
-
-template <class Self, class Visitor>
-void YarnConfig::visit_fields(Self& self, Visitor&& visit) {
-  visit("rope_type", self.rope_type, FieldSpec{.help = "kind of scaling", .required = true, .allowed = {"yarn"}});
-  visit("factor", self.factor, FieldSpec{"length factor", true, 1, 1e9});
-  visit("original_max_position_embeddings", self.original_max_position_embeddings,
-        FieldSpec{"length before scaling", true, 1, 9e15});
-  visit("beta_fast", self.beta_fast, FieldSpec{"rotations above which a dimension keeps its frequency", false, 1e-9, 1e9});
-  visit("beta_slow", self.beta_slow, FieldSpec{"rotations below which a dimension is interpolated", false, 1e-9, 1e9});
-  visit("attention_factor", self.attention_factor,
-        FieldSpec{"factor on cos and sin; null = 0.1 ln(factor) + 1", false, 0, 1e9});
-}
-
-template <class Self, class Visitor>
-void LabConfig::visit_fields(Self& self, Visitor&& visit) {
-  visit("attn_qk_norm", self.attn_qk_norm, FieldSpec{"per-head RMSNorm of q and k on softmax layers"});
-  visit("lightning_slopes", self.lightning_slopes,
-        FieldSpec{"decay slope of each lightning head, for all layers or layer by layer; null = released rule", false, 0,
-                  1e9});
-  visit("attn_rope_theta", self.attn_rope_theta, FieldSpec{"theta of softmax layers; null = rope_theta", false, 1, 1e18});
-  visit("attn_logits_scaling", self.attn_logits_scaling, FieldSpec{"null, a factor, or \"hype <a>\": ln(t + a) / ln(a)"});
-  visit("exact_lse", self.exact_lse, FieldSpec{"normalise block scores over fine keys instead of coarse ones"});
-  visit("select_per", self.select_per,
-        FieldSpec{.help = "token: every query selects; block: the first query of a block selects for all of it",
-                  .allowed = {"token", "block"}});
-  visit("decay_scale", self.decay_scale, FieldSpec{"factor on every decay slope; 0 = no decay", false, 0, 1e9});
-  visit("train_length", self.train_length, FieldSpec{"longest training length in tokens; 0 = unknown", false, 0, 9e15});
-  visit("family", self.family, FieldSpec{"free text"});
-}
-
-template <class Self, class Visitor>
-void ModelConfig::visit_fields(Self& self, Visitor&& visit) {
-  const bool sala = self.model_type != "qwen3";  // Qwen3 has fixed values for the rest
-  visit("architectures", self.architectures, FieldSpec{"class names of other tools"});
-  visit("model_type", self.model_type, FieldSpec{.help = "family", .required = true, .allowed = {"minicpm_sala", "qwen3"}});
-  visit("torch_dtype", self.torch_dtype, FieldSpec{"storage type of the weights (information only)"});
-  visit("vocab_size", self.vocab_size, FieldSpec{"rows of the embedding", true, 1, kMaxExtent});
-  visit("hidden_size", self.hidden_size, FieldSpec{"width of the residual stream", true, 1, kMaxExtent});
-  visit("intermediate_size", self.intermediate_size, FieldSpec{"width of the FFN", true, 1, kMaxExtent});
-  visit("num_hidden_layers", self.num_hidden_layers, FieldSpec{"layers", true, 1, 100000});
-  visit("num_attention_heads", self.num_attention_heads, FieldSpec{"query heads of softmax layers", true, 1, 65536});
-  visit("num_key_value_heads", self.num_key_value_heads,
-        FieldSpec{"KV heads of softmax layers; default num_attention_heads", false, 1, 65536});
-  visit("head_dim", self.head_dim,
-        FieldSpec{"dimensions of a head; default hidden_size / num_attention_heads", false, 1, 65536});
-  visit("hidden_act", self.hidden_act, FieldSpec{.help = "FFN activation", .allowed = {"silu"}});
-  visit("rms_norm_eps", self.rms_norm_eps, FieldSpec{"added to the mean square", false, 0, 1});
-  visit("max_position_embeddings", self.max_position_embeddings,
-        FieldSpec{"length the model was made for (information only)", false, 0, 9e15});
-  visit("rope_theta", self.rope_theta, FieldSpec{"RoPE base", false, 1, 1e18});
-  visit("rope_scaling", self.rope_scaling, FieldSpec{"null or YaRN for softmax layers"});
-  visit("attention_bias", self.attention_bias, FieldSpec{"biases of projections (only false)"});
-  visit("tie_word_embeddings", self.tie_word_embeddings, FieldSpec{"the head is the embedding"});
-  visit("use_sliding_window", self.use_sliding_window, FieldSpec{"sliding-window attention (only false)"});
-  visit("bos_token_id", self.bos_token_id, FieldSpec{"begin of sequence", false, 0, kMaxExtent});
-  visit("pad_token_id", self.pad_token_id, FieldSpec{"padding", false, 0, kMaxExtent});
-  visit("eos_token_id", self.eos_token_id, FieldSpec{"stop on any of these", false, 0, kMaxExtent});
-  visit("scale_emb", self.scale_emb, FieldSpec{"factor on the embedding", sala, -1e9, 1e9});
-  visit("scale_depth", self.scale_depth, FieldSpec{"residual factor times sqrt(layers)", sala, -1e9, 1e9});
-  visit("dim_model_base", self.dim_model_base,
-        FieldSpec{"logits are divided by hidden_size / dim_model_base", sala, 1e-9, 1e9});
-  visit("mixer_types", self.mixer_types, FieldSpec{"mixer of each layer", sala});
-  visit("attn_use_rope", self.attn_use_rope, FieldSpec{"RoPE on softmax layers", sala});
-  visit("attn_use_output_gate", self.attn_use_output_gate, FieldSpec{"softmax layers have o_gate", sala});
-  visit("lightning_nh", self.lightning_nh, FieldSpec{"lightning query heads; default num_attention_heads", false, 1, 65536});
-  visit("lightning_nkv", self.lightning_nkv, FieldSpec{"lightning KV heads; default num_key_value_heads", false, 1, 65536});
-  visit("lightning_head_dim", self.lightning_head_dim,
-        FieldSpec{"dimensions of a lightning head; default head_dim", false, 1, 65536});
-  visit("lightning_scale", self.lightning_scale, FieldSpec{.help = "score scale", .allowed = {"1/sqrt(d)", "1/d", "1"}});
-  visit("lightning_use_rope", self.lightning_use_rope, FieldSpec{"RoPE on lightning layers", sala});
-  visit("qk_norm", self.qk_norm, FieldSpec{"per-head RMSNorm of q and k on lightning layers", sala});
-  visit("use_output_norm", self.use_output_norm, FieldSpec{"lightning layers have o_norm", sala});
-  visit("use_output_gate", self.use_output_gate, FieldSpec{"lightning layers have z_proj", sala});
-  visit("sparse_config", self.sparse_config, FieldSpec{"block selection of minicpm4 layers"});
-  visit("sala_lab", self.sala_lab, FieldSpec{"extensions of SALA Lab"});
-}
 
 }  // namespace sala

@@ -1,0 +1,128 @@
+// A mixer from outside the tree, in config.json, layer maps, plans and costs: registered by one call.
+#include <gtest/gtest.h>
+
+#include "sala/model/cost.h"
+#include "sala/model/session.h"
+#include "sim/mixers/mixer.h"
+#include "sim/model/weights.h"
+#include "tests/sim/model/small_model.h"
+
+namespace sala {
+namespace {
+
+constexpr const char* kToy = "toy-mixer";
+
+struct ToyConfig {
+  int64_t width = 4;
+  std::vector<double> weights;
+  void visit_fields(FieldVisitor& visit) {
+    visit("width", width, {"numbers that it keeps", true, 1, 100});
+    visit("weights", weights, {"one a number", false, 0, 1});
+  }
+};
+
+class Toy final : public Mixer {
+ public:
+  explicit Toy(int64_t width) : width_(width) {}
+  std::unique_ptr<MixerState> make_state(int64_t) const override { return nullptr; }
+  void forward(const MixerContext&, const MixerInput&, MixerState&, TensorView<float, 2>) const override {}
+  Bytes state_bytes(int64_t) const override { return {{"toy state", width_}}; }
+  int64_t workspace_bytes(int64_t) const override { return 0; }
+  MixerCost prefill_cost(int64_t tokens) const override { return {0, {{"toy work", static_cast<double>(width_ * tokens)}}}; }
+  MixerCost decode_cost(int64_t) const override { return {0, {{"toy work", static_cast<double>(width_)}}}; }
+
+ private:
+  int64_t width_;
+};
+
+MixerKind toy_kind() {
+  MixerKind kind;
+  kind.name = kToy;
+  kind.letters = "T";
+  kind.state_names = {"toy state"};
+  kind.cost_names = {"toy work"};
+  kind.visit_fields = [](ModelConfig& config, FieldVisitor& visit) {
+    visit("toy_config", config.block<ToyConfig>(kToy), {.help = "the toy's own", .required = true});
+  };
+  kind.check = [](const ModelConfig& config) {
+    if (config.block<ToyConfig>(kToy).width % 2 != 0) throw Error(ErrorCode::kConfig, "toy_config.width is odd");
+  };
+  kind.tensors = [](const ModelConfig& config) {
+    return std::vector<TensorSpec>{{"toy.weight", {config.block<ToyConfig>(kToy).width, config.hidden_size}}};
+  };
+  kind.shape = [](const ModelConfig& config) { return LayerShape{1, 1, config.block<ToyConfig>(kToy).width}; };
+  kind.make = [](const ModelConfig& config, int, const LayerTensors*) -> std::unique_ptr<Mixer> {
+    return std::make_unique<Toy>(config.block<ToyConfig>(kToy).width);
+  };
+  return kind;
+}
+
+class Registry : public testing::Test {
+ protected:
+  static void SetUpTestSuite() { register_mixer(toy_kind()); }
+};
+
+TEST_F(Registry, ConfigsWithoutTheMixerDoNotShowIt) {
+  EXPECT_EQ(small_config("SLF").to_json().find("toy"), std::string::npos);
+  EXPECT_EQ(Session::plan(small_config("SLF"), {.max_tokens = 100}).items.size(), 6u);
+}
+
+TEST_F(Registry, ItsFieldsAreReadWrittenComparedSetAndExplained) {
+  ModelConfig config = small_config("STL");
+  EXPECT_EQ(layer_map_string(config.mixer_types), "STL");
+  config.block<ToyConfig>(kToy) = {6, {0.5, 0.25}};
+  ModelConfig again = ModelConfig::from_json(config.to_json());
+  EXPECT_TRUE(again == config);
+  EXPECT_TRUE(again.unknown_keys.empty());
+  EXPECT_EQ(again.to_json(), config.to_json());
+  EXPECT_EQ(again.block<ToyConfig>(kToy).weights, (std::vector<double>{0.5, 0.25}));
+  again.set("toy_config.width", "8");
+  EXPECT_EQ(again.block<ToyConfig>(kToy).width, 8);
+  EXPECT_FALSE(again == config);
+  expect_error(ErrorCode::kConfig, {"width is odd"}, [&] { again.set("toy_config.width", "7"); });
+  expect_error(ErrorCode::kConfig, {"toy_config.width", "from 1 to 100"}, [&] { again.set("toy_config.width", "101"); });
+  expect_error(ErrorCode::kConfig, {"no field 'toy_config.height'"}, [&] { again.set("toy_config.height", "1"); });
+  EXPECT_TRUE(uses_field(config, "toy_config.width"));
+  EXPECT_FALSE(uses_field(small_config("SL"), "toy_config.width"));
+  EXPECT_NE(config_help().find("| `toy_config.width` | a whole number from 1 to 100 | required |"), std::string::npos);
+
+  std::string text = config.to_json();
+  text.replace(text.find("\"toy_config\""), 12, "\"toy_konfig\"");
+  expect_error(ErrorCode::kConfig, {"'toy_config' is missing"}, [&] { ModelConfig::from_json(text); });
+}
+
+TEST_F(Registry, PlansCostsAndTensorsHaveItsItems) {
+  const ModelConfig config = small_config("STT");
+  const MemoryPlan plan = Session::plan(config, {.max_tokens = 100});
+  std::vector<std::string> names;
+  for (const MemoryPlan::Item& item : plan.items) {
+    names.push_back(item.name);
+    EXPECT_TRUE(item.name != "toy state" || item.bytes == 2 * 4) << item.bytes;
+  }
+  EXPECT_EQ(names, (std::vector<std::string>{"weights", "kv cache", "compressed keys", "linear state", "toy state",
+                                             "activations", "workspace"}));
+  EXPECT_EQ(prefill_cost(config, 10).of("toy work"), 2 * 4 * 10);
+  EXPECT_EQ(layer_costs(config, 10)[1].state_bytes, 4);
+  int own = 0;
+  for (const TensorSpec& spec : model_tensors(config)) own += spec.name.ends_with(".toy.weight") ? 1 : 0;
+  EXPECT_EQ(own, 2);
+}
+
+TEST_F(Registry, TakenNamesAndLettersAndMissingPartsAreRefused) {
+  const auto refused = [](const std::vector<std::string>& parts, void (*change)(MixerKind&)) {
+    MixerKind kind = toy_kind();
+    kind.name = "another";
+    kind.letters = "A";
+    change(kind);
+    expect_error(ErrorCode::kConfig, parts, [&] { register_mixer(kind); });
+  };
+  refused({"'toy-mixer' is there already"}, [](MixerKind& kind) { kind.name = kToy; });
+  refused({"'another'", "letter l", "lightning-attn"}, [](MixerKind& kind) { kind.letters = "l"; });
+  refused({"a letter"}, [](MixerKind& kind) { kind.letters.clear(); });
+  refused({"make"}, [](MixerKind& kind) { kind.make = nullptr; });
+  refused({"selects"}, [](MixerKind& kind) { kind.traits.selects = true; });
+  expect_error(ErrorCode::kConfig, {"'another'", "toy-mixer"}, [] { find_mixer("another"); });
+}
+
+}  // namespace
+}  // namespace sala
