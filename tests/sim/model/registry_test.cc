@@ -24,7 +24,7 @@ struct ToyConfig {
 class Toy final : public Mixer {
  public:
   explicit Toy(int64_t width) : width_(width) {}
-  std::unique_ptr<MixerState> make_state(int64_t) const override { return nullptr; }
+  std::unique_ptr<MixerState> make_state(const ops::Context&, int64_t) const override { return nullptr; }
   void forward(const MixerContext&, const MixerInput&, MixerState&, TensorView<float, 2>) const override {}
   Bytes state_bytes(int64_t) const override { return {{"toy state", width_}}; }
   int64_t workspace_bytes(int64_t) const override { return 0; }
