@@ -1,46 +1,39 @@
 #!/usr/bin/env python3
-"""Makes the tables of results/README.md from the folders that scripts/family_results wrote (their summary.json). Examples:
+"""Makes the tables of results/README.md from those of collect_family.py. Examples:
 
   analysis/family_tables.py results/family                            # prints them
   analysis/family_tables.py results/family --into results/README.md   # writes them there
 
-Scores in percent.
+A single file such as results/family/earlier.csv makes the tables of that one. Scores in percent.
 """
 
 import argparse
 import collections
-import json
 import re
 import sys
 from pathlib import Path
+
+import family
 
 NEEDLES = ["niah_single_1", "niah_single_2", "niah_single_3", "niah_multikey_1", "niah_multikey_2", "niah_multikey_3", "niah_multivalue", "niah_multiquery", "vt"]
 RULER = [*NEEDLES, "cwe", "fwe", "qa_1", "qa_2"]
 MRCR = ["mrcr_2", "mrcr_4", "mrcr_8"]
 OTHERS = ["nolima", *MRCR]
+TABLES = ["headline", "selection", "first_recipe"]
 
 
-def name_length(length: int) -> str:
-    return f"{length // 1024}k" if length % 1024 == 0 else f"{length // 1000}k"
-
-
-def load(folder: Path) -> dict[str, dict[int, dict[str, tuple[float, int]]]]:
-    """scores[label][length][task] = (percent, samples). The label is the folder's name up to its length, so that switched runs stay apart."""
+def load(source: Path) -> dict[str, dict[int, dict[str, float]]]:
+    """scores[label][length][task] in percent, from one table or those of a folder. Switched runs have labels of their own."""
     scores: dict = collections.defaultdict(lambda: collections.defaultdict(dict))
-    for path in sorted(folder.glob("*/summary.json")):
-        label = path.parent.name.rsplit("-", 1)[0]
-        summary = json.loads(path.read_text())
-        for task, metrics in summary["results"].items():
-            for key, value in metrics.items():
-                if key.endswith(",none") and "_stderr" not in key:
-                    length = int(key.split(",")[0])
-                    scores[label][length][task] = (100 * value, summary["n-samples"][task][str(length)]["effective"])
+    for path in [source] if source.is_file() else [source / f"{name}.csv" for name in TABLES]:
+        for row in family.read(path) if path.is_file() else []:
+            scores[family.label(row["run"])][row["length"]][row["task"]] = 100 * row["score"]
     return scores
 
 
-def mean(cells: dict[str, tuple[float, int]], tasks: list[str]) -> str:
+def mean(cells: dict[str, float], tasks: list[str]) -> str:
     """Of the tasks; "-" where one is missing."""
-    return f"{sum(cells[task][0] for task in tasks) / len(tasks):.1f}" if all(task in cells for task in tasks) else "-"
+    return f"{sum(cells[task] for task in tasks) / len(tasks):.1f}" if all(task in cells for task in tasks) else "-"
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
@@ -59,7 +52,7 @@ def by_length(scores: dict, labels: list[str], tasks: list[str]) -> str:
     """The mean over the tasks, a row for each length."""
     lengths = sorted({length for label in labels for length in scores.get(label, {}) if mean(scores[label][length], tasks) != "-"})
     return table(["length", *(f"`{label}`" for label in labels)],
-                 [[name_length(length), *(mean(scores.get(label, {}).get(length, {}), tasks) for label in labels)] for length in lengths])
+                 [[family.name_length(length), *(mean(scores.get(label, {}).get(length, {}), tasks) for label in labels)] for length in lengths])
 
 
 def first_recipe(scores: dict) -> str:
@@ -106,12 +99,12 @@ def written_into(page: str, made: dict[str, str]) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("source", type=Path, help="folder of tables, or one of them")
     parser.add_argument("--into", type=Path, help="page whose tables, from `<!-- table: NAME -->` to `<!-- end -->`, are written anew, in place of printing them")
     args = parser.parse_args()
-    scores = load(args.folder)
+    scores = load(args.source)
     if not scores:
-        sys.exit(f"family_tables: error [usage] no */summary.json below {args.folder}")
+        sys.exit(f"family_tables: error [usage] no tables in {args.source}")
     made = tables(scores)
     if not args.into:
         print("\n\n".join(f"## {name}\n\n{text}" for name, text in made.items()))

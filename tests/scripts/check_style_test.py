@@ -1,5 +1,6 @@
 """Every rule of scripts/check_style finds a file that breaks it, and accepts one that keeps it."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -35,6 +36,8 @@ BROKEN = [
     ("last-line", "eval/x.cc", "int x;"),
     ("trailing-space", "eval/x.cc", "int x; \n"),
     ("tab", "eval/x.cc", "\tint x;\n"),
+    ("results", "results/family/sala-tiny-4k/summary.json", "{}\n"),
+    ("results", "results/family/run.h5", "x\n"),
 ]
 
 GOOD = {
@@ -49,13 +52,18 @@ GOOD = {
 }
 
 
-def check(files):
-    with tempfile.TemporaryDirectory() as root:
-        for name, text in files.items():
-            path = Path(root) / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_text(text)
-        return subprocess.run([SCRIPT, "--root", root], capture_output=True, text=True)
+def check(files, root=None, sizes=None):
+    """sizes: files that are made so long (sparse)."""
+    if root is None:
+        with tempfile.TemporaryDirectory() as made:
+            return check(files, made)
+    for name, text in files.items():
+        path = Path(root) / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        if sizes:
+            os.truncate(path, sizes[name])
+    return subprocess.run([SCRIPT, "--root", root], capture_output=True, text=True)
 
 
 class CheckStyle(unittest.TestCase):
@@ -70,6 +78,13 @@ class CheckStyle(unittest.TestCase):
     def test_good_files_pass(self):
         result = check(GOOD)
         self.assertEqual((result.returncode, result.stdout), (0, ""), result.stderr)
+
+    def test_a_clone_stays_light(self):
+        for files, sizes, message in (({f"docs/{i}.md": "x\n" for i in range(401)}, {}, "checkout:1: weight: 401 files that are neither sources nor test data; 400 is the limit"),
+                                      ({"models/a.safetensors": "x\n"}, {"models/a.safetensors": 71 << 20}, "checkout:1: weight: 71 MB; 70 is the limit"),
+                                      ({"results/a.csv": "x\n"}, {"results/a.csv": 4 << 20}, "results/a.csv:1: results: 4 MB; 3 is the limit")):
+            with tempfile.TemporaryDirectory() as root:
+                self.assertEqual(check(files, root, sizes).stdout.splitlines()[:1], [message])
 
     def test_the_repository_passes(self):
         if not (SCRIPT.parents[1] / ".git").exists():

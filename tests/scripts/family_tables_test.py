@@ -1,12 +1,12 @@
-"""Which runs make a cell of analysis/family_tables.py, and how a page gets its tables."""
+"""Which rows make a cell of analysis/family_tables.py, and how a page gets its tables."""
 
-import json
 import sys
 import tempfile
 import unittest
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "analysis"))
+import family  # noqa: E402
 import family_tables  # noqa: E402
 
 
@@ -15,12 +15,12 @@ class Tables(unittest.TestCase):
         self.temporary = tempfile.TemporaryDirectory()
         self.addCleanup(self.temporary.cleanup)
         self.root = Path(self.temporary.name)
+        self.rows = {}
 
     def write(self, folder, length, **scores):
-        (self.root / folder).mkdir()
-        summary = {"results": {task: {f"{length},none": score, f"{length}_stderr,none": 0.5} for task, score in scores.items()},
-                   "n-samples": {task: {str(length): {"effective": 20}} for task in scores}}
-        (self.root / folder / "summary.json").write_text(json.dumps(summary))
+        rows = self.rows.setdefault(family.table_of(folder), [])
+        rows += [{"run": folder, "task": task, "length": length, "n": 20, "score": score, "trained_length": 8192} for task, score in scores.items()]
+        family.write(self.root / f"{family.table_of(folder)}.csv", rows)
 
     def tables(self):
         return {name: text.splitlines() for name, text in family_tables.tables(family_tables.load(self.root)).items()}
