@@ -23,12 +23,7 @@ mark_as_advanced(SALA_CCACHE)
 if(SALA_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
   set(CMAKE_CXX_COMPILER_LAUNCHER ${SALA_CCACHE})
 endif()
-# ccache does not keep what was compiled with a precompiled header.
-set(pch_default ON)
-if(CMAKE_CXX_COMPILER_LAUNCHER)
-  set(pch_default OFF)
-endif()
-option(SALA_PCH "Precompile the headers that most sources include" ${pch_default})
+option(SALA_FAST_BUILD "Precompile common headers and compile folders as one, for a short first build (cmake/fast_build.cmake)" OFF)
 
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
@@ -38,7 +33,8 @@ add_library(sala_flags INTERFACE)
 # -ffp-contract=off: a fused multiply-add happens where the source says so and nowhere else, on every compiler.
 target_compile_options(sala_flags INTERFACE -Wall -Wextra -Wshadow -Wno-unknown-pragmas -ffp-contract=off)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
-  target_compile_options(sala_flags INTERFACE -Wno-restrict)  # fires on correct std::string sums at -O3 (GCC bug 105651)
+  # Fire on correct std::string sums when optimising (GCC bug 105651).
+  target_compile_options(sala_flags INTERFACE -Wno-restrict "$<$<CONFIG:Release>:-Wno-array-bounds;-Wno-stringop-overflow>")
 endif()
 if(SALA_WERROR)
   target_compile_options(sala_flags INTERFACE -Werror)

@@ -9,7 +9,6 @@ namespace sala::tasks {
 namespace {
 
 constexpr char32_t kReplacement = 0xFFFD;
-constexpr size_t kAutojunkFrom = 200;
 
 // Bytes and value of the character at text[0]; an invalid byte is one U+FFFD.
 size_t decode_one(std::string_view text, char32_t& value) {

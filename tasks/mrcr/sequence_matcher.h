@@ -17,9 +17,11 @@ struct RatioResult {
   bool capped = false;  // the work limit was reached: ratio and matched are 0 and say nothing about the texts
 };
 
+inline constexpr size_t kAutojunkFrom = 200;  // symbols of b
+
 // One `b` (MRCR: the reference answer) against any number of `a` (responses). Not thread-safe: scratch is reused.
 // The ratio is not symmetric in a and b; autojunk drops the symbols of b that occur in more than |b|/100 + 1 places when |b|
-// >= 200.
+// >= kAutojunkFrom.
 class SequenceMatcher {
  public:
   // Work of one ratio() is counted in visited rows and cells; at most 2e9 by default (about 4 s), where CPython would run

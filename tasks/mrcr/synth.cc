@@ -36,12 +36,11 @@ std::string draw_mrcr_hash(Rng& rng, Split split) {
 
 namespace {
 
-constexpr int64_t kExampleChars = 80;   // replies of the preamble
-constexpr int64_t kTopUpChars = 100;    // of the reply that takes what is left, before it grows
-constexpr int kMaxTries = 2000;         // replies drawn for one place; a try fails with probability 0.2 at the shortest
-constexpr int64_t kAutojunkFrom = 200;  // characters
-constexpr int kTopUpFormat = 6;         // short essay: grows by sentences
-constexpr int kFirstRedraw = 6;         // attempts at a top-up that fits, before other replies are drawn for it
+constexpr int64_t kExampleChars = 80;  // replies of the preamble
+constexpr int64_t kTopUpChars = 100;   // of the reply that takes what is left, before it grows
+constexpr int kMaxTries = 2000;        // replies drawn for one place; a try fails with probability 0.2 at the shortest
+constexpr int kTopUpFormat = 6;        // short essay: grows by sentences
+constexpr int kFirstRedraw = 6;        // attempts at a top-up that fits, before other replies are drawn for it
 constexpr int kLastDraw = 40;
 constexpr double kMeanOfMedian = 1.05;  // mean of a drawn reply length over the median
 constexpr int64_t kHashTokens = 12;     // of the ten characters, at most
@@ -225,7 +224,7 @@ std::string Builder::draw_reply(const Request& request) {
     Rng rng = stream(next_reply_++);
     const int64_t chars = draw_chars(rng);
     std::string reply = ReplyWriter(rng, request_.split).write(request.format, request.topic, chars);
-    if (static_cast<int64_t>(reply.size()) >= kAutojunkFrom) return reply;
+    if (reply.size() >= kAutojunkFrom) return reply;
   }
 }
 

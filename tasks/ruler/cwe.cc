@@ -23,7 +23,7 @@
 namespace sala::tasks {
 namespace {
 
-constexpr int64_t kTokensToGenerate = 120;
+constexpr int64_t kCweTokens = 120;
 constexpr int64_t kSwapCandidates = 48;  // words tried in place of the last one, to fill the target
 constexpr int64_t kMostSwaps = 8;
 constexpr double kEstimateMargin = 4;  // tokens by which an estimate may be too high
@@ -200,7 +200,7 @@ class CweTask final : public RulerTask {
   CweTask()
       : RulerTask({.name = "cwe",
                    .description = "the ten most common words of a list",
-                   .tokens_to_generate = kTokensToGenerate,
+                   .tokens_to_generate = kCweTokens,
                    .lm_eval_name = "ruler_cwe",
                    .training = {.figure = "tokens"}}) {}
   std::unique_ptr<UpstreamSamples> upstream_samples(const SampleRequest& request,
@@ -257,7 +257,7 @@ struct Frame {
 };
 
 Sample CweTask::fixed_sample(const SampleRequest& request, const Tokenizer& tokenizer) const {
-  const int64_t target = request.length - kTokensToGenerate;
+  const int64_t target = request.length - kCweTokens;
   UnitCounter counter(tokenizer);
   const NumberCosts numbers(counter);
   Frame frame;
@@ -289,7 +289,7 @@ Sample CweTask::fixed_sample(const SampleRequest& request, const Tokenizer& toke
     built.text += frame.after;
     built.expected_tokens = frame.base + static_cast<int64_t>(choice.tokens);
     if (choice.count == kCweLeastWords && tokenizer.count(built.text) > target)
-      throw_too_short(name(), request.length, tokenizer.count(built.text), kTokensToGenerate);
+      throw_too_short(name(), request.length, tokenizer.count(built.text), kCweTokens);
     return built;
   });
   RulerText made;

@@ -13,7 +13,7 @@
 namespace sala::tasks {
 namespace {
 
-constexpr int64_t kTokensToGenerate = 50;
+constexpr int64_t kFweTokens = 50;
 constexpr int64_t kTokensPerWord = 50;  // vocabulary = length / this
 constexpr int64_t kAnswers = 3;         // ranks 2, 3 and 4
 constexpr double kZeta2 = 1.6449340668482264;
@@ -28,7 +28,7 @@ class FweTask final : public RulerTask {
   FweTask()
       : RulerTask({.name = "fwe",
                    .description = "the three most frequent words of a coded text",
-                   .tokens_to_generate = kTokensToGenerate,
+                   .tokens_to_generate = kFweTokens,
                    .lm_eval_name = "ruler_fwe",
                    .training = {.figure = "values"}}) {}
   std::unique_ptr<UpstreamSamples> upstream_samples(const SampleRequest& request,
@@ -41,7 +41,7 @@ class FweTask final : public RulerTask {
 };
 
 Sample FweTask::fixed_sample(const SampleRequest& request, const Tokenizer& tokenizer) const {
-  const int64_t target = request.length - kTokensToGenerate, vocabulary = target / kTokensPerWord;
+  const int64_t target = request.length - kFweTokens, vocabulary = target / kTokensPerWord;
   const std::string after = fwe_text().question + fwe_text().answer_prefix;
   const int64_t base = tokenizer.count(fwe_text().header + std::string(kFweNoise) + after);
   UnitCounter counter(tokenizer);
@@ -97,7 +97,7 @@ Sample FweTask::fixed_sample(const SampleRequest& request, const Tokenizer& toke
     built.expected_tokens = expected;
     if (low == least || vocabulary <= kAnswers) {
       const int64_t smallest = std::max(tokenizer.count(built.text), (kAnswers + 1) * kTokensPerWord);
-      if (smallest > target) throw_too_short(name(), request.length, smallest, kTokensToGenerate);
+      if (smallest > target) throw_too_short(name(), request.length, smallest, kFweTokens);
     }
     return built;
   });

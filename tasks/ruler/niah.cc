@@ -18,18 +18,13 @@
 namespace sala::tasks {
 namespace {
 
-constexpr int64_t kTokensToGenerate = 128;
+constexpr int64_t kNiahTokens = 128;
 constexpr int64_t kUnitsThatTell = 512;  // after these the bytes of the whole haystack are known well enough to reserve them
 constexpr int64_t kProbedLength = 16384;  // from here on a probe costs less than a second count would, on average
-constexpr int kDepths = 40;               // round(linspace(0, 100, 40)) of spec 1.4
+constexpr int kDepthCount = 40;           // round(linspace(0, 100, 40)) of spec 1.4
 
 const char* plural(ValueKind kind) {
   return kind == ValueKind::kNumber ? "numbers" : kind == ValueKind::kUuid ? "uuids" : "words";
-}
-
-void replace_all(std::string& text, std::string_view from, std::string_view to) {
-  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
-    text.replace(at, from.size(), to);
 }
 
 // Distinct integers of [0, n), ascending.
@@ -142,7 +137,7 @@ class HaystackUnits {
 };
 
 // Everything of a sample that does not depend on the haystack's size.
-struct Draft {
+struct NiahDraft {
   std::vector<Needle> needles;  // in the order of insertion
   std::vector<std::string> outputs;
   NiahText text;
@@ -154,7 +149,7 @@ class NiahTask final : public RulerTask {
       : RulerTask({.name = std::string(spec.name),
                    .subgroup = "niah",
                    .description = std::string(spec.description),
-                   .tokens_to_generate = kTokensToGenerate,
+                   .tokens_to_generate = kNiahTokens,
                    .training = {"needle", "values"},
                    .hides_answers = true}),
         spec_(spec) {}
@@ -167,16 +162,16 @@ class NiahTask final : public RulerTask {
   Sample fixed_sample(const SampleRequest& request, const Tokenizer& tokenizer) const override;
 
  private:
-  Draft draft(const SampleRequest& request, FreshValues& values) const;
-  std::string prompt(const SampleRequest& request, Draft& draft, HaystackUnits& units, int64_t count,
+  NiahDraft draft(const SampleRequest& request, FreshValues& values) const;
+  std::string prompt(const SampleRequest& request, NiahDraft& draft, HaystackUnits& units, int64_t count,
                      std::string_view part) const;
 
   NiahSpec spec_;
 };
 
-Draft NiahTask::draft(const SampleRequest& request, FreshValues& fresh) const {
+NiahDraft NiahTask::draft(const SampleRequest& request, FreshValues& fresh) const {
   Rng rng = stream(request, 0);
-  Draft draft;
+  NiahDraft draft;
   const int64_t keys = std::max(spec_.keys, spec_.queries);
   std::vector<std::string> names;
   std::vector<std::vector<std::string>> values;
@@ -205,14 +200,14 @@ Draft NiahTask::draft(const SampleRequest& request, FreshValues& fresh) const {
 
 // The prompt with the needles among the first `count` units (spec 1.4) and `part` of a further one behind them, if any.
 // Positions are drawn per sample and scale with count. Notes in `draft` where each needle begins.
-std::string NiahTask::prompt(const SampleRequest& request, Draft& draft, HaystackUnits& units, int64_t count,
+std::string NiahTask::prompt(const SampleRequest& request, NiahDraft& draft, HaystackUnits& units, int64_t count,
                              std::string_view part) const {
   Rng rng = stream(request, 1);
   const auto needles = static_cast<int64_t>(draft.needles.size());
   std::vector<int64_t> before;  // needle i goes before unit before[i]; ascending
   if (spec_.haystack == Haystack::kEssay) {
-    for (int64_t d : draw_distinct(rng, kDepths, needles)) {
-      const int64_t depth = std::lround(100.0 * static_cast<double>(d) / (kDepths - 1));
+    for (int64_t d : draw_distinct(rng, kDepthCount, needles)) {
+      const int64_t depth = std::lround(100.0 * static_cast<double>(d) / (kDepthCount - 1));
       before.push_back(count * depth / 100);
     }
   } else {
@@ -255,13 +250,13 @@ std::string NiahTask::prompt(const SampleRequest& request, Draft& draft, Haystac
 
 Sample NiahTask::fixed_sample(const SampleRequest& request, const Tokenizer& tokenizer) const {
   FreshValues values(spec_.name, request);
-  Draft parts = draft(request, values);
+  NiahDraft parts = draft(request, values);
   HaystackUnits units(spec_, request, values);
   TokensAfterStop tokens_of(std::string(1, units.separator()), tokenizer);
   const int64_t noise_tokens = spec_.haystack == Haystack::kNoise ? tokens_of(kNoiseSentence) : 0;
   UnitPrompt growing;
   growing.task = spec_.name;
-  growing.tokens_to_generate = kTokensToGenerate;
+  growing.tokens_to_generate = kNiahTokens;
   int64_t tokens = 0;  // of the units so far
   // A needle may open an essay or not, and costs a token more or less there: at any depth but 0 it does not among 64
   // sentences, as it does not among more.
@@ -278,7 +273,7 @@ Sample NiahTask::fixed_sample(const SampleRequest& request, const Tokenizer& tok
     return added;
   };
   growing.build = [&](int64_t count) { return prompt(request, parts, units, count, ""); };
-  const int64_t target = request.length - kTokensToGenerate;
+  const int64_t target = request.length - kNiahTokens;
   FittedPrompt fitted = fit_prompt(growing, target, tokenizer);
   if (static_cast<double>(fitted.ids.size()) < kMinimumFill * static_cast<double>(target)) {
     const int64_t count = fitted.units;
@@ -292,7 +287,7 @@ Sample NiahTask::fixed_sample(const SampleRequest& request, const Tokenizer& tok
   sample.task = spec_.name;
   sample.request = request;
   sample.outputs = parts.outputs;
-  sample.tokens_to_generate = kTokensToGenerate;
+  sample.tokens_to_generate = kNiahTokens;
   for (const Needle& needle : parts.needles) {
     if (std::find(parts.outputs.begin(), parts.outputs.end(), needle.value) == parts.outputs.end()) continue;
     const size_t end = needle.begin + needle.sentence.size(), value_end = end - 1;  // a full stop follows the value

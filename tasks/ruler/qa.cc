@@ -15,7 +15,7 @@
 namespace sala::tasks {
 namespace {
 
-constexpr int64_t kTokensToGenerate = 32;
+constexpr int64_t kQaTokens = 32;
 
 class CollectionSource final : public QaSource {
  public:
@@ -184,7 +184,7 @@ class QaTask final : public RulerTask {
       : RulerTask({.name = fmt::format("qa_{}", hops),
                    .description = hops == 1 ? "a question that one of the documents answers"
                                             : "a question that two of the documents answer together",
-                   .tokens_to_generate = kTokensToGenerate,
+                   .tokens_to_generate = kQaTokens,
                    .lm_eval_name = hops == 1 ? "ruler_qa_squad" : "ruler_qa_hotpot",
                    .training = {.name = "qa"},
                    .any_answer_counts = true}),
@@ -260,7 +260,7 @@ Sample QaTask::fixed_sample(const SampleRequest& request, const Tokenizer& token
   Rng rng = stream(request, 0);
   DocumentQueue queue(*source, question, rng, tokenizer);
   const LabelCosts labels(tokenizer);
-  const int64_t target = request.length - kTokensToGenerate;
+  const int64_t target = request.length - kQaTokens;
   const std::string label = qa_document_label(1);
   const int64_t empty_line = tokenizer.count("it.\n\n" + label) - tokenizer.count("it." + label);
   // No empty line follows the last document.
@@ -272,7 +272,7 @@ Sample QaTask::fixed_sample(const SampleRequest& request, const Tokenizer& token
     built.expected_tokens = base + selection.tokens;
     if (static_cast<int64_t>(selection.documents.size()) == queue.required()) {
       const int64_t smallest = tokenizer.count(built.text);
-      if (smallest > target) throw_too_short(name(), request.length, smallest, kTokensToGenerate);
+      if (smallest > target) throw_too_short(name(), request.length, smallest, kQaTokens);
     }
     return built;
   });

@@ -43,6 +43,11 @@ Sample finish_sample(const Task& task, const SampleRequest& request, Tokenized t
   return sample;
 }
 
+void replace_all(std::string& text, std::string_view from, std::string_view to) {
+  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
+    text.replace(at, from.size(), to);
+}
+
 void throw_too_short(std::string_view task, int64_t length, int64_t smallest_prompt, int64_t tokens_to_generate) {
   throw Error(ErrorCode::kUsage,
               "{}: length {} is too small; this sample needs at least {} ({} tokens of prompt + {} to generate)", task,

@@ -34,6 +34,8 @@ int64_t find_answer_prefix(std::string_view prompt, std::string_view answer_pref
 // Fills every field of a sample. `tokens` holds the prompt, in place of text.prompt.
 Sample finish_sample(const Task& task, const SampleRequest& request, Tokenized tokens, RulerText text);
 
+void replace_all(std::string& text, std::string_view from, std::string_view to);
+
 // Throws Error{kUsage} that says the smallest length.
 [[noreturn]] void throw_too_short(std::string_view task, int64_t length, int64_t smallest_prompt,
                                   int64_t tokens_to_generate);

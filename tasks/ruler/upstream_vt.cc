@@ -4,6 +4,7 @@
 #include <set>
 
 #include "sala/core/error.h"
+#include "tasks/ruler/ruler_task.h"
 #include "tasks/ruler/upstream_source.h"
 #include "tasks/ruler/vt.h"
 
@@ -11,13 +12,7 @@ namespace sala::tasks {
 namespace {
 
 constexpr std::string_view kCapitals = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
-constexpr int64_t kExampleTokens = 500;
 constexpr std::string_view kExampleValue = "12345";
-
-void replace_all(std::string& text, std::string_view from, std::string_view to) {
-  for (size_t at = text.find(from); at != std::string::npos; at = text.find(from, at + to.size()))
-    text.replace(at, from.size(), to);
-}
 
 // Chains among noise lines: of the example with 3-letter names, of the samples with 5-letter ones.
 class ChainTexts : public UpstreamSource {
@@ -69,9 +64,9 @@ class UpstreamVt final : public UpstreamSource {
         texts_(request.length < 4096 ? Sizing{5, 5} : Sizing{10, 10}, false, random_, numpy_) {
     ChainTexts examples(Sizing{5, 5}, true, random_, numpy_);
     Tokenized tokens;
-    const int64_t size = search_upstream_size(examples, kExampleTokens, 0, tokenizer);
+    const int64_t size = search_upstream_size(examples, kVtExampleTokens, 0, tokenizer);
     const RulerText made =
-        draw_upstream_sample(examples, "vt (its solved example)", size, 0, kExampleTokens, 0, tokenizer, tokens);
+        draw_upstream_sample(examples, "vt (its solved example)", size, 0, kVtExampleTokens, 0, tokenizer, tokens);
     example_ = fmt::format("{} {}\n", tokens.text, fmt::join(made.outputs, " "));
     names_ = made.outputs;
     example_tokens_ = tokenizer.count(example_);

@@ -15,9 +15,8 @@
 namespace sala::tasks {
 namespace {
 
-constexpr int64_t kTokensToGenerate = 30;
-constexpr int64_t kExampleTokens = 500;  // upstream's limit for the solved example
-constexpr int64_t kExampleShare = 8;     // of the length: below 4000 tokens the example shrinks with it
+constexpr int64_t kVtTokens = 30;
+constexpr int64_t kExampleShare = 8;  // of the length: below 4000 tokens the example shrinks with it
 constexpr int64_t kLeastUnits = 5;
 
 // Beginnings of a noise line as the last line of a haystack: none, after each sentence, and after each word.
@@ -29,7 +28,7 @@ std::vector<std::string> noise_tails(bool words) {
   return tails;
 }
 
-struct Draft {
+struct VtDraft {
   std::string example;  // solved example with its answer, newline at the end
   VtChain chain;
   VtText text;
@@ -40,7 +39,7 @@ class VtTask final : public RulerTask {
   VtTask()
       : RulerTask({.name = "vt",
                    .description = "five variables of one value through four assignments",
-                   .tokens_to_generate = kTokensToGenerate,
+                   .tokens_to_generate = kVtTokens,
                    .lm_eval_name = "ruler_vt",
                    .training = {.figure = "tokens"}}) {}
   std::unique_ptr<UpstreamSamples> upstream_samples(const SampleRequest& request,
@@ -53,9 +52,9 @@ class VtTask final : public RulerTask {
 
  private:
   std::string example(Rng& rng, const SampleRequest& request, const Tokenizer& tokenizer, std::set<std::string>& used) const;
-  Draft draft(const SampleRequest& request, const Tokenizer& tokenizer) const;
+  VtDraft draft(const SampleRequest& request, const Tokenizer& tokenizer) const;
   // The whole prompt; `parts` sentences of a last, shorter noise line.
-  std::string prompt(const SampleRequest& request, const Draft& draft, int64_t units, std::string_view tail) const;
+  std::string prompt(const SampleRequest& request, const VtDraft& draft, int64_t units, std::string_view tail) const;
 };
 
 // What a noise line adds behind others.
@@ -64,7 +63,7 @@ int64_t line_tokens(const Tokenizer& tokenizer) {
   return tokenizer.count(line + line + line) - tokenizer.count(line + line);
 }
 
-// A solved example of at most kExampleTokens, in which every name and the value are of this sample alone.
+// A solved example of at most kVtExampleTokens, in which every name and the value are of this sample alone.
 std::string VtTask::example(Rng& rng, const SampleRequest& request, const Tokenizer& tokenizer,
                             std::set<std::string>& used) const {
   const VtChain chain =
@@ -76,17 +75,17 @@ std::string VtTask::example(Rng& rng, const SampleRequest& request, const Tokeni
     append_vt_context(built, chain, draw_vt_positions(positions, units, kVtHops + 1), units);
     return built + text.question + text.answer_prefix;
   };
-  const int64_t limit = std::min(kExampleTokens, request.length / kExampleShare);
+  const int64_t limit = std::min(kVtExampleTokens, request.length / kExampleShare);
   const int64_t line = line_tokens(tokenizer);
   int64_t units = std::max<int64_t>(1, 1 + (limit - tokenizer.count(build(1))) / line);
   while (units > 1 && tokenizer.count(build(units)) > limit) --units;
   return fmt::format("{} {}\n", build(units), fmt::join(chain.names, " "));
 }
 
-Draft VtTask::draft(const SampleRequest& request, const Tokenizer& tokenizer) const {
+VtDraft VtTask::draft(const SampleRequest& request, const Tokenizer& tokenizer) const {
   Rng rng = stream(request, 0);
   std::set<std::string> used;
-  Draft draft;
+  VtDraft draft;
   draft.chain =
       make_vt_chain(draw_vt_value(rng, request.split, used), draw_vt_names(rng, request.split, 5, kVtHops + 1, used));
   draft.text = vt_text(draft.chain.value, kVtHops + 1);
@@ -94,7 +93,7 @@ Draft VtTask::draft(const SampleRequest& request, const Tokenizer& tokenizer) co
   return draft;
 }
 
-std::string VtTask::prompt(const SampleRequest& request, const Draft& draft, int64_t units, std::string_view tail) const {
+std::string VtTask::prompt(const SampleRequest& request, const VtDraft& draft, int64_t units, std::string_view tail) const {
   std::string text;
   text.reserve(draft.example.size() + static_cast<size_t>(units + 16) * (kNoiseSentence.size() + 1));
   text.append(draft.example).append("\n").append(draft.text.header);
@@ -104,10 +103,10 @@ std::string VtTask::prompt(const SampleRequest& request, const Draft& draft, int
 }
 
 Sample VtTask::fixed_sample(const SampleRequest& request, const Tokenizer& tokenizer) const {
-  const Draft parts = draft(request, tokenizer);
-  const int64_t line = line_tokens(tokenizer), target = request.length - kTokensToGenerate;
+  const VtDraft parts = draft(request, tokenizer);
+  const int64_t line = line_tokens(tokenizer), target = request.length - kVtTokens;
   const int64_t smallest = tokenizer.count(prompt(request, parts, kLeastUnits, ""));
-  if (smallest > target) throw_too_short(name(), request.length, smallest, kTokensToGenerate);
+  if (smallest > target) throw_too_short(name(), request.length, smallest, kVtTokens);
   const auto least = static_cast<int64_t>(std::ceil(kMinimumFill * static_cast<double>(target)));
   Tokenized tokens = fit_budget(name(), target, tokenizer, [&](int64_t budget) {
     const int64_t units = kLeastUnits + std::max<int64_t>(0, budget - smallest) / line;

@@ -13,6 +13,7 @@
 namespace sala::tasks {
 
 inline constexpr int64_t kVtHops = 4;
+inline constexpr int64_t kVtExampleTokens = 500;  // upstream's limit for the solved example
 
 // A chain: `VAR A = 12345`, `VAR B = VAR A `, ... Hop lines end with a space, the first does not.
 struct VtChain {
