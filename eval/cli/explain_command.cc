@@ -4,6 +4,7 @@
 #include <chrono>
 #include <map>
 #include <memory>
+#include <set>
 
 #include "eval/cli/commands.h"
 #include "eval/cli/model_flags.h"
@@ -38,27 +39,23 @@ std::string flops_text(double flops) {
 // Costs are those of `tokens` tokens.
 void print_layers(const ModelConfig& config, int64_t tokens) {
   const std::vector<LayerCost> costs = layer_costs(config, tokens);
-  const std::string softmax = !config.attn_use_rope ? "none" : config.rope_scaling ? "YaRN" : "RoPE";
+  std::set<std::string> notes;
   std::vector<Row> rows = {{"layer", "mixer", "position", "query heads", "KV heads", "head dim", "prefill", "a new token",
                             "cache", "norms and gates"}};
   for (std::size_t i = 0; i < config.mixer_types.size(); ++i) {
     const MixerKind& kind = find_mixer(config.mixer_types[i]);
-    const bool is_softmax = kind.traits.softmax;
+    const EncodingChoice encoding = layer_encoding(config, static_cast<int64_t>(i));
+    const PositionEncodingKind& encoding_kind = find_position_encoding(encoding.type);
+    if (encoding_kind.note != nullptr) notes.insert(encoding_kind.note(encoding.params));
     const LayerShape shape = kind.shape(config);
-    rows.push_back({std::to_string(i), config.mixer_types[i],
-                    is_softmax                  ? softmax
-                    : config.lightning_use_rope ? "RoPE"
-                                                : "none",
-                    std::to_string(shape.heads), std::to_string(shape.kv_heads), std::to_string(shape.head_dim),
-                    flops_text(costs[i].prefill_flops), flops_text(costs[i].decode_flops),
-                    format_bytes(costs[i].state_bytes),
+    rows.push_back({std::to_string(i), config.mixer_types[i], encoding_kind.title, std::to_string(shape.heads),
+                    std::to_string(shape.kv_heads), std::to_string(shape.head_dim), flops_text(costs[i].prefill_flops),
+                    flops_text(costs[i].decode_flops), format_bytes(costs[i].state_bytes),
                     shape.extras.empty() ? "-" : fmt::format("{}", fmt::join(shape.extras, ", "))});
   }
   fmt::print("{}prefill, a new token and cache: of one layer with its FFN, at {} tokens\n", plain_table(rows, 3),
              with_commas(tokens));
-  if (config.attn_use_rope && config.rope_scaling)
-    fmt::print("YaRN: from {} tokens to {:g} times that\n",
-               with_commas(config.rope_scaling->original_max_position_embeddings), config.rope_scaling->factor);
+  for (const std::string& note : notes) fmt::print("{}\n", note);
   for (const MixerKind& kind : mixer_kinds())
     if (kind.notes != nullptr && config.uses(kind.name))
       for (const std::string& note : kind.notes(config)) fmt::print("{}\n", note);

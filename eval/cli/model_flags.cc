@@ -68,7 +68,12 @@ void refuse_idle_switches(const ModelEntry& entry, const ModelFlags& flags) {
     refuse(!item.value.empty() && !uses_field(config, item.field), item.flag, item.missing);
   refuse(!has_layer(config, &MixerTraits::softmax) && !flags.yarn.empty(), "--yarn", "no softmax layer");
   refuse(!config.attn_use_rope && !flags.yarn.empty(), "--yarn", "no RoPE on its softmax layers");
-  if (config.attn_use_rope && !flags.logit_scaling.empty())
+  refuse(!config.sala_lab.position_encodings.empty() && !flags.yarn.empty(), "--yarn", "encodings of its own");
+  bool positions = false;
+  for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer)
+    positions = positions || (find_mixer(config.mixer_types[static_cast<std::size_t>(layer)]).traits.softmax &&
+                              layer_encoding(config, layer) != no_encoding());
+  if (positions && !flags.logit_scaling.empty())
     throw Error(ErrorCode::kUsage,
                 "--logit-scaling: {} has RoPE on its softmax layers, and the rule is for layers without positions; --set "
                 "sala_lab.attn_logits_scaling=... scales all the same",

@@ -80,6 +80,7 @@ MixerKind full_attention_kind() {
   kind.check = check_softmax_layer;
   kind.tensors = softmax_layer_tensors;
   kind.shape = softmax_layer_shape;
+  kind.encoding = softmax_layer_encoding;
   kind.make = make_full_attention;
   return kind;
 }

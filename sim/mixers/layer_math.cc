@@ -12,13 +12,13 @@ constexpr int64_t kRowsPerTile = 16;
 
 // body(row) for every row, in fixed tiles.
 template <class Body>
-void for_rows(const MixerContext& context, int64_t rows, const Body& body) {
+void for_rows(const ops::Context& context, int64_t rows, const Body& body) {
   context.pool.run((rows + kRowsPerTile - 1) / kRowsPerTile, [&](int64_t tile, int) {
     for (int64_t t = tile * kRowsPerTile; t < std::min(rows, (tile + 1) * kRowsPerTile); ++t) body(t);
   });
 }
 
-TensorView<float, 2> ones_like(const MixerContext& context, TensorView<const float, 2> x) {
+TensorView<float, 2> ones_like(const ops::Context& context, TensorView<const float, 2> x) {
   const auto ones = context.workspace.take<float>(x.extent[0], x.extent[1]);
   std::fill_n(ones.data, ones.size(), 1.0f);
   return ones;
@@ -33,22 +33,22 @@ TensorView<float, 2> flatten_rows(TensorView<float, 3> x) {
   return make_view(x.data, x.extent[0] * x.extent[1], x.extent[2]);
 }
 
-void round_if(const MixerContext& context, TensorView<float, 2> x) {
+void round_if(const ops::Context& context, TensorView<float, 2> x) {
   if (context.bf16()) ops::round_bf16(context, x);
 }
 
-void project(const MixerContext& context, TensorView<const float, 2> x, const ops::PackedMatrix& weight,
+void project(const ops::Context& context, TensorView<const float, 2> x, const ops::PackedMatrix& weight,
              TensorView<float, 2> y) {
   ops::linear(context, x, weight, y);
   round_if(context, y);
 }
 
-void norm_heads(const MixerContext& context, TensorView<const float, 1> weight, float eps, TensorView<float, 3> x) {
+void norm_heads(const ops::Context& context, TensorView<const float, 1> weight, float eps, TensorView<float, 3> x) {
   const TensorView<float, 2> rows = flatten_rows(x);
   ops::rms_norm(context, rows, weight, eps, rows);
 }
 
-void multiply(const MixerContext& context, TensorView<const float, 2> y, TensorView<float, 2> x) {
+void multiply(const ops::Context& context, TensorView<const float, 2> y, TensorView<float, 2> x) {
   for_rows(context, x.extent[0], [&](int64_t t) {
     const auto from = y[t];
     const auto to = x[t];
@@ -56,7 +56,7 @@ void multiply(const MixerContext& context, TensorView<const float, 2> y, TensorV
   });
 }
 
-void gate_in_place(const MixerContext& context, TensorView<const float, 2> gate, TensorView<float, 2> x) {
+void gate_in_place(const ops::Context& context, TensorView<const float, 2> gate, TensorView<float, 2> x) {
   if (!context.bf16()) return ops::sigmoid_mul(context, gate, x);
   const Workspace::Scope scope(context.workspace);
   const TensorView<float, 2> open = ones_like(context, gate);
@@ -66,7 +66,7 @@ void gate_in_place(const MixerContext& context, TensorView<const float, 2> gate,
   ops::round_bf16(context, x);
 }
 
-void swiglu_in_place(const MixerContext& context, TensorView<float, 2> gate, TensorView<const float, 2> up) {
+void swiglu_in_place(const ops::Context& context, TensorView<float, 2> gate, TensorView<const float, 2> up) {
   if (!context.bf16()) return ops::silu_mul(context, gate, up, gate);
   const Workspace::Scope scope(context.workspace);
   const TensorView<float, 2> ones = ones_like(context, gate);
@@ -76,7 +76,7 @@ void swiglu_in_place(const MixerContext& context, TensorView<float, 2> gate, Ten
   ops::round_bf16(context, gate);
 }
 
-void add_residual(const MixerContext& context, float r, TensorView<float, 2> a, TensorView<float, 2> h) {
+void add_residual(const ops::Context& context, float r, TensorView<float, 2> a, TensorView<float, 2> h) {
   if (!context.bf16()) return ops::add_scaled(context, h, a, r);
   ops::scale(context, a, r);
   ops::round_bf16(context, a);

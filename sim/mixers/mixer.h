@@ -67,10 +67,9 @@ struct MixerInput {
   std::span<const int32_t> policy_blocks;   // policy->blocks(block_size), made once a sequence
 };
 
-// Shared by the layers of one session.
+// What the layers of one session share, and the encoding of this one.
 struct MixerContext : ops::Context {
-  PositionEncoding& softmax_encoding;
-  PositionEncoding& lightning_encoding;
+  PositionEncoding& encoding;
 };
 
 class Mixer {
@@ -130,6 +129,8 @@ struct MixerKind {
   void (*check)(const ModelConfig&) = nullptr;
   std::vector<TensorSpec> (*tensors)(const ModelConfig&) = nullptr;
   LayerShape (*shape)(const ModelConfig&) = nullptr;
+  // The encoding that the released fields give its layers; null = none.
+  EncodingChoice (*encoding)(const ModelConfig&) = nullptr;
   SelectionShape (*selection)(const ModelConfig&) = nullptr;        // of kinds that select
   std::vector<std::string> (*notes)(const ModelConfig&) = nullptr;  // sentences for `explain`; may be null
   // The config outlives the mixer: thousands of layers share it. `tensors` may be null: then only costs and sizes can be
@@ -150,6 +151,8 @@ const MixerKind& first_mixer(MixerTraits traits);
 bool has_layer(const ModelConfig& config, bool MixerTraits::*trait);
 // The kinds whose fields and items this config shows: those in use and those of every config, in listing order.
 std::vector<const MixerKind*> shown_kinds(const ModelConfig& config);
+// The encoding of a layer: of sala_lab.position_encodings, else of the released fields. Throws Error{kConfig}.
+EncodingChoice layer_encoding(const ModelConfig& config, int64_t layer);
 // Whether the mixer of some layer has this field: "sparse_config.topk".
 bool uses_field(const ModelConfig& config, const std::string& path);
 // Length from which on some layer selects blocks; none when no layer ever does.

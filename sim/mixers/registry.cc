@@ -89,6 +89,15 @@ std::vector<const MixerKind*> shown_kinds(const ModelConfig& config) {
   return shown;
 }
 
+EncodingChoice layer_encoding(const ModelConfig& config, int64_t layer) {
+  const std::vector<EncodingChoice>& chosen = config.sala_lab.position_encodings;
+  const MixerKind& kind = find_mixer(config.mixer_types[static_cast<std::size_t>(layer)]);
+  EncodingChoice choice;
+  if (!chosen.empty()) choice = chosen[chosen.size() == 1 ? 0 : static_cast<std::size_t>(layer)];
+  if (choice.type.empty()) choice = kind.encoding != nullptr ? kind.encoding(config) : no_encoding();
+  return complete_encoding(config, choice);
+}
+
 bool uses_field(const ModelConfig& config, const std::string& path) {
   ModelConfig visited = config;
   Finder finder(path);

@@ -66,6 +66,12 @@ LayerShape softmax_layer_shape(const ModelConfig& config) {
   return shape;
 }
 
+EncodingChoice softmax_layer_encoding(const ModelConfig& config) {
+  if (!config.attn_use_rope) return no_encoding();
+  const double theta = config.softmax_rope_theta();
+  return config.rope_scaling ? yarn_encoding(theta, *config.rope_scaling) : rope_encoding(theta);
+}
+
 float SoftmaxLayer::scale() const { return static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_dim()))); }
 
 double SoftmaxLayer::linear_flops() const {
@@ -94,8 +100,8 @@ void SoftmaxLayer::keys_values(const MixerContext& context, TensorView<const flo
   project(context, x, tensors_->matrix(kK), flatten_heads(k));
   project(context, x, tensors_->matrix(kV), flatten_heads(v));
   if (config_.sala_lab.attn_qk_norm) norm_heads(context, tensors_->vector(kKNorm), eps(), k);
-  if (context.softmax_encoding.is_identity()) return;
-  context.softmax_encoding.rotate(context, first_position, k);
+  if (context.encoding.is_identity()) return;
+  context.encoding.rotate(context, first_position, k);
   round_if(context, flatten_heads(k));
 }
 
@@ -104,8 +110,8 @@ void SoftmaxLayer::queries(const MixerContext& context, TensorView<const float, 
   const TensorView<float, 2> flat = flatten_heads(q);
   project(context, x, tensors_->matrix(kQ), flat);
   if (config_.sala_lab.attn_qk_norm) norm_heads(context, tensors_->vector(kQNorm), eps(), q);
-  if (!context.softmax_encoding.is_identity()) {
-    context.softmax_encoding.rotate(context, first_position, q);
+  if (!context.encoding.is_identity()) {
+    context.encoding.rotate(context, first_position, q);
     round_if(context, flat);
   }
   const LogitScaling& scaling = config_.sala_lab.attn_logits_scaling;

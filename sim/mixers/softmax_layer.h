@@ -11,6 +11,7 @@ void visit_softmax_fields(ModelConfig& config, FieldVisitor& visit);
 void check_softmax_layer(const ModelConfig& config);
 std::vector<TensorSpec> softmax_layer_tensors(const ModelConfig& config);
 LayerShape softmax_layer_shape(const ModelConfig& config);
+EncodingChoice softmax_layer_encoding(const ModelConfig& config);
 
 struct KvCache {
   ops::PackedKeys keys;

@@ -55,6 +55,12 @@ void ModelConfig::validate() const {
   if (use_sliding_window) throw Error(ErrorCode::kUnsupported, "use_sliding_window is true, only full attention can be run");
   if (!(dim_model_base > 0)) throw Error(ErrorCode::kConfig, "dim_model_base is {}, expected more than 0", dim_model_base);
   for (const std::string& name : mixer_types) find_mixer(name);
+  const std::size_t encodings = sala_lab.position_encodings.size();
+  if (encodings > 1 && encodings != mixer_types.size())
+    throw Error(ErrorCode::kConfig, "sala_lab.position_encodings has {} entries, expected 1 or one for each of {} layers",
+                encodings, mixer_types.size());
+  for (const EncodingChoice& choice : sala_lab.position_encodings)
+    if (!choice.type.empty()) complete_encoding(*this, choice);
   for (const MixerKind& kind : mixer_kinds())
     if (kind.check != nullptr && uses(kind.name)) kind.check(*this);
   const auto check_id = [&](const char* name, int64_t id) {
@@ -79,6 +85,7 @@ void apply_position_policy(ModelConfig& config, const std::string& name) {
     if (policy.name == name) {
       config.lightning_use_rope = policy.lightning_use_rope;
       config.attn_use_rope = policy.attn_use_rope;
+      config.sala_lab.position_encodings.clear();
       return;
     }
     known += (known.empty() ? "" : ", ") + policy.name;
@@ -87,6 +94,7 @@ void apply_position_policy(ModelConfig& config, const std::string& name) {
 }
 
 std::string position_policy(const ModelConfig& config) {
+  if (!config.sala_lab.position_encodings.empty()) return "custom";
   for (const PositionPolicy& policy : position_policies())
     if (policy.lightning_use_rope == config.lightning_use_rope && policy.attn_use_rope == config.attn_use_rope)
       return policy.name;

@@ -9,6 +9,11 @@ void LabConfig::visit_fields(FieldVisitor& visit) {
   visit("train_length", train_length,
         {.help = "longest training length in tokens; 0 = unknown", .min = 0, .max = 9e15, .place = 1});
   visit("family", family, {.help = "free text", .place = 1});
+  visit("position_encodings", position_encodings,
+        {.help = "encoding of each layer (`sala_eval list posencs`), one for all, or null = as attn_use_rope, "
+                 "lightning_use_rope and rope_scaling say",
+         .place = 1,
+         .only_if_set = true});
 }
 
 void lab_fields(FieldVisitor& visit, const std::function<void()>& fields) {

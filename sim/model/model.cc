@@ -1,5 +1,6 @@
 #include "sala/model/model.h"
 
+#include <algorithm>
 #include <filesystem>
 
 #include "sala/core/error.h"
@@ -30,6 +31,10 @@ void Model::override_config(const ModelConfig& changed) {
   if (changed.mixer_types != config_.mixer_types) refuse("mixer_types");
   if (changed.attn_use_rope != config_.attn_use_rope) refuse("attn_use_rope");
   if (changed.lightning_use_rope != config_.lightning_use_rope) refuse("lightning_use_rope");
+  if (!std::equal(changed.sala_lab.position_encodings.begin(), changed.sala_lab.position_encodings.end(),
+                  config_.sala_lab.position_encodings.begin(), config_.sala_lab.position_encodings.end(),
+                  [](const EncodingChoice& a, const EncodingChoice& b) { return a.type == b.type; }))
+    refuse("sala_lab.position_encodings");
   if (changed.num_attention_heads != config_.num_attention_heads) refuse("num_attention_heads");
   if (changed.num_key_value_heads != config_.num_key_value_heads) refuse("num_key_value_heads");
   if (changed.lightning_nh != config_.lightning_nh) refuse("lightning_nh");

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "sala/core/error.h"
+#include "sim/model/encodings.h"
 #include "sim/model/weights.h"
 
 namespace sala {
@@ -50,7 +51,7 @@ void check_options(const SessionOptions& options) {
 
 int64_t activation_bytes(const ModelConfig& config, int64_t chunk) {
   // h, x and the mixer's output of a chunk; z and the logits of one token.
-  const int64_t tables = softmax_encoding(config)->table_bytes(chunk) + lightning_encoding(config)->table_bytes(chunk);
+  const int64_t tables = LayerEncodings(config).table_bytes(chunk);
   return 3 * chunk * config.hidden_size * kFloat + (config.hidden_size + config.vocab_size) * kFloat + tables;
 }
 

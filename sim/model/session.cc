@@ -6,6 +6,7 @@
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
 #include "sim/mixers/layer_math.h"
+#include "sim/model/encodings.h"
 #include "sim/model/plan.h"
 #include "sim/model/weights.h"
 #include "sim/ops/elementwise/elementwise.h"
@@ -35,9 +36,9 @@ struct Session::Impl {
   const SessionOptions options;
   const MemoryPlan plan;
   Workspace workspace;
-  std::unique_ptr<PositionEncoding> softmax_encoding_, lightning_encoding_;
+  const LayerEncodings encodings;
   ThreadPool pool;
-  MixerContext context;
+  ops::Context context;
   std::vector<std::unique_ptr<Mixer>> mixers;
   std::vector<std::unique_ptr<MixerState>> states;
   Buffer<float> h, x, a;    // [chunk, E]
@@ -55,12 +56,9 @@ Session::Impl::Impl(const Model& model, const SessionOptions& wanted)
       options(wanted),
       plan(Session::plan(config, wanted)),
       workspace(workspace_bytes(config, plan.chunk_tokens)),
-      softmax_encoding_(softmax_encoding(config)),
-      lightning_encoding_(lightning_encoding(config)),
+      encodings(config),
       pool(threads_of(wanted)),
-      context{{cpu_device(), ops::find_kernels(wanted.kernels), wanted.numerics, workspace, pool},
-              *softmax_encoding_,
-              *lightning_encoding_},
+      context{cpu_device(), ops::find_kernels(wanted.kernels), wanted.numerics, workspace, pool},
       mixers(make_mixers(config, &weights)),
       h(plan.chunk_tokens * config.hidden_size),
       x(plan.chunk_tokens * config.hidden_size),
@@ -126,7 +124,7 @@ void Session::Impl::forward(std::span<const int32_t> ids, int64_t total_tokens, 
 void Session::Impl::layer(int index, const MixerInput& in, TensorView<float, 2> hidden) {
   const auto at = static_cast<std::size_t>(index);
   const TensorView<float, 2> mixed = a.view(hidden.extent[0], hidden.extent[1]);
-  mixers[at]->forward(context, in, *states[at], mixed);
+  mixers[at]->forward({context, encodings.of(index)}, in, *states[at], mixed);
   if (hidden.extent[0] == 0) return;
   add_residual(context, static_cast<float>(config.residual_scale()), mixed, hidden);
   feed_forward(weights.layers[at], hidden);

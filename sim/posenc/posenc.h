@@ -1,8 +1,11 @@
-// Position encodings of queries and keys, and the policies that say which layers use one.
+// Position encodings of queries and keys: the kinds, and the policies that say which layers have one.
 #pragma once
 
 #include <cstdint>
+#include <limits>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -12,7 +15,8 @@
 
 namespace sala {
 
-// Rotates heads in place. One object serves all layers of a kind in one session; it keeps tables of the last chunk.
+// Rotates heads in place. The layers of one session that have the same encoding share an object; it keeps tables of the last
+// chunk.
 class PositionEncoding {
  public:
   virtual ~PositionEncoding() = default;
@@ -23,33 +27,49 @@ class PositionEncoding {
   virtual int64_t table_bytes(int64_t chunk) const = 0;
 };
 
-struct RopeParams {
-  int64_t head_dim = 0;
-  double theta = 10000;
-  const YarnConfig* yarn = nullptr;  // for "yarn"
+// A number that an encoding takes. Without a default it is required, unless `optional`.
+struct EncodingParam {
+  std::string name, help;
+  std::optional<double> fallback = {};
+  bool optional = false;
+  double min = -std::numeric_limits<double>::infinity(), max = std::numeric_limits<double>::infinity();
 };
+using EncodingParams = std::map<std::string, double>;
 
 struct PositionEncodingKind {
-  std::string name;
+  std::string name;   // as in sala_lab.position_encodings
+  std::string title;  // as `explain` shows it
   std::string description;
-  std::unique_ptr<PositionEncoding> (*make)(const RopeParams&) = nullptr;
+  std::vector<EncodingParam> params = {};
+  // What the config says of the params elsewhere; stands before the defaults. May be null.
+  EncodingParams (*released)(const ModelConfig&) = nullptr;
+  std::string (*note)(const EncodingParams&) = nullptr;  // a sentence for `explain`; may be null
+  // Of heads of `head_dim` numbers, with params that fit `params`. Throws Error{kConfig} for a head_dim that it cannot
+  // serve.
+  std::unique_ptr<PositionEncoding> (*make)(int64_t head_dim, const EncodingParams& params) = nullptr;
 };
-// rope, yarn, nope.
+
+// The registry (registry.cc), in listing order: none, RoPE, YaRN, then those that were registered.
 const std::vector<PositionEncodingKind>& position_encodings();
-std::unique_ptr<PositionEncoding> make_position_encoding(const std::string& name, const RopeParams& params);
-// As the config asks for softmax and for lightning layers.
-std::unique_ptr<PositionEncoding> softmax_encoding(const ModelConfig& config);
-std::unique_ptr<PositionEncoding> lightning_encoding(const ModelConfig& config);
+// Adds an encoding from outside the tree, before the program does anything else. Throws Error{kConfig} for a taken name.
+void register_position_encoding(PositionEncodingKind kind);
+// Throws Error{kConfig} listing the names.
+const PositionEncodingKind& find_position_encoding(const std::string& name);
+// The choice with every number. Throws Error{kConfig} for a name or a number that does not exist, is missing or out of
+// range.
+EncodingChoice complete_encoding(const ModelConfig& config, const EncodingChoice& choice);
+// `choice` is complete.
+std::unique_ptr<PositionEncoding> make_position_encoding(const EncodingChoice& choice, int64_t head_dim);
 
-// Inverse frequencies [D/2] and the factor on cos and sin. yarn: Hugging Face's rule with truncated bounds.
-struct RopeFrequencies {
-  std::vector<float> inv_freq;
-  float attention_factor = 1;
-};
-RopeFrequencies rope_frequencies(int64_t head_dim, double theta);
-RopeFrequencies yarn_frequencies(int64_t head_dim, double theta, const YarnConfig& yarn);
+// The encodings that the released fields know.
+EncodingChoice no_encoding();
+EncodingChoice rope_encoding(double theta);
+EncodingChoice yarn_encoding(double theta, const YarnConfig& yarn);
+PositionEncodingKind nope_kind();
+PositionEncodingKind rope_kind();
+PositionEncodingKind yarn_kind();
 
-// Which layers are rotated.
+// Which layers the released fields rotate.
 struct PositionPolicy {
   std::string name;
   std::string description;

@@ -1,38 +1,75 @@
+#include <algorithm>
+
 #include "sala/core/error.h"
 #include "sim/posenc/posenc.h"
-#include "sim/posenc/rope.h"
 
 namespace sala {
 namespace {
 
-// No encoding at all.
-class NoEncoding final : public PositionEncoding {
- public:
-  void rotate(const ops::Context&, int64_t, TensorView<float, 3>) override {}
-  bool is_identity() const override { return true; }
-  int64_t table_bytes(int64_t) const override { return 0; }
-};
-
-std::unique_ptr<PositionEncoding> make_nope(const RopeParams&) { return std::make_unique<NoEncoding>(); }
-
-std::unique_ptr<PositionEncoding> make_rope(const RopeParams& params) {
-  return std::make_unique<RotaryEncoding>(params.head_dim, rope_frequencies(params.head_dim, params.theta));
+// The one table; it grows only while a program sets itself up.
+std::vector<PositionEncodingKind>& table() {
+  static std::vector<PositionEncodingKind> kinds = {
+      nope_kind(),
+      rope_kind(),
+      yarn_kind(),
+  };
+  return kinds;
 }
 
-std::unique_ptr<PositionEncoding> make_yarn(const RopeParams& params) {
-  if (params.yarn == nullptr) throw Error(ErrorCode::kConfig, "position encoding yarn: rope_scaling is missing");
-  return std::make_unique<RotaryEncoding>(params.head_dim, yarn_frequencies(params.head_dim, params.theta, *params.yarn));
+[[noreturn]] void refuse_params(const PositionEncodingKind& kind, const std::string& name) {
+  std::string known;
+  for (const EncodingParam& param : kind.params) known += (known.empty() ? "" : ", ") + param.name;
+  throw Error(ErrorCode::kConfig, "position encoding {} has no number '{}'; it takes {}", kind.name, name,
+              known.empty() ? "none" : known);
 }
 
 }  // namespace
 
-const std::vector<PositionEncodingKind>& position_encodings() {
-  static const std::vector<PositionEncodingKind> kinds = {
-      {"nope", "no position encoding", make_nope},
-      {"rope", "rotary encoding, half-split pairs, absolute positions", make_rope},
-      {"yarn", "rotary encoding with YaRN length scaling (softmax layers)", make_yarn},
-  };
-  return kinds;
+const std::vector<PositionEncodingKind>& position_encodings() { return table(); }
+
+void register_position_encoding(PositionEncodingKind kind) {
+  if (kind.name.empty() || kind.make == nullptr)
+    throw Error(ErrorCode::kConfig, "register_position_encoding: '{}' needs a name and a maker", kind.name);
+  for (const PositionEncodingKind& other : table())
+    if (other.name == kind.name)
+      throw Error(ErrorCode::kConfig, "register_position_encoding: '{}' is there already", kind.name);
+  if (kind.title.empty()) kind.title = kind.name;
+  table().push_back(std::move(kind));
+}
+
+const PositionEncodingKind& find_position_encoding(const std::string& name) {
+  std::string known;
+  for (const PositionEncodingKind& kind : position_encodings()) {
+    if (kind.name == name) return kind;
+    known += (known.empty() ? "" : ", ") + kind.name;
+  }
+  throw Error(ErrorCode::kConfig, "position encoding '{}' does not exist; there are {}", name, known);
+}
+
+EncodingChoice complete_encoding(const ModelConfig& config, const EncodingChoice& choice) {
+  const PositionEncodingKind& kind = find_position_encoding(choice.type);
+  EncodingChoice complete = choice;
+  if (kind.released != nullptr) complete.params.merge(kind.released(config));  // keeps what is there
+  for (const EncodingParam& param : kind.params)
+    if (param.fallback) complete.params.emplace(param.name, *param.fallback);
+  for (const EncodingParam& param : kind.params) {
+    const auto found = complete.params.find(param.name);
+    if (found == complete.params.end()) {
+      if (param.optional) continue;
+      throw Error(ErrorCode::kConfig, "position encoding {}: '{}' is missing ({})", kind.name, param.name, param.help);
+    }
+    if (!(found->second >= param.min && found->second <= param.max))
+      throw Error(ErrorCode::kConfig, "position encoding {}: '{}' is {}, expected a number from {} to {}", kind.name,
+                  param.name, found->second, param.min, param.max);
+  }
+  for (const auto& [name, value] : complete.params)
+    if (std::none_of(kind.params.begin(), kind.params.end(), [&](const EncodingParam& p) { return p.name == name; }))
+      refuse_params(kind, name);
+  return complete;
+}
+
+std::unique_ptr<PositionEncoding> make_position_encoding(const EncodingChoice& choice, int64_t head_dim) {
+  return find_position_encoding(choice.type).make(head_dim, choice.params);
 }
 
 const std::vector<PositionPolicy>& position_policies() {
@@ -43,26 +80,6 @@ const std::vector<PositionPolicy>& position_policies() {
       {"reverse", "none on linear layers, RoPE on softmax layers", false, true},
   };
   return policies;
-}
-
-std::unique_ptr<PositionEncoding> make_position_encoding(const std::string& name, const RopeParams& params) {
-  std::string known;
-  for (const PositionEncodingKind& kind : position_encodings()) {
-    if (kind.name == name) return kind.make(params);
-    known += (known.empty() ? "" : ", ") + kind.name;
-  }
-  throw Error(ErrorCode::kUsage, "position encoding '{}' does not exist; there are {}", name, known);
-}
-
-std::unique_ptr<PositionEncoding> softmax_encoding(const ModelConfig& config) {
-  const YarnConfig* yarn = config.rope_scaling ? &*config.rope_scaling : nullptr;
-  const char* name = !config.attn_use_rope ? "nope" : yarn != nullptr ? "yarn" : "rope";
-  return make_position_encoding(name, {config.head_dim, config.softmax_rope_theta(), yarn});
-}
-
-std::unique_ptr<PositionEncoding> lightning_encoding(const ModelConfig& config) {
-  return make_position_encoding(config.lightning_use_rope ? "rope" : "nope",
-                                {config.lightning_head_dim, config.rope_theta, nullptr});
 }
 
 }  // namespace sala

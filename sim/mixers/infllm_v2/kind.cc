@@ -57,10 +57,11 @@ void check_infllm_v2(const ModelConfig& config) {
     throw Error(ErrorCode::kConfig,
                 "sparse_config: topk {} plus {} window blocks is {} blocks, {} are always read; raise topk to at least {}",
                 sparse.topk, sparse.slots() - sparse.topk, sparse.slots(), sparse.forced_blocks(), sparse.init_blocks + 1);
-  if (sparse.use_nope && config.attn_use_rope)
-    throw Error(
-        ErrorCode::kUnsupported,
-        "sparse_config.use_nope with attn_use_rope: selection without RoPE beside attention with it is not supported");
+  for (int64_t layer = 0; sparse.use_nope && layer < config.num_hidden_layers; ++layer)
+    if (config.mixer_types[static_cast<std::size_t>(layer)] == kName && layer_encoding(config, layer) != no_encoding())
+      throw Error(ErrorCode::kUnsupported,
+                  "sparse_config.use_nope with positions in attention (attn_use_rope): selection without them beside "
+                  "attention with them is not supported");
 }
 
 SelectionShape selection_of(const ModelConfig& config) {
@@ -97,6 +98,7 @@ MixerKind infllm_v2_kind() {
   kind.shape = softmax_layer_shape;
   kind.selection = selection_of;
   kind.notes = notes;
+  kind.encoding = softmax_layer_encoding;
   kind.make = make_infllm_v2;
   return kind;
 }

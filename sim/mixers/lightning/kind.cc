@@ -93,6 +93,10 @@ LayerShape shape(const ModelConfig& config) {
   return shape;
 }
 
+EncodingChoice encoding(const ModelConfig& config) {
+  return config.lightning_use_rope ? rope_encoding(config.rope_theta) : no_encoding();
+}
+
 }  // namespace
 
 MixerKind lightning_kind() {
@@ -110,6 +114,7 @@ MixerKind lightning_kind() {
   kind.check = check_lightning;
   kind.tensors = lightning_tensors;
   kind.shape = shape;
+  kind.encoding = encoding;
   kind.make = make_lightning;
   return kind;
 }

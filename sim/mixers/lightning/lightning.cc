@@ -84,8 +84,8 @@ class Lightning final : public Mixer {
   }
 
   void encode(const MixerContext& context, int64_t first_position, TensorView<float, 3> x) const {
-    if (context.lightning_encoding.is_identity()) return;
-    context.lightning_encoding.rotate(context, first_position, x);
+    if (context.encoding.is_identity()) return;
+    context.encoding.rotate(context, first_position, x);
     round_if(context, flatten_heads(x));
   }
   void queries(const MixerContext& context, TensorView<const float, 2> x, int64_t first_position,

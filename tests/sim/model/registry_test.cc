@@ -1,9 +1,11 @@
-// A mixer from outside the tree, in config.json, layer maps, plans and costs: registered by one call.
+// A mixer and an encoding from outside the tree, in config.json, layer maps, plans and costs: each registered by one call.
 #include <gtest/gtest.h>
 
 #include "sala/model/cost.h"
 #include "sala/model/session.h"
 #include "sim/mixers/mixer.h"
+#include "sim/model/encodings.h"
+#include "sim/model/random_model.h"
 #include "sim/model/weights.h"
 #include "tests/sim/model/small_model.h"
 
@@ -57,9 +59,36 @@ MixerKind toy_kind() {
   return kind;
 }
 
+// Doubles everything, and takes one number.
+class ToyEncoding final : public PositionEncoding {
+ public:
+  explicit ToyEncoding(double factor) : factor_(static_cast<float>(factor)) {}
+  void rotate(const ops::Context&, int64_t, TensorView<float, 3> x) override {
+    for (int64_t i = 0; i < x.size(); ++i) x.data[i] *= factor_;
+  }
+  int64_t table_bytes(int64_t) const override { return 1000; }
+
+ private:
+  float factor_;
+};
+
+PositionEncodingKind toy_encoding() {
+  PositionEncodingKind kind;
+  kind.name = "toy-encoding";
+  kind.params = {{.name = "factor", .help = "factor on all", .min = 1, .max = 9},
+                 {.name = "spare", .help = "for nothing", .fallback = 5}};
+  kind.make = [](int64_t, const EncodingParams& params) -> std::unique_ptr<PositionEncoding> {
+    return std::make_unique<ToyEncoding>(params.at("factor"));
+  };
+  return kind;
+}
+
 class Registry : public testing::Test {
  protected:
-  static void SetUpTestSuite() { register_mixer(toy_kind()); }
+  static void SetUpTestSuite() {
+    register_mixer(toy_kind());
+    register_position_encoding(toy_encoding());
+  }
 };
 
 TEST_F(Registry, ConfigsWithoutTheMixerDoNotShowIt) {
@@ -106,6 +135,63 @@ TEST_F(Registry, PlansCostsAndTensorsHaveItsItems) {
   int own = 0;
   for (const TensorSpec& spec : model_tensors(config)) own += spec.name.ends_with(".toy.weight") ? 1 : 0;
   EXPECT_EQ(own, 2);
+}
+
+std::vector<float> logits_of(const ModelConfig& config) {
+  const Model model = random_model(config, 3);
+  Session session(model, {.max_tokens = 40});
+  session.prefill(random_ids(config, 33));
+  return {session.logits().begin(), session.logits().end()};
+}
+
+TEST_F(Registry, AnEncodingIsChosenLayerByLayer) {
+  ModelConfig config = small_config("SLF");
+  config.set("sala_lab.position_encodings", R"([{"type": "toy-encoding", "factor": 2}, null, "nope"])");
+  EXPECT_EQ(position_policy(config), "custom");
+  EXPECT_EQ(layer_encoding(config, 0), (EncodingChoice{"toy-encoding", {{"factor", 2}, {"spare", 5}}}));
+  EXPECT_EQ(layer_encoding(config, 1), rope_encoding(config.rope_theta));
+  EXPECT_EQ(layer_encoding(config, 2), no_encoding());
+  const ModelConfig again = ModelConfig::from_json(config.to_json());
+  EXPECT_EQ(again.sala_lab.position_encodings, config.sala_lab.position_encodings);
+  EXPECT_EQ(again.to_json(), config.to_json());
+  EXPECT_NE(logits_of(config), logits_of(small_config("SLF")));
+
+  config.set("sala_lab.position_encodings", "null");
+  EXPECT_TRUE(config == small_config("SLF"));
+  config.set("sala_lab.position_encodings", "rope");  // one stands for all
+  ModelConfig everywhere = small_config("SLF");
+  apply_position_policy(everywhere, "rope");
+  EXPECT_EQ(logits_of(config), logits_of(everywhere));
+}
+
+TEST_F(Registry, LayersOfOneEncodingAndWidthShareIt) {
+  ModelConfig config = small_config("SFLL");
+  config.sala_lab.position_encodings = {{"toy-encoding", {{"factor", 2}}}};
+  const LayerEncodings shared(config);
+  EXPECT_EQ(&shared.of(0), &shared.of(1));
+  EXPECT_EQ(&shared.of(2), &shared.of(3));
+  EXPECT_NE(&shared.of(0), &shared.of(2));  // heads of another width
+  EXPECT_EQ(shared.table_bytes(1), 2000);
+  config.sala_lab.position_encodings = {{"toy-encoding", {{"factor", 2}}}, {"toy-encoding", {{"factor", 3}}}, {}, {}};
+  EXPECT_NE(&LayerEncodings(config).of(0), &LayerEncodings(config).of(1));
+}
+
+TEST_F(Registry, WrongEncodingsAreRefused) {
+  ModelConfig config = small_config("SLF");
+  const auto refused = [&](const std::string& value, const std::vector<std::string>& parts) {
+    expect_error(ErrorCode::kConfig, parts, [&] { config.set("sala_lab.position_encodings", value); });
+  };
+  refused("\"alibi\"", {"'alibi'", "nope, rope, yarn, toy-encoding"});
+  refused(R"(["rope", "rope"])", {"has 2 entries", "3 layers"});
+  refused("toy-encoding", {"'factor' is missing"});
+  refused(R"({"type": "toy-encoding", "factor": 10})", {"'factor' is 10", "from 1 to 9"});
+  refused(R"({"type": "rope", "thetta": 10})", {"no number 'thetta'", "theta"});
+  refused(R"({"type": "rope", "theta": "x"})", {"sala_lab.position_encodings"});
+  refused(R"({"theta": 10})", {"sala_lab.position_encodings"});
+  refused("yarn", {"'factor' is missing"});
+  config.set("sparse_config.use_nope", "true");
+  expect_error(ErrorCode::kUnsupported, {"use_nope"}, [&] { config.set("sala_lab.position_encodings", "rope"); });
+  expect_error(ErrorCode::kConfig, {"there already"}, [] { register_position_encoding(toy_encoding()); });
 }
 
 TEST_F(Registry, TakenNamesAndLettersAndMissingPartsAreRefused) {

@@ -36,6 +36,11 @@ const std::vector<Case>& cases() {
          c.rope_scaling.emplace().factor = 4;
          c.rope_scaling->original_max_position_embeddings = 64;
        }},
+      {"named_encodings", "SLFL",
+       [](ModelConfig& c) {
+         const EncodingChoice yarn{"yarn", {{"factor", 4}, {"original_max_position_embeddings", 64}}};
+         c.sala_lab.position_encodings = {{"rope", {{"theta", 500}}}, yarn, {"nope"}, {}};
+       }},
       {"lightning_rope", "LL", [](ModelConfig&) {}},
       {"lightning_nope", "LL", [](ModelConfig& c) { c.lightning_use_rope = false; }},
       {"hype", "SLLS", [](ModelConfig&) {}},

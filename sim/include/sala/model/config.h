@@ -52,6 +52,7 @@ struct LabConfig {
   double decay_scale = 1;            // times every slope
   int64_t train_length = 0;          // 0 = unknown
   std::string family;
+  std::vector<EncodingChoice> position_encodings;  // of every layer, or one for all; empty = null = the released fields
 
   void visit_fields(FieldVisitor& visit);  // those that belong to no single mixer
 };
@@ -145,6 +146,7 @@ int64_t parameter_count(const ModelConfig& config);
 
 // Position policies: hype (RoPE on linear layers only), rope, nope, reverse. Throws Error{kUsage} listing them.
 void apply_position_policy(ModelConfig& config, const std::string& name);
+// "custom" where sala_lab.position_encodings names them.
 std::string position_policy(const ModelConfig& config);
 
 // Layer maps. `softmax` and `linear` name the mixers of the two sorts of layers; empty = the first such kind that selects
