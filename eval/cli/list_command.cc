@@ -103,7 +103,12 @@ std::vector<Row> position_rows() {
   std::vector<Row> rows = {{"name", "kind", "what it is"}};
   for (const PositionPolicy& policy : position_policies())
     rows.push_back({policy.name, "policy (--pe)", policy.description});
-  for (const PositionEncodingKind& kind : position_encodings()) rows.push_back({kind.name, "encoding", kind.description});
+  for (const PositionEncodingKind& kind : position_encodings()) {
+    std::vector<std::string> numbers;
+    for (const EncodingParam& param : kind.params) numbers.push_back(param.name);
+    rows.push_back({kind.name, "encoding",
+                    kind.description + (numbers.empty() ? "" : fmt::format("; takes {}", fmt::join(numbers, ", ")))});
+  }
   return rows;
 }
 

@@ -103,6 +103,9 @@ struct MixerTraits {
 struct LayerShape {
   int64_t heads = 0, kv_heads = 0, head_dim = 0;
   std::vector<std::string> extras = {};
+  bool same_heads(const LayerShape& other) const {
+    return heads == other.heads && kv_heads == other.kv_heads && head_dim == other.head_dim;
+  }
 };
 
 // How a layer selects: blocks of so many tokens, in sequences of at least so many.

@@ -35,10 +35,9 @@ void Model::override_config(const ModelConfig& changed) {
                   config_.sala_lab.position_encodings.begin(), config_.sala_lab.position_encodings.end(),
                   [](const EncodingChoice& a, const EncodingChoice& b) { return a.type == b.type; }))
     refuse("sala_lab.position_encodings");
-  if (changed.num_attention_heads != config_.num_attention_heads) refuse("num_attention_heads");
-  if (changed.num_key_value_heads != config_.num_key_value_heads) refuse("num_key_value_heads");
-  if (changed.lightning_nh != config_.lightning_nh) refuse("lightning_nh");
-  if (changed.lightning_nkv != config_.lightning_nkv) refuse("lightning_nkv");
+  for (const MixerKind& kind : mixer_kinds())  // two heads of 32 have the tensors of one head of 64
+    if (config_.uses(kind.name) && !kind.shape(config_).same_heads(kind.shape(changed)))
+      refuse(fmt::format("heads of {}", kind.name).c_str());
   if (changed.tie_word_embeddings != config_.tie_word_embeddings) refuse("tie_word_embeddings");
   const std::vector<TensorSpec> before = model_tensors(config_), after = model_tensors(changed);
   for (std::size_t i = 0; i < std::max(before.size(), after.size()); ++i)
