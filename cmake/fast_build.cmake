@@ -1,7 +1,7 @@
 # A first build that is short. Parsing the standard library and fmt, and making the same templates again in every file, takes a
 # compiler longer than our own code does, so SALA_FAST_BUILD
 #   - precompiles the common headers once for all targets, and once with GoogleTest for the tests;
-#   - compiles the sources of one folder together (CMake's unity builds), kernels and tests excepted.
+#   - compiles the sources of one folder together (CMake's unity builds), and all kernels of an instruction set; tests excepted.
 # Nothing relies on it: a source includes what it uses, and names in unnamed namespaces are unique within a folder.
 function(sala_add_precompiled name)  # headers..., then LIBS lib...
   cmake_parse_arguments(ARG "" "" "LIBS" ${ARGN})
@@ -49,8 +49,6 @@ function(sala_join_folders folder)
       continue()
     endif()
     set_target_properties(${target} PROPERTIES UNITY_BUILD ON UNITY_BUILD_MODE GROUP)
-    # Between joined files these two find what is no mistake; the other builds look for those that are.
-    target_compile_options(${target} PRIVATE -Wno-shadow $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
     get_target_property(sources ${target} SOURCES)
     get_target_property(base ${target} SOURCE_DIR)
     foreach(source IN LISTS sources)

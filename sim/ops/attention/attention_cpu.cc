@@ -18,12 +18,6 @@ struct Batch {
   uint64_t keys[kMaxRows];  // bit j: key j of the tile is read
 };
 
-// Bits [begin, end) of a tile; begin < 64, both may lie outside of it.
-SALA_INLINE uint64_t key_bits(int64_t begin, int64_t end) {
-  const uint64_t from = begin <= 0 ? kAllKeys : kAllKeys << begin;
-  return end >= kTileKeys ? from : end <= 0 ? 0 : from & ((uint64_t{1} << end) - 1);
-}
-
 // Weights of two states whose maxima are a and b, in the lanes of up to 16 rows.
 SALA_INLINE void merge_weights(F16 a, F16 b, F16* weight_a, F16* weight_b, F16* merged) {
   const F16 one = set1(1.0f);

@@ -12,11 +12,11 @@ namespace {
 
 constexpr int64_t kChunk = LightningState::kChunk;
 #if defined(SALA_ISA_AVX512)
-constexpr int kRows = 8, kVectors = 2;
+constexpr int kLightningRows = 8, kLightningVectors = 2;
 #elif defined(SALA_ISA_AVX2)
-constexpr int kRows = 6, kVectors = 1;
+constexpr int kLightningRows = 6, kLightningVectors = 1;
 #else
-constexpr int kRows = 4, kVectors = 1;
+constexpr int kLightningRows = 4, kLightningVectors = 1;
 #endif
 
 // Copies n tokens from row t on to place i of the buffer, keys transposed.
@@ -44,12 +44,12 @@ void append(const LightningTile& tile, int64_t t, int64_t i, int64_t n) {
 // them.
 template <int R>
 SALA_INLINE void score_rows(const LightningTile& tile, const float* q, int64_t i, float* scores) {
-  for (int64_t j = 0; j < i + R; j += kVectors * kLanes) {
-    F16 sum[R][kVectors];
+  for (int64_t j = 0; j < i + R; j += kLightningVectors * kLanes) {
+    F16 sum[R][kLightningVectors];
     clear(sum);
     accumulate(q, tile.q_stride, tile.keys + j, kChunk, kLanes, tile.D, sum);
     for (int r = 0; r < R; ++r)
-      for (int v = 0; v < kVectors; ++v) {
+      for (int v = 0; v < kLightningVectors; ++v) {
         const int64_t at = j + v * kLanes;
         store(scores + r * kChunk + at, mul(sum[r][v], load(tile.decays->to_query + kChunk - 1 - (i + r) + at)));
       }
@@ -103,8 +103,8 @@ __attribute__((noinline)) void output_rows(const LightningTile& tile, int64_t t,
   float* o = tile.o + t * tile.o_stride;
   score_rows<R>(tile, q, i, scores);
   int64_t column = 0;
-  for (; column + kVectors * kLanes <= tile.Dv; column += kVectors * kLanes)
-    output_columns<R, kVectors, false>(tile, q, scores, i, column, kLanes, o);
+  for (; column + kLightningVectors * kLanes <= tile.Dv; column += kLightningVectors * kLanes)
+    output_columns<R, kLightningVectors, false>(tile, q, scores, i, column, kLanes, o);
   for (; column + kLanes <= tile.Dv; column += kLanes) output_columns<R, 1, false>(tile, q, scores, i, column, kLanes, o);
   if (column < tile.Dv) output_columns<R, 1, true>(tile, q, scores, i, column, static_cast<int>(tile.Dv - column), o);
 }
@@ -115,7 +115,7 @@ void outputs(const LightningTile& tile, int64_t t, int64_t i, int64_t n) {
     constexpr int R = decltype(rows)::value;
     for (; i + R <= end; i += R, t += R) output_rows<R>(tile, t, i);
   };
-  blocks(std::integral_constant<int, kRows>());
+  blocks(std::integral_constant<int, kLightningRows>());
   blocks(std::integral_constant<int, 4>());
   blocks(std::integral_constant<int, 2>());
   blocks(std::integral_constant<int, 1>());
@@ -137,8 +137,8 @@ __attribute__((noinline)) void sum_rows(const LightningTile& tile, int64_t d) {
       for (int v = 0; v < NV; ++v) store(state + r * tile.Dv + column + v * kLanes, sum[r][v]);
   };
   int64_t column = 0;
-  for (; column + kVectors * kLanes <= tile.Dv; column += kVectors * kLanes)
-    columns(std::integral_constant<int, kVectors>(), column);
+  for (; column + kLightningVectors * kLanes <= tile.Dv; column += kLightningVectors * kLanes)
+    columns(std::integral_constant<int, kLightningVectors>(), column);
   for (; column + kLanes <= tile.Dv; column += kLanes) columns(std::integral_constant<int, 1>(), column);
   const int lanes = static_cast<int>(tile.Dv - column);
   if (lanes == 0) return;
@@ -156,7 +156,7 @@ void finish_chunk(const LightningTile& tile) {
       store(key, mul(load(key), load(tile.decays->to_query + j)));
     }
   int64_t d = 0;
-  for (; d + kRows <= tile.D; d += kRows) sum_rows<kRows>(tile, d);
+  for (; d + kLightningRows <= tile.D; d += kLightningRows) sum_rows<kLightningRows>(tile, d);
   for (; d < tile.D; ++d) sum_rows<1>(tile, d);
 }
 

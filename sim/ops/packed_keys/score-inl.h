@@ -15,6 +15,13 @@ inline constexpr int kStepPanels = 4;  // 6 rows x 4 vectors = 24 accumulators o
 inline constexpr int kStepPanels = 1;
 #endif
 
+// Bits of keys [begin, end) of a tile, both relative to it.
+SALA_INLINE uint64_t key_bits(int64_t begin, int64_t end) {
+  if (end <= 0 || begin >= kTileKeys) return 0;
+  const uint64_t from = begin <= 0 ? ~uint64_t{0} : ~uint64_t{0} << begin;
+  return end >= kTileKeys ? from : from & ((uint64_t{1} << end) - 1);
+}
+
 template <int Rows, int Vectors>
 SALA_INLINE void score_step(const float* const* q, const float* panels, int64_t dim, float* scores) {
   F16 sum[Rows][Vectors];

@@ -48,13 +48,6 @@ SALA_INLINE int64_t next_floats(int64_t tile, int64_t num_keys, int64_t dim) {
   return (tile + 1) * kTileKeys >= num_keys ? 0 : panels_of(tile + 1, num_keys) * dim * kLanes;
 }
 
-// Bits of keys [begin, end) of a tile, both relative to it.
-SALA_INLINE uint64_t key_bits(int64_t begin, int64_t end) {
-  if (end <= 0 || begin >= kTileKeys) return 0;
-  const uint64_t from = begin <= 0 ? ~uint64_t{0} : ~uint64_t{0} << begin;
-  return end >= kTileKeys ? from : from & ((uint64_t{1} << end) - 1);
-}
-
 // One row and one tile of 64 coarse keys, of which the first `visible` count.
 SALA_INLINE void lse_add(const float* scores, int64_t visible, float* m, float* z) {
   F16 s[kTilePanels];
