@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import subprocess
 import sys
 import unittest
@@ -23,13 +24,18 @@ def progress(lines, pause=0, stderr=subprocess.PIPE):
     return subprocess.run(["bash", "-c", command], stdout=subprocess.PIPE, stderr=stderr, text=True, check=True)
 
 
+def without_time(text):
+    """A busy machine needs a second for nothing, and then says what is left."""
+    return re.sub(r", about \d+ (s|min) left", "", text)
+
+
 class BuildProgress(unittest.TestCase):
     def test_the_log_has_every_line(self):
         lines = ["ninja: Entering directory", *STEPS]
         self.assertEqual(progress(lines).stdout.splitlines(), lines)
 
     def test_every_tenth_is_one_line(self):
-        said = progress(STEPS).stderr.splitlines()
+        said = without_time(progress(STEPS).stderr).splitlines()
         self.assertEqual(said[0], "release: 1 of 20 steps (5 %), compiling cmake_pch.hxx")
         self.assertEqual(said[1], "release: 2 of 20 steps (10 %), compiling sim/ops/select/select_cpu.cc")
         self.assertIn("release: 20 of 20 steps (100 %), linking sala_eval", said)
@@ -41,7 +47,7 @@ class BuildProgress(unittest.TestCase):
         self.assertRegex(said[1], r"^release: 2 of 20 steps \(10 %\), about \d+ s left, compiling")
 
     def test_sources_of_other_folders(self):
-        said = progress([STEPS[2]]).stderr.splitlines()
+        said = without_time(progress([STEPS[2]]).stderr).splitlines()
         self.assertEqual(said[0], "release: 3 of 20 steps (15 %), compiling sim/mixers/lightning.cc")
 
     def test_silent_when_there_was_nothing_to_do(self):
