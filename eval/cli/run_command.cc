@@ -12,14 +12,14 @@
 #include "eval/cli/model_flags.h"
 #include "eval/cli/user_flags.h"
 #include "eval/report/report.h"
+#include "eval/run/checks.h"
+#include "eval/run/job.h"
 #include "eval/run/memory.h"
-#include "eval/run/runner.h"
-#include "eval/store/run_file.h"
+#include "eval/subject/session_subject.h"
 #include "eval/util/interrupt.h"
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
 #include "sala/model/cost.h"
-#include "sim/mixers/mixer.h"
 #include "sim/ops/kernels.h"
 
 namespace sala::eval {
@@ -124,45 +124,6 @@ RunPlan make_plan(const RunFlags& flags, const ModelEntry& entry, const Tokenize
   return plan;
 }
 
-// A length that is too short for a task is refused before anything is written or loaded.
-void check_lengths(const RunPlan& plan, const Tokenizer& tokenizer) {
-  constexpr int64_t kSurelyEnough = 16384;
-  for (const Cell& cell : plan.cells) {
-    if (cell.length < kSurelyEnough) cell.task->make_sample(plan.request(cell, cell.samples[0]), tokenizer);
-  }
-}
-
-// A selection policy that would change nothing, or knows nothing, is refused as early. Prompts are shorter than the length
-// and differ by some tokens: where dense_len is near them, every sample is asked, else the first of a cell.
-void check_policy(const RunPlan& plan, const Tokenizer& tokenizer) {
-  if (plan.select == SelectBy::kLearned) return;
-  const auto shift = static_cast<int64_t>(plan.prefix.size());
-  const int64_t dense_len = selects_from(plan.model).value_or(0);
-  check_select(plan.select, plan.model_name, plan.model, dense_len);  // whether any layer selects, before samples are made
-  if (plan.select == SelectBy::kRandom && dense_len <= 0) return;
-  for (const Cell& cell : plan.cells) {
-    const bool near = dense_len > cell.length / 4 || !cell.task->traits().fits_length(plan.mode);
-    for (const int64_t index : cell.samples) {
-      const tasks::Sample sample = cell.task->make_sample(plan.request(cell, index), tokenizer);
-      check_select(plan.select, plan.model_name, plan.model, shift + static_cast<int64_t>(sample.prompt_ids.size()));
-      policy_for(plan.select, sample, shift, plan.seed);
-      if (!near) break;
-    }
-  }
-}
-
-// Where a length does not limit the samples, they are made once to know what a session must hold.
-void measure_samples(RunPlan& plan, const Tokenizer& tokenizer) {
-  for (Cell& cell : plan.cells) {
-    if (cell.task->traits().fits_length(plan.mode)) continue;
-    for (const int64_t index : cell.samples) {
-      const tasks::Sample sample = cell.task->make_sample(plan.request(cell, index), tokenizer);
-      cell.most_tokens =
-          std::max(cell.most_tokens, static_cast<int64_t>(sample.prompt_ids.size()) + sample.tokens_to_generate);
-    }
-  }
-}
-
 std::string default_folder(const RunFlags& flags, const RunPlan& plan) {
   std::string name = fmt::format("{}-{}-{}", flags.tasks, flags.lengths, plan.model_name);
   if (plan.select != SelectBy::kLearned) name += "-" + select_name(plan.select);
@@ -191,123 +152,102 @@ std::string resume_command(const CommandState& state, const RunFlags& flags, con
   return shell_quoted(words);
 }
 
-// Everything of one run, in the order of its life.
-class RunCommand {
- public:
-  RunCommand(const RunFlags& flags, CommandState& state) : flags_(flags), state_(state) {}
+void introduce(const Job& job, const RunFlags& flags, const ModelEntry& entry, const MemoryPlan& memory) {
+  const RunPlan& plan = job.plan;
+  Progress& progress = job.progress;
+  progress.say(fmt::format("sala_eval {}, {} {}, kernels {}, {} on {}", version_text(), num_threads(),
+                           num_threads() == 1 ? "thread" : "threads", ops::find_kernels(flags.engine.kernels).name,
+                           numerics_name(plan.numerics), cpu_model()));
+  progress.say(fmt::format("model {}: {} layers {}, {}, {:.1f} M parameters{}", entry.name, plan.model.num_hidden_layers,
+                           layer_map_string(plan.model.mixer_types), position_policy(plan.model),
+                           static_cast<double>(parameter_count(plan.model)) / 1e6,
+                           entry.random() ? ", random weights: its answers mean nothing" : ""));
+  if (plan.select != SelectBy::kLearned) progress.say(select_sentence(plan.select));
+  if (!plan.switches.empty()) progress.say(fmt::format("switched after training: {}", fmt::join(plan.switches, "; ")));
+  for (const std::string& key : plan.model.unknown_keys)
+    progress.say(fmt::format("config.json: '{}' means nothing here", key));
+  std::vector<std::string> lengths;
+  for (std::size_t i = 0; i < plan.cells.size(); ++i)
+    if (i == 0 || plan.cells[i].length != plan.cells[i - 1].length)
+      lengths.push_back(fmt::format("{} = {} tokens, {} samples a task", tasks::format_length(plan.cells[i].length),
+                                    plan.cells[i].length, plan.cells[i].samples.size()));
+  progress.say(fmt::format("lengths: {}; seed {}{}", fmt::join(lengths, "; "), plan.seed,
+                           plan.mode == tasks::Mode::kUpstream ? "; mode upstream" : ""));
+  progress.say("memory: " + describe_plan(memory));
+  progress.say("results: " + job.directory.path());
+  for (const std::string& note : job.directory.notes()) progress.say(note);
+  if (!job.directory.records().empty())
+    progress.say(fmt::format("{} of {} samples were done before", job.directory.records().size(), plan.sample_count()));
+}
 
-  void run() {
-    const std::optional<double> gate = parse_gate(flags_.min_score);
-    SessionOptions options = session_options(flags_.engine);
-    const ModelEntry entry = choose_model(flags_.model.choice);
-    const auto tokenizer = model_tokenizer(entry, flags_.tokenizer);
-    files_ = open_user_files(flags_.user, "run", flags_.quiet);
-    plan_ = make_plan(flags_, entry, *tokenizer, *files_);
-    measure_samples(plan_, *tokenizer);
-    options.max_tokens = plan_.longest();
-    const MemoryPlan memory = check_fits(plan_.model, options, flags_.engine);
-    check_lengths(plan_, *tokenizer);
-    check_policy(plan_, *tokenizer);
-    const Model model = load_model(entry, plan_.model);
-    plan_.weights_hash = weights_hash(entry);
-    const std::string folder = flags_.out.empty() ? default_folder(flags_, plan_) : flags_.out;
-    provenance_ = make_provenance(ops::find_kernels(options.kernels).name, recorded_command(state_.words));
-    RunDirectory directory =
-        flags_.resume ? RunDirectory::resume(folder, plan_, utc_now()) : RunDirectory::begin(folder, plan_, utc_now());
-    Progress progress(stderr, flags_.quiet, isatty(fileno(stderr)) != 0, plan_,
-                      [&](int64_t length) { return prefill_cost(plan_.model, length).total(); });
-    introduce(progress, entry, memory, directory);
-    SessionEngine engine(model, options, plan_.model.eos_token_id);
-    run_samples_safely(engine, *tokenizer, directory, progress);
-    progress.finish();
-    print(directory);
-    if (state_.exit_code == 0 && gate) check_gate(*gate, directory);
+// The results, or those so far when the user interrupts the run.
+RunResults run_or_say(const Job& job, const RunFlags& flags, CommandState& state) {
+  const std::string& folder = job.directory.path();
+  try {
+    return run_job(job);
+  } catch (const Interrupted&) {
+    job.progress.finish();
+    state.exit_code = kInterruptedExit;
+    fmt::print(stderr, "interrupted; everything is saved. Go on with:\n  {}\n", resume_command(state, flags, folder));
+    return summarize(job.plan, job.directory.records());
+  } catch (const Error& problem) {
+    job.progress.finish();
+    throw Error(problem.code(), "{}; what was done is in {}, go on with: {}", problem.what(), folder,
+                resume_command(state, flags, folder));
   }
+}
 
- private:
-  void introduce(Progress& progress, const ModelEntry& entry, const MemoryPlan& memory,
-                 const RunDirectory& directory) const {
-    progress.say(fmt::format("sala_eval {}, {} {}, kernels {}, {} on {}", version_text(), num_threads(),
-                             num_threads() == 1 ? "thread" : "threads", ops::find_kernels(flags_.engine.kernels).name,
-                             numerics_name(plan_.numerics), cpu_model()));
-    progress.say(fmt::format("model {}: {} layers {}, {}, {:.1f} M parameters{}", entry.name, plan_.model.num_hidden_layers,
-                             layer_map_string(plan_.model.mixer_types), position_policy(plan_.model),
-                             static_cast<double>(parameter_count(plan_.model)) / 1e6,
-                             entry.random() ? ", random weights: its answers mean nothing" : ""));
-    if (plan_.select != SelectBy::kLearned) progress.say(select_sentence(plan_.select));
-    if (!plan_.switches.empty()) progress.say(fmt::format("switched after training: {}", fmt::join(plan_.switches, "; ")));
-    for (const std::string& key : plan_.model.unknown_keys)
-      progress.say(fmt::format("config.json: '{}' means nothing here", key));
-    std::vector<std::string> lengths;
-    for (std::size_t i = 0; i < plan_.cells.size(); ++i)
-      if (i == 0 || plan_.cells[i].length != plan_.cells[i - 1].length)
-        lengths.push_back(fmt::format("{} = {} tokens, {} samples a task", tasks::format_length(plan_.cells[i].length),
-                                      plan_.cells[i].length, plan_.cells[i].samples.size()));
-    progress.say(fmt::format("lengths: {}; seed {}{}", fmt::join(lengths, "; "), plan_.seed,
-                             plan_.mode == tasks::Mode::kUpstream ? "; mode upstream" : ""));
-    progress.say("memory: " + describe_plan(memory));
-    progress.say("results: " + directory.path());
-    for (const std::string& note : directory.notes()) progress.say(note);
-    if (!directory.records().empty())
-      progress.say(fmt::format("{} of {} samples were done before", directory.records().size(), plan_.sample_count()));
+void print(const Job& job, const RunResults& results, const std::string& output) {
+  if (output == "json") {
+    fmt::print("{}\n", summary_json(job.plan, results, job.provenance).dump(1));
+  } else if (!results.cells.empty() || output == "csv") {
+    fmt::print("{}", format_results(job.plan, results, output));
   }
+  if (std::fflush(stdout) != 0) throw Error(ErrorCode::kIo, "cannot write to standard output");
+}
 
-  void run_samples_safely(Engine& engine, const Tokenizer& tokenizer, RunDirectory& directory, Progress& progress) {
-    catch_signals();
-    RunnerParts parts{engine, tokenizer, directory, progress, stop_if_interrupted, [&](const Cell&) { save(directory); }};
-    try {
-      save(directory);  // an unwritable or full disk is found now
-      run_samples(plan_, parts);
-      save(directory);
-    } catch (const Interrupted&) {
-      progress.finish();
-      save(directory);
-      state_.exit_code = kInterruptedExit;
-      fmt::print(stderr, "interrupted; everything is saved. Go on with:\n  {}\n",
-                 resume_command(state_, flags_, directory.path()));
-    } catch (const Error& problem) {
-      progress.finish();
-      throw Error(problem.code(), "{}; what was done is in {}, go on with: {}", problem.what(), directory.path(),
-                  resume_command(state_, flags_, directory.path()));
-    }
+void check_gate(double gate, const RunResults& results, CommandState& state) {
+  for (const CellResult& cell : results.cells) {
+    if (100 * cell.score >= gate) continue;
+    state.exit_code = kGateMissed;
+    fmt::print(stderr, "score gate missed: {} scored {:.2f}, --min-score is {}\n", cell.cell.name(), 100 * cell.score, gate);
   }
+}
 
-  void save(const RunDirectory& directory) const {
-    const RunResults results = summarize(plan_, directory.records());
-    Provenance provenance = provenance_;
-    provenance.emplace_back("started", directory.started());
-    provenance.emplace_back("written", utc_now());
-    write_run_file(directory, plan_, results, provenance);
-    write_atomically(directory.file("summary.json"), summary_json(plan_, results, provenance).dump(1) + "\n");
-    write_atomically(directory.file("summary.md"), format_results(plan_, results, "md"));
-  }
-
-  void print(const RunDirectory& directory) const {
-    const RunResults results = summarize(plan_, directory.records());
-    if (flags_.output == "json") {
-      fmt::print("{}\n", summary_json(plan_, results, provenance_).dump(1));
-    } else if (!results.cells.empty() || flags_.output == "csv") {
-      fmt::print("{}", format_results(plan_, results, flags_.output));
-    }
-    if (std::fflush(stdout) != 0) throw Error(ErrorCode::kIo, "cannot write to standard output");
-  }
-
-  void check_gate(double gate, const RunDirectory& directory) {
-    const RunResults results = summarize(plan_, directory.records());
-    for (const CellResult& cell : results.cells) {
-      if (100 * cell.score >= gate) continue;
-      state_.exit_code = kGateMissed;
-      fmt::print(stderr, "score gate missed: {} scored {:.2f}, --min-score is {}\n", cell.cell.name(), 100 * cell.score,
-                 gate);
-    }
-  }
-
-  const RunFlags& flags_;
-  CommandState& state_;
-  std::unique_ptr<const tasks::UserFiles> files_;  // the plan's tasks and texts
-  RunPlan plan_;
-  Provenance provenance_;
-};
+// Turns flags into a job, runs it and prints what came out.
+void run(const RunFlags& flags, CommandState& state) {
+  const std::optional<double> gate = parse_gate(flags.min_score);
+  SessionOptions options = session_options(flags.engine);
+  const ModelEntry entry = choose_model(flags.model.choice);
+  const auto tokenizer = model_tokenizer(entry, flags.tokenizer);
+  const auto files = open_user_files(flags.user, "run", flags.quiet);  // the plan's tasks and texts
+  RunPlan plan = make_plan(flags, entry, *tokenizer, *files);
+  const int64_t memory_bytes = memory_limit(flags.engine);
+  SampleSource samples(plan, *tokenizer, std::min(SampleSource::kMostBytes, memory_bytes / 8));
+  measure_samples(plan, samples);
+  options.max_tokens = plan.longest();
+  const MemoryPlan memory = check_fits(plan.model, options, flags.engine);
+  samples.keep_at_most(memory_bytes - memory.total_bytes());
+  check_samples(plan, samples);
+  const Model model = load_model(entry, plan.model);
+  plan.weights_hash = weights_hash(entry);
+  const std::string folder = flags.out.empty() ? default_folder(flags, plan) : flags.out;
+  RunDirectory directory =
+      flags.resume ? RunDirectory::resume(folder, plan, utc_now()) : RunDirectory::begin(folder, plan, utc_now());
+  Progress progress(stderr, flags.quiet, isatty(fileno(stderr)) != 0, plan,
+                    [&](int64_t length) { return prefill_cost(plan.model, length).total(); });
+  SessionSubjects subjects(entry.name, model, options, plan.model.eos_token_id, num_threads(),
+                           memory_bytes - samples.kept_bytes());
+  Job job{plan, *tokenizer, samples, subjects, directory, progress};
+  job.provenance = make_provenance(ops::find_kernels(options.kernels).name, recorded_command(state.words));
+  job.check_stop = stop_if_interrupted;
+  introduce(job, flags, entry, memory);
+  catch_signals();
+  const RunResults results = run_or_say(job, flags, state);
+  progress.finish();
+  print(job, results, flags.output);
+  if (state.exit_code == 0 && gate) check_gate(*gate, results, state);
+}
 
 }  // namespace
 
@@ -320,7 +260,7 @@ void add_run_command(Program& program, CommandState& state) {
       "Example:\n  sala_eval run --task niah_single_1,niah_multikey_1 --len 4k,128k --probe answer --out "
       "results/runs/first\n"
       "Exit code 0 done, 1 below --min-score, 130 interrupted, others in docs/errors.md.");
-  command.callback([flags, &state] { RunCommand(*flags, state).run(); });
+  command.callback([flags, &state] { run(*flags, state); });
 }
 
 }  // namespace sala::eval

@@ -6,7 +6,7 @@
 #include <string_view>
 #include <utility>
 
-#include "eval/report/results.h"
+#include "eval/util/columns.h"
 
 namespace sala::eval {
 namespace {
@@ -40,8 +40,6 @@ std::vector<Aggregate> aggregate(const std::vector<CellResult>& cells) {
 }
 
 std::string length_text(int64_t length) { return length == 0 ? "-" : with_commas(length); }
-
-std::string interval_text(double low, double high) { return fmt::format("{:.1f} - {:.1f}", low, high); }
 
 double mean_diagnostic(const CellResult& cell, const std::string& name) {
   double sum = 0;

@@ -5,23 +5,17 @@
 #include <string>
 #include <vector>
 
-#include "eval/util/columns.h"
+#include "eval/report/table.h"
+#include "eval/spec/cell_result.h"
 
 namespace sala::eval {
-
-struct CellResult;  // results.h
-
-struct TitledTable {
-  std::string title;
-  std::vector<Row> rows;  // the first one is the head; empty = no table
-};
 
 // Everything of one group. Scores in percent, as published.
 struct Aggregate {
   std::string group, title;          // "ruler", "RULER"
-  TitledTable overview;              // printed below the table of tasks
+  Table overview;                    // printed below the table of tasks
   std::vector<std::string> remarks;  // below the overview; full sentences
-  std::vector<TitledTable> details;  // in Markdown only
+  std::vector<Table> details;        // in Markdown only
   nlohmann::ordered_json json;       // summary.json: sala.aggregates.<group>
 };
 
@@ -39,7 +33,6 @@ std::vector<Aggregate> aggregate(const std::vector<CellResult>& cells);
 // Shared by the groups.
 // "131072", "-" for 0: a length that nobody knows.
 std::string length_text(int64_t length);
-std::string interval_text(double low, double high);  // "94.1 - 96.4"
 // Mean of the diagnostics of that name over the samples that have it; NaN when none has.
 double mean_diagnostic(const CellResult& cell, const std::string& name);
 

@@ -4,7 +4,6 @@
 #include <map>
 
 #include "eval/report/aggregate.h"
-#include "eval/report/results.h"
 
 namespace sala::eval {
 namespace {
@@ -24,17 +23,16 @@ Aggregate aggregate_mrcr(const GroupCells& cells) {
   made.group = cells[0]->cell.task->group();  // `mrcr` or `mrcr_official`
   made.title = "MRCR";
   made.json["unit"] = "percent";
-  made.overview = {"", {{"MRCR", "bin", "n", "score", "code given", "confused"}}};
+  made.overview.head = {"MRCR", "bin", "n", "score", "code given", "confused"};
   Json bins = Json::array(), totals = Json::array();
   std::map<std::string, NeedleCount> counts;
   for (const CellResult* cell : cells) {
     const std::string name(cell->cell.task->name());
     const double hit = 100 * mean_diagnostic(*cell, "prefix_hit"), confused = 100 * mean_diagnostic(*cell, "confused");
     const double capped = mean_diagnostic(*cell, "grader_capped") * static_cast<double>(cell->records.size());
-    const auto text = [](double value) { return value == value ? fmt::format("{:.1f}", value) : "-"; };
     const auto json = [](double value) { return value == value ? Json(value) : Json(nullptr); };
-    made.overview.rows.push_back({name, length_text(cell->cell.length), std::to_string(cell->records.size()),
-                                  fmt::format("{:.2f}", 100 * cell->score), text(hit), text(confused)});
+    made.overview.rows.push_back({text(name), tokens(cell->cell.length), count(static_cast<int64_t>(cell->records.size())),
+                                  number(100 * cell->score, 2), number(hit, 1), number(confused, 1)});
     bins.push_back({{"task", name},
                     {"bin", cell->cell.length},
                     {"samples", cell->records.size()},
@@ -47,23 +45,23 @@ Aggregate aggregate_mrcr(const GroupCells& cells) {
     if (capped > 0)
       made.remarks.push_back(fmt::format("{}: {} answers were too long to compare and count 0 or lack their side figures.",
                                          cell->cell.name(), capped));
-    NeedleCount& count = counts[name];
-    for (const SampleRecord* record : cell->records) count.sum += record->score;
-    count.samples += cell->records.size();
-    ++count.bins;
-    if (count.last == nullptr || cell->cell.length > count.last->cell.length) count.last = cell;
+    NeedleCount& needles = counts[name];
+    for (const SampleRecord* record : cell->records) needles.sum += record->score;
+    needles.samples += cell->records.size();
+    ++needles.bins;
+    if (needles.last == nullptr || cell->cell.length > needles.last->cell.length) needles.last = cell;
   }
   // Vendors quote either figure under one name, so both are always said.
-  for (const auto& [name, count] : counts) {
-    const double all = 100 * count.sum / static_cast<double>(count.samples), last = 100 * count.last->score;
+  for (const auto& [name, needles] : counts) {
+    const double all = 100 * needles.sum / static_cast<double>(needles.samples), last = 100 * needles.last->score;
     totals.push_back({{"task", name},
-                      {"bins", count.bins},
+                      {"bins", needles.bins},
                       {"score_all_bins", all},
-                      {"last_bin", count.last->cell.length},
+                      {"last_bin", needles.last->cell.length},
                       {"score_last_bin", last}});
     made.remarks.push_back(fmt::format("{}: {:.2f} over all {} samples of {} {}, {:.2f} in the last bin ({}).", name, all,
-                                       count.samples, count.bins, count.bins == 1 ? "bin" : "bins", last,
-                                       length_text(count.last->cell.length)));
+                                       needles.samples, needles.bins, needles.bins == 1 ? "bin" : "bins", last,
+                                       length_text(needles.last->cell.length)));
   }
   made.json["bins"] = bins;
   made.json["totals"] = totals;

@@ -7,7 +7,6 @@
 #include <set>
 
 #include "eval/report/aggregate.h"
-#include "eval/report/results.h"
 #include "tasks/nolima/metrics.h"
 
 namespace sala::eval {
@@ -43,20 +42,20 @@ std::string joined(const std::vector<int64_t>& lengths, const char* separator) {
 }
 
 // Scores by what the question asks and where the name stands, and answers that list several names.
-TitledTable split_table(const GroupCells& cells, Json& json) {
+Table split_table(const GroupCells& cells, Json& json) {
   constexpr std::pair<const char*, const char*> kSplits[] = {{"onehop", "one hop"},
                                                              {"twohop", "two hops"},
                                                              {"default_order", "default order"},
                                                              {"inverted_order", "inverted order"},
                                                              {"many_names", "several names"}};
-  TitledTable table{"score by hop and order, and share of answers that list several names", {{"NoLiMa", "length"}}};
-  for (const auto& [name, title] : kSplits) table.rows[0].push_back(title);
+  Table table{"score by hop and order, and share of answers that list several names", {"NoLiMa", "length"}, {}};
+  for (const auto& [name, title] : kSplits) table.head.emplace_back(title);
   for (const CellResult* cell : cells) {
-    Row row = {std::string(cell->cell.task->name()), length_text(cell->cell.length)};
+    std::vector<Value> row = {text(std::string(cell->cell.task->name())), tokens(cell->cell.length)};
     Json entry = {{"length", cell->cell.length}};
     for (const auto& [name, title] : kSplits) {
       const double mean = 100 * mean_diagnostic(*cell, name);
-      row.push_back(mean == mean ? fmt::format("{:.2f}", mean) : "-");
+      row.push_back(number(mean, 2));
       entry[name] = mean == mean ? Json(mean) : Json(nullptr);
     }
     table.rows.push_back(row);
@@ -108,16 +107,15 @@ Aggregate aggregate_nolima(const GroupCells& cells) {
   // Without all base lengths the means over pairs remain; what is relative to the base is left out.
   const tasks::NolimaSummary summary =
       tasks::summarize_nolima(tests, whole ? base : std::vector<int64_t>(ran.begin(), ran.end()));
-  made.overview = {"", {{"NoLiMa", "length", "n", "pairs", "score", "of base"}}};
+  made.overview.head = {"NoLiMa", "length", "n", "pairs", "score", "of base"};
   Json& lengths = made.json["lengths"] = Json::array();
   for (const tasks::NolimaLength& row : summary.lengths) {
-    made.overview.rows.push_back({made.group, length_text(row.length), std::to_string(row.tests), std::to_string(row.pairs),
-                                  fmt::format("{:.2f}", 100 * row.score),
-                                  whole && summary.base > 0
-                                      ? fmt::format("{:.2f}{}", 100 * row.normalised, row.below_half ? " (below half)" : "")
-                                      : "-"});
+    const bool based = whole && summary.base > 0;
+    made.overview.rows.push_back({text(made.group), tokens(row.length), count(static_cast<int64_t>(row.tests)),
+                                  count(static_cast<int64_t>(row.pairs)), number(100 * row.score, 2),
+                                  based ? number(100 * row.normalised, 2, row.below_half ? " (below half)" : "") : Value{}});
     Json entry = {{"length", row.length}, {"tests", row.tests}, {"pairs", row.pairs}, {"score", 100 * row.score}};
-    entry["normalised"] = whole && summary.base > 0 ? Json(100 * row.normalised) : Json(nullptr);
+    entry["normalised"] = based ? Json(100 * row.normalised) : Json(nullptr);
     entry["below_half_of_base"] = whole ? Json(row.below_half) : Json(nullptr);
     lengths.push_back(entry);
   }

@@ -7,7 +7,7 @@
 #include <set>
 
 #include "eval/report/aggregate.h"
-#include "eval/report/results.h"
+#include "eval/util/columns.h"
 #include "sala/tasks/ruler_scores.h"
 #include "tasks/text/match.h"
 
@@ -69,8 +69,8 @@ std::optional<tasks::Interval> bootstrap_of(const std::vector<std::vector<double
   return tasks::bootstrap_interval(samples);
 }
 
-std::string bootstrap_text(const std::optional<tasks::Interval>& interval) {
-  return interval ? interval_text(interval->low, interval->high) : "-";
+Value bootstrap_value(const std::optional<tasks::Interval>& interval) {
+  return interval ? range({interval->low, interval->high}) : Value{};
 }
 
 Json bootstrap_json(const std::optional<tasks::Interval>& interval) {
@@ -123,15 +123,14 @@ void add_curve(const std::map<int64_t, Length>& lengths, std::size_t tasks, std:
 }
 
 void add_tasks(const GroupCells& cells, Aggregate& made) {
-  TitledTable table{"Tasks as published", {{"task", "tokens", "score", "bootstrap 95%", "nulls"}}};
+  Table table{"Tasks as published", {"task", "tokens", "score", "bootstrap 95%", "nulls"}, {}};
   Json list = Json::array();
   for (const CellResult* cell : cells) {
     const std::vector<double> scores = scores_of(*cell);
     const std::optional<tasks::Interval> interval = bootstrap_of({scores});
     const std::string name(cell->cell.task->name()), nulls = cell->nulls_text();
     const double score = tasks::ruler_task_score(scores);
-    table.rows.push_back(
-        {name, length_text(cell->cell.length), fmt::format("{:.2f}", score), bootstrap_text(interval), nulls});
+    table.rows.push_back({text(name), tokens(cell->cell.length), number(score, 2), bootstrap_value(interval), text(nulls)});
     list.push_back({{"task", name},
                     {"length", cell->cell.length},
                     {"score", score},
@@ -146,8 +145,8 @@ void add_tasks(const GroupCells& cells, Aggregate& made) {
 }
 
 void add_depths(const std::map<int64_t, Length>& lengths, Aggregate& made) {
-  TitledTable table{"Score by depth of the evidence, in tenths of the prompt; tasks with few places only", {{"tokens"}}};
-  for (int tenth = 0; tenth < 10; ++tenth) table.rows[0].push_back(fmt::format("{}-{}%", 10 * tenth, 10 * tenth + 10));
+  Table table{"Score by depth of the evidence, in tenths of the prompt; tasks with few places only", {"tokens"}, {}};
+  for (int tenth = 0; tenth < 10; ++tenth) table.head.push_back(fmt::format("{}-{}%", 10 * tenth, 10 * tenth + 10));
   Json by_task = Json::array(), by_length = Json::array();
   for (const auto& [length, at] : lengths) {
     DepthPairs all;
@@ -161,12 +160,12 @@ void add_depths(const std::map<int64_t, Length>& lengths, Aggregate& made) {
     if (all.depths.empty()) continue;
     const auto bins = all.bins();
     by_length.push_back({{"length", length}, {"tenths", depth_json(bins)}});
-    Row row = {length_text(length)};
-    for (const tasks::DepthBin& bin : bins) row.push_back(bin.samples > 0 ? fmt::format("{:.1f}", bin.score) : "-");
+    std::vector<Value> row = {tokens(length)};
+    for (const tasks::DepthBin& bin : bins) row.push_back(bin.samples > 0 ? number(bin.score, 1) : Value{});
     table.rows.push_back(std::move(row));
   }
   made.json["depth"] = {{"lengths", by_length}, {"tasks", by_task}};
-  if (table.rows.size() > 1) made.details.push_back(std::move(table));
+  if (!table.empty()) made.details.push_back(std::move(table));
 }
 
 }  // namespace
@@ -181,11 +180,11 @@ Aggregate aggregate_ruler(const GroupCells& cells) {
   for (const CellResult* cell : cells) tasks.insert(cell->cell.task->name());
   for (const tasks::Task* task : tasks::all_tasks()) total += task->group() == "ruler" ? 1 : 0;
   const std::map<int64_t, Length> lengths = means_by_length(cells);
-  made.overview = {"", {{"RULER", "tokens", "score", "bootstrap 95%"}}};
+  made.overview.head = {"RULER", "tokens", "score", "bootstrap 95%"};
   Json means = Json::array();
   for (const auto& [length, at] : lengths) {
     const std::string label = mean_label(at.cells.size(), total);
-    made.overview.rows.push_back({label, length_text(length), fmt::format("{:.2f}", at.mean), bootstrap_text(at.interval)});
+    made.overview.rows.push_back({text(label), tokens(length), number(at.mean, 2), bootstrap_value(at.interval)});
     means.push_back({{"length", length},
                      {"tasks", at.cells.size()},
                      {"label", label},

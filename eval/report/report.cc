@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "eval/util/columns.h"
+#include "eval/report/table.h"
 #include "sala/core/error.h"
 
 namespace sala::eval {
@@ -14,11 +14,9 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-std::string percent(double score, int digits = 1) { return fmt::format("{:.{}f}", 100 * score, digits); }
-
-std::string optional_text(const std::optional<double>& value, const char* absent) {
-  return value ? fmt::format("{:.2f}", *value) : absent;
-}
+// In percent.
+Value percent(double score, int digits) { return number(100 * score, digits); }
+Value percent(const Interval& interval) { return range({100 * interval.low, 100 * interval.high}); }
 
 bool probed(const RunResults& results) {
   return std::any_of(results.cells.begin(), results.cells.end(),
@@ -41,68 +39,85 @@ std::vector<const GroupResult*> groups_after(const RunResults& results, std::siz
 
 std::string short_length(int64_t length) { return length == 0 ? "-" : tasks::format_length(length); }
 
-std::vector<Row> people_rows(const ReportSubject& subject, const RunResults& results) {
+Table people_table(const ReportSubject& subject, const RunResults& results) {
   const bool with_recall = probed(results);
   const int digits = subject.timed ? 1 : 2;
-  std::vector<Row> rows = {{"task", "length", "tokens", "n", "score", "95% interval"}};
-  if (with_recall) rows[0].insert(rows[0].end(), {"recall", "reached"});
-  if (subject.timed) rows[0].insert(rows[0].end(), {"tokens/s", "seconds"});
-  if (!subject.timed) rows[0].push_back("nulls");
+  Table table{"", {"task", "length", "tokens", "n", "score", "95% interval"}, {}};
+  if (with_recall) table.head.insert(table.head.end(), {"recall", "reached"});
+  if (subject.timed) table.head.insert(table.head.end(), {"tokens/s", "seconds"});
+  if (!subject.timed) table.head.emplace_back("nulls");
   for (std::size_t i = 0; i < results.cells.size(); ++i) {
     const CellResult& cell = results.cells[i];
-    Row row = {std::string(cell.cell.task->name()),
-               short_length(cell.cell.length),
-               length_text(cell.cell.length),
-               std::to_string(cell.records.size()),
-               percent(cell.score, digits),
-               fmt::format("{} - {}", percent(cell.interval.low), percent(cell.interval.high))};
-    if (with_recall) row.insert(row.end(), {optional_text(cell.recall, "-"), optional_text(cell.reached, "-")});
-    if (subject.timed)
-      row.insert(row.end(),
-                 {with_commas(static_cast<int64_t>(cell.tokens_per_second)), fmt::format("{:.1f}", cell.seconds)});
-    if (!subject.timed) row.push_back(cell.nulls_text());
-    rows.push_back(row);
+    std::vector<Value> row = {
+        text(std::string(cell.cell.task->name())),        text(short_length(cell.cell.length)), tokens(cell.cell.length),
+        count(static_cast<int64_t>(cell.records.size())), percent(cell.score, digits),          percent(cell.interval)};
+    if (with_recall) row.insert(row.end(), {number(cell.recall, 2), number(cell.reached, 2)});
+    if (subject.timed) row.insert(row.end(), {large(static_cast<int64_t>(cell.tokens_per_second)), number(cell.seconds, 1)});
+    if (!subject.timed) row.push_back(text(cell.nulls_text()));
+    table.rows.push_back(std::move(row));
     for (const GroupResult* group : groups_after(results, i)) {
-      Row mean = {group->label(),
-                  short_length(group->length),
-                  length_text(group->length),
-                  "",
-                  percent(group->score, digits),
-                  fmt::format("{} - {}", percent(group->interval.low), percent(group->interval.high))};
-      mean.resize(rows[0].size());
-      rows.push_back(mean);
+      std::vector<Value> mean = {text(group->label()),          text(short_length(group->length)),
+                                 tokens(group->length),         text(""),
+                                 percent(group->score, digits), percent(group->interval)};
+      mean.resize(table.head.size(), text(""));
+      table.rows.push_back(std::move(mean));
     }
   }
-  return rows;
+  return table;
 }
 
-std::string csv(const ReportSubject& subject, const RunResults& results) {
-  std::string text =
-      "model,task,group,length,samples,score,interval_low,interval_high,standard_error,empty_answers,recall,reached,fill,"
-      "tokens_per_second,seconds,switches\n";
-  const auto number = [](const std::optional<double>& value) { return value ? fmt::format("{:.6f}", *value) : ""; };
-  const auto measured = [&](double value) { return subject.timed ? fmt::format("{:.3f}", value) : ""; };
-  for (const CellResult& cell : results.cells) {
-    const std::string error = cell.standard_error ? fmt::format("{:.6f}", 100 * *cell.standard_error) : "";
-    text += fmt::format("{},{},{},{},{},{:.4f},{:.4f},{:.4f},{},{},{},{},{:.6f},{},{},{}\n", subject.model,
-                        cell.cell.task->name(), cell.cell.task->group(), cell.cell.length, cell.records.size(),
-                        100 * cell.score, 100 * cell.interval.low, 100 * cell.interval.high, error, cell.nulls,
-                        number(cell.recall), number(cell.reached), cell.mean_fill, measured(cell.tokens_per_second),
-                        measured(cell.seconds), subject.switches);
-  }
-  return text;
+// One row a cell, for programs.
+Table csv_table(const ReportSubject& subject, const RunResults& results) {
+  Table table{"",
+              {"model", "task", "group", "length", "samples", "score", "interval_low", "interval_high", "standard_error",
+               "empty_answers", "recall", "reached", "fill", "tokens_per_second", "seconds", "switches"},
+              {}};
+  for (const CellResult& cell : results.cells)
+    table.rows.push_back(
+        {text(subject.model), text(std::string(cell.cell.task->name())), text(std::string(cell.cell.task->group())),
+         count(cell.cell.length), count(static_cast<int64_t>(cell.records.size())), percent(cell.score, 4),
+         percent(cell.interval.low, 4), percent(cell.interval.high, 4),
+         cell.standard_error ? percent(*cell.standard_error, 6) : Value{}, count(cell.nulls), number(cell.recall, 6),
+         number(cell.reached, 6), number(cell.mean_fill, 6), subject.timed ? number(cell.tokens_per_second, 3) : Value{},
+         subject.timed ? number(cell.seconds, 3) : Value{}, text(subject.switches)});
+  return table;
 }
+
+// The same for summary.json, scores from 0 to 1.
+Table json_table(const ReportSubject& subject, const RunResults& results) {
+  Table table{"",
+              {"task", "length", "samples", "complete", "score", "interval", "standard_error", "empty_answers",
+               "evidence_recall", "evidence_reached", "fill", "tokens_per_second", "seconds"},
+              {}};
+  for (const CellResult& cell : results.cells)
+    table.rows.push_back({text(std::string(cell.cell.task->name())), count(cell.cell.length),
+                          count(static_cast<int64_t>(cell.records.size())), yes(cell.complete()), number(cell.score, 4),
+                          range(cell.interval), number(cell.standard_error, 6), count(cell.nulls), number(cell.recall, 6),
+                          number(cell.reached, 6), number(cell.mean_fill, 6),
+                          subject.timed ? number(cell.tokens_per_second, 3) : Value{},
+                          subject.timed ? number(cell.seconds, 3) : Value{}});
+  return table;
+}
+
+Table group_table(const RunResults& results) {
+  Table table{"", {"group", "length", "tasks_run", "tasks_total", "score", "interval"}, {}};
+  for (const GroupResult& group : results.groups)
+    table.rows.push_back({text(group.group), count(group.length), count(group.tasks_run), count(group.tasks_total),
+                          number(group.score, 4), range(group.interval)});
+  return table;
+}
+
+std::string view(const Table& table, bool markdown) { return markdown ? markdown_view(table) + "\n" : plain_view(table); }
 
 std::string aggregate_text(const Aggregate& aggregate, bool markdown) {
-  std::string text;
-  if (!aggregate.overview.rows.empty())
-    text += markdown ? markdown_table(aggregate.overview.rows) + "\n" : plain_table(aggregate.overview.rows);
-  for (const std::string& remark : aggregate.remarks) text += remark + "\n";
-  if (!markdown) return text;
-  if (!aggregate.remarks.empty()) text += "\n";
-  for (const TitledTable& table : aggregate.details)
-    text += fmt::format("{}: {}\n\n{}\n", aggregate.title, table.title, markdown_table(table.rows));
-  return text;
+  std::string words;
+  if (!aggregate.overview.empty()) words += view(aggregate.overview, markdown);
+  for (const std::string& remark : aggregate.remarks) words += remark + "\n";
+  if (!markdown) return words;
+  if (!aggregate.remarks.empty()) words += "\n";
+  for (const Table& table : aggregate.details)
+    words += fmt::format("{}: {}\n\n{}", aggregate.title, table.title, view(table, markdown));
+  return words;
 }
 
 std::string heading_of(const RunPlan& run) {
@@ -111,18 +126,13 @@ std::string heading_of(const RunPlan& run) {
   return fmt::format("{}{}Switched after training: {}.", text, text.empty() ? "" : " ", fmt::join(run.switches, "; "));
 }
 
-// Quoted as RFC 4180 says.
 std::string switches_of(const RunPlan& run) {
   std::vector<std::string> all = run.switches;
   if (run.select != SelectBy::kLearned) all.insert(all.begin(), "select=" + select_name(run.select));
-  if (all.empty()) return "";
-  std::string text;
-  for (const char c : fmt::format("{}", fmt::join(all, "; "))) text += c == '"' ? "\"\"" : std::string(1, c);
-  return "\"" + text + "\"";
+  return fmt::format("{}", fmt::join(all, "; "));
 }
 
 Json error_json(const std::optional<double>& value) { return value ? Json(*value) : Json("N/A"); }
-Json optional_json(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
 
 }  // namespace
 
@@ -139,25 +149,23 @@ ReportSubject::ReportSubject(const RunPlan& run)
       config({{"model", "sala"}, {"model_args", run.label()}, {"seed", run.seed}}) {}
 
 std::string format_results(const ReportSubject& subject, const RunResults& results, const std::string& format) {
-  if (format == "csv") return csv(subject, results);
+  if (format == "csv") return csv_view(csv_table(subject, results));
   const bool markdown = format == "md";
-  const std::vector<Row> rows = people_rows(subject, results);
-  std::string text = subject.heading.empty() ? "" : subject.heading + (markdown ? "\n\n" : "\n");
-  text += markdown ? markdown_table(rows) + "\n" : plain_table(rows);
-  for (const Aggregate& aggregate : results.aggregates) text += aggregate_text(aggregate, markdown);
-  for (const std::string& remark : results.remarks) text += remark + "\n";
+  std::string words = subject.heading.empty() ? "" : subject.heading + (markdown ? "\n\n" : "\n");
+  words += view(people_table(subject, results), markdown);
+  for (const Aggregate& aggregate : results.aggregates) words += aggregate_text(aggregate, markdown);
+  for (const std::string& remark : results.remarks) words += remark + "\n";
   if (probed(results))
-    text +=
+    words +=
         "recall: mean over sparse layers, KV heads and answer queries of the evidence blocks that were selected; "
         "reached: evidence blocks that some head read.\n";
-  return text + subject.legend + "\n";
+  return words + subject.legend + "\n";
 }
 
 Json summary_json(const ReportSubject& subject, const RunResults& results, const Provenance& provenance) {
   Json json;
   for (const char* key : {"results", "groups", "group_subtasks", "versions", "n-shot", "higher_is_better", "n-samples"})
     json[key] = Json::object();
-  Json details = Json::array();
   for (const CellResult& cell : results.cells) {
     const std::string task(cell.cell.task->name()), metric = std::to_string(cell.cell.length);
     Json& entry = json["results"][task];
@@ -168,21 +176,7 @@ Json summary_json(const ReportSubject& subject, const RunResults& results, const
     json["n-shot"][task] = 0;
     json["higher_is_better"][task][metric] = true;
     json["n-samples"][task][metric] = {{"original", cell.cell.samples.size()}, {"effective", cell.records.size()}};
-    details.push_back({{"task", task},
-                       {"length", cell.cell.length},
-                       {"samples", cell.records.size()},
-                       {"complete", cell.complete()},
-                       {"score", cell.score},
-                       {"interval", {cell.interval.low, cell.interval.high}},
-                       {"standard_error", optional_json(cell.standard_error)},
-                       {"empty_answers", cell.nulls},
-                       {"evidence_recall", optional_json(cell.recall)},
-                       {"evidence_reached", optional_json(cell.reached)},
-                       {"fill", cell.mean_fill},
-                       {"tokens_per_second", subject.timed ? Json(cell.tokens_per_second) : Json(nullptr)},
-                       {"seconds", subject.timed ? Json(cell.seconds) : Json(nullptr)}});
   }
-  Json groups = Json::array();
   for (const GroupResult& group : results.groups) {
     Json& entry = json["groups"][group.group];
     entry["alias"] = group.group + subject.mark;
@@ -190,12 +184,6 @@ Json summary_json(const ReportSubject& subject, const RunResults& results, const
     entry[std::to_string(group.length) + "_stderr,none"] = "N/A";
     json["versions"][group.group] = 1;
     json["n-shot"][group.group] = 0;
-    groups.push_back({{"group", group.group},
-                      {"length", group.length},
-                      {"tasks_run", group.tasks_run},
-                      {"tasks_total", group.tasks_total},
-                      {"score", group.score},
-                      {"interval", {group.interval.low, group.interval.high}}});
   }
   for (const CellResult& cell : results.cells) {
     Json& members = json["group_subtasks"][std::string(cell.cell.task->group())];
@@ -205,8 +193,12 @@ Json summary_json(const ReportSubject& subject, const RunResults& results, const
   json["config"] = subject.config;
   Json aggregates = Json::object();
   for (const Aggregate& aggregate : results.aggregates) aggregates[aggregate.group] = aggregate.json;
-  json["sala"] = {{"plan", subject.plan},     {"cells", details},           {"groups", groups},
-                  {"aggregates", aggregates}, {"remarks", results.remarks}, {"heading", subject.heading},
+  json["sala"] = {{"plan", subject.plan},
+                  {"cells", json_view(json_table(subject, results))},
+                  {"groups", json_view(group_table(results))},
+                  {"aggregates", aggregates},
+                  {"remarks", results.remarks},
+                  {"heading", subject.heading},
                   {"legend", subject.legend}};
   for (const auto& [name, text] : provenance) json["sala"]["provenance"][name] = text;
   return json;

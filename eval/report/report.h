@@ -17,7 +17,7 @@ struct ReportSubject {
   std::string model;                   // "sala-tiny"
   std::string heading;                 // above the table: what makes these no plain scores of the model; may be empty
   std::string mark;                    // beside the names of tasks in summary.json: " [select=oracle]"
-  std::string switches;                // the same for one field of a csv
+  std::string switches;                // the same for one field
   std::string legend;                  // what every printed result must say about itself
   nlohmann::ordered_json plan;         // summary.json: sala.plan
   nlohmann::ordered_json config;       // and lm-eval's config

@@ -1,43 +1,15 @@
-// Scores of cells and groups, with intervals.
+// Scores of all cells and groups of a run, with intervals.
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "eval/report/aggregate.h"
+#include "eval/spec/cell_result.h"
 #include "eval/spec/plan.h"
-#include "eval/spec/record.h"
 
 namespace sala::eval {
-
-// Bounds in the unit of the score, 0..1.
-struct Interval {
-  double low = 0, high = 1;
-};
-
-// Wilson's score interval at 95 % for the mean of `count` scores in [0, 1]. For scores with partial credit it is
-// conservative: their variance is at most mean * (1 - mean). Unlike a bootstrap it does not shrink to a point when every
-// sample scored the same, which is the usual case with few samples. count >= 1.
-Interval wilson_interval(double mean, int64_t count);
-// 95 % interval of the unweighted mean of independent means with the given intervals (MOVER; Zou and Donner, 2008).
-Interval mean_interval(const std::vector<double>& means, const std::vector<Interval>& intervals);
-
-struct CellResult {
-  Cell cell;
-  std::vector<const SampleRecord*> records;  // by ascending sample index; at least one
-  double score = 0;                          // mean, 0..1
-  std::optional<double> standard_error;      // of the mean; empty for a single sample
-  Interval interval;
-  int64_t nulls = 0;                      // answers that are empty after RULER's post-processing
-  std::optional<double> recall, reached;  // means over the samples that have one (selection.h)
-  double mean_fill = 0;                   // effective tokens / length
-  double seconds = 0;                     // in the engine
-  double tokens_per_second = 0;           // prompt and answer tokens / seconds
-  bool complete() const { return records.size() == cell.samples.size(); }
-  std::string nulls_text() const;  // "3/20", as RULER prints them
-};
 
 struct GroupResult {
   std::string group;  // "ruler"

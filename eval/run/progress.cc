@@ -34,81 +34,102 @@ Progress::Progress(std::FILE* out, bool quiet, bool in_place, const RunPlan& pla
 }
 
 void Progress::say(const std::string& text) {
+  const std::lock_guard lock(mutex_);
   if (quiet_) return;
-  finish();
+  clear();
   fmt::print(out_, "{}\n", text);
   std::fflush(out_);
 }
 
-void Progress::begin_cell() {
-  score_sum_ = 0;
-  scored_ = 0;
+void Progress::skip(const Cell& cell) {
+  const std::lock_guard lock(mutex_);
+  work_skipped_ += work_(cell.length);
 }
 
-void Progress::begin_sample(const Cell& cell, int64_t number, int64_t of) {
-  name_ = fmt::format("{} {}", cell.task->name(), tasks::format_length(cell.length));
-  number_ = number;
-  of_ = of;
-  prompt_done_ = prompt_total_ = generated_ = 0;
-  sample_work_ = work_(cell.length);
-  sample_share_ = 0;
-  sample_began_ = clock_();
-  show(false);
+void Progress::begin_sample(int lane, const Cell& cell, int64_t number, int64_t of) {
+  const std::lock_guard lock(mutex_);
+  Live live;
+  live.name = fmt::format("{} {}", cell.task->name(), tasks::format_length(cell.length));
+  live.scores = &scores_[cell.name()];
+  live.number = number;
+  live.of = of;
+  live.work = work_(cell.length);
+  live.began = clock_();
+  live_[lane] = live;
+  show();
 }
 
-void Progress::prompt(int64_t done, int64_t total) {
-  prompt_done_ = done;
-  prompt_total_ = total;
-  sample_share_ = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 0;
-  show(false);
+void Progress::prompt(int lane, int64_t done, int64_t total) {
+  const std::lock_guard lock(mutex_);
+  Live& live = live_[lane];
+  live.prompt_done = done;
+  live.prompt_total = total;
+  live.share = total > 0 ? static_cast<double>(done) / static_cast<double>(total) : 0;
+  show();
 }
 
-void Progress::token(int64_t generated) {
-  generated_ = generated;
-  show(false);
+void Progress::token(int lane, int64_t generated) {
+  const std::lock_guard lock(mutex_);
+  live_[lane].generated = generated;
+  show();
 }
 
-void Progress::end_sample(double score, int64_t tokens, double seconds) {
-  score_sum_ += score;
-  ++scored_;
-  work_done_ += sample_work_;
-  sample_share_ = 0;
-  sample_work_ = 0;
-  if (quiet_ || in_place_ || number_ < of_) {
-    show(false);
-    return;
-  }
-  // Without a terminal each cell ends with a line of its own.
-  fmt::print(out_, "{}: {} samples, score {:.1f}, {:.0f} tokens/s, {} left\n", name_, of_,
-             100 * score_sum_ / static_cast<double>(scored_), seconds > 0 ? static_cast<double>(tokens) / seconds : 0.0,
-             time_left());
+void Progress::end_sample(int lane, double score, int64_t tokens, double seconds) {
+  const std::lock_guard lock(mutex_);
+  Live& live = live_[lane];
+  live.scores->sum += score;
+  live.scores->count += 1;
+  live.scores->tokens_per_second = seconds > 0 ? static_cast<double>(tokens) / seconds : 0;
+  work_done_ += live.work;
+  live.work = 0;
+  show();
+  live_.erase(lane);
+}
+
+void Progress::end_cell(const Cell& cell) {
+  const std::lock_guard lock(mutex_);
+  if (quiet_ || in_place_) return;
+  const Scores& scores = scores_[cell.name()];
+  if (scores.count == 0) return;
+  fmt::print(out_, "{} {}: {} samples, score {:.1f}, {:.0f} tokens/s, {} left\n", cell.task->name(),
+             tasks::format_length(cell.length), cell.samples.size(), 100 * scores.sum / static_cast<double>(scores.count),
+             scores.tokens_per_second, time_left());
   std::fflush(out_);
   shown_ = clock_();
 }
 
 std::string Progress::time_left() const {
-  const double done = work_done_ + sample_work_ * sample_share_, left = work_total_ - work_skipped_ - done;
-  const double elapsed = clock_() - began_;
+  double done = work_done_;
+  for (const auto& [lane, live] : live_) done += live.work * live.share;
+  const double left = work_total_ - work_skipped_ - done, elapsed = clock_() - began_;
   if (left <= 0) return "0 s";
   return done <= 0 || elapsed < 1 ? "?" : format_seconds(elapsed * left / done);
 }
 
+// Of the sample that has been answered longest, and how many are answered beside it.
 std::string Progress::line() const {
-  std::string text = fmt::format("{}  sample {}/{}", name_, number_, of_);
-  const double seconds = clock_() - sample_began_;
-  if (prompt_total_ > 0 && generated_ == 0)
-    text +=
-        fmt::format("  reading {:3.0f}%", 100.0 * static_cast<double>(prompt_done_) / static_cast<double>(prompt_total_));
-  if (generated_ > 0) text += fmt::format("  answering, {} tokens", generated_);
-  if (prompt_done_ > 0 && seconds > 0)
-    text += fmt::format("  {:.0f} tokens/s", static_cast<double>(prompt_done_ + generated_) / seconds);
-  if (scored_ > 0) text += fmt::format("  score {:.1f}", 100 * score_sum_ / static_cast<double>(scored_));
+  const auto first = std::min_element(live_.begin(), live_.end(),
+                                      [](const auto& a, const auto& b) { return a.second.began < b.second.began; });
+  const Live& live = first->second;
+  std::string text = fmt::format("{}  sample {}/{}", live.name, live.number, live.of);
+  if (live_.size() > 1) text += fmt::format("  {} at once", live_.size());
+  if (live.prompt_total > 0 && live.generated == 0)
+    text += fmt::format("  reading {:3.0f}%",
+                        100.0 * static_cast<double>(live.prompt_done) / static_cast<double>(live.prompt_total));
+  if (live.generated > 0) text += fmt::format("  answering, {} tokens", live.generated);
+  double speed = 0;  // of all
+  for (const auto& [lane, each] : live_)
+    if (const double seconds = clock_() - each.began; each.prompt_done > 0 && seconds > 0)
+      speed += static_cast<double>(each.prompt_done + each.generated) / seconds;
+  if (speed > 0) text += fmt::format("  {:.0f} tokens/s", speed);
+  if (live.scores->count > 0)
+    text += fmt::format("  score {:.1f}", 100 * live.scores->sum / static_cast<double>(live.scores->count));
   return text + fmt::format("  {} left", time_left());
 }
 
-void Progress::show(bool now) {
+void Progress::show() {
   const double time = clock_();
-  if (quiet_ || (!now && time - shown_ < (in_place_ ? kInPlaceSeconds : kPlainSeconds))) return;
+  if (quiet_ || time - shown_ < (in_place_ ? kInPlaceSeconds : kPlainSeconds)) return;
   if (!in_place_ && shown_ < 0) {  // the first ten seconds say nothing
     shown_ = time;
     return;
@@ -116,14 +137,19 @@ void Progress::show(bool now) {
   shown_ = time;
   fmt::print(out_, "{}{}{}", in_place_ ? "\r\033[K" : "", line(), in_place_ ? "" : "\n");
   std::fflush(out_);
-  live_ = in_place_;
+  drawn_ = in_place_;
+}
+
+void Progress::clear() {
+  if (!drawn_) return;
+  fmt::print(out_, "\r\033[K");
+  std::fflush(out_);
+  drawn_ = false;
 }
 
 void Progress::finish() {
-  if (!live_) return;
-  fmt::print(out_, "\r\033[K");
-  std::fflush(out_);
-  live_ = false;
+  const std::lock_guard lock(mutex_);
+  clear();
 }
 
 }  // namespace sala::eval

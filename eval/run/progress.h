@@ -5,12 +5,15 @@
 #include <cstdint>
 #include <cstdio>
 #include <functional>
+#include <map>
+#include <mutex>
 #include <string>
 
 #include "eval/spec/plan.h"
 
 namespace sala::eval {
 
+// May be told things by several threads; `lane` is which of the samples that are answered at once is meant.
 class Progress {
  public:
   using Clock = std::function<double()>;  // seconds, rising
@@ -23,17 +26,29 @@ class Progress {
 
   // A line of its own, also when a live line is on the screen.
   void say(const std::string& line);
-  void skip(const Cell& cell) { work_skipped_ += work_(cell.length); }  // a sample that was done before
-  void begin_sample(const Cell& cell, int64_t number, int64_t of);
-  void prompt(int64_t done, int64_t total);
-  void token(int64_t generated);
-  void end_sample(double score, int64_t tokens, double seconds);
-  void begin_cell();
+  void skip(const Cell& cell);  // a sample that was done before
+  void begin_sample(int lane, const Cell& cell, int64_t number, int64_t of);
+  void prompt(int lane, int64_t done, int64_t total);
+  void token(int lane, int64_t generated);
+  void end_sample(int lane, double score, int64_t tokens, double seconds);
+  // All samples of the cell are done: without a terminal it has a line of its own.
+  void end_cell(const Cell& cell);
   // Removes the live line.
   void finish();
 
  private:
-  void show(bool now);
+  struct Scores {  // of a cell
+    double sum = 0, tokens_per_second = 0;
+    int64_t count = 0;
+  };
+  struct Live {  // a sample that is being answered
+    std::string name;
+    Scores* scores = nullptr;
+    int64_t number = 0, of = 0, prompt_done = 0, prompt_total = 0, generated = 0;
+    double began = 0, work = 0, share = 0;
+  };
+  void show();
+  void clear();
   std::string line() const;
   std::string time_left() const;
 
@@ -41,13 +56,12 @@ class Progress {
   bool quiet_, in_place_;
   std::function<double(int64_t)> work_;
   Clock clock_;
-  double began_ = 0, shown_ = -1e9, sample_began_ = 0;
-  double work_total_ = 0, work_done_ = 0, work_skipped_ = 0, sample_work_ = 0, sample_share_ = 0;
-  std::string name_;
-  int64_t number_ = 0, of_ = 0, prompt_done_ = 0, prompt_total_ = 0, generated_ = 0;
-  double score_sum_ = 0;
-  int64_t scored_ = 0;
-  bool live_ = false;  // a live line is on the screen
+  std::mutex mutex_;
+  double began_ = 0, shown_ = -1e9;
+  double work_total_ = 0, work_done_ = 0, work_skipped_ = 0;
+  std::map<std::string, Scores> scores_;  // by the name of the cell
+  std::map<int, Live> live_;              // by lane
+  bool drawn_ = false;                    // a live line is on the screen
 };
 
 // "3 s", "12 min", "2 h 05 min"

@@ -1,11 +1,45 @@
 #include "eval/run/runner.h"
 
-#include <chrono>
+#include <algorithm>
+#include <map>
+#include <memory>
 
+#include "eval/observe/selection.h"
+#include "eval/run/checks.h"
+#include "eval/run/lanes.h"
 #include "sala/core/error.h"
 
 namespace sala::eval {
 namespace {
+
+struct Pending {
+  const Cell* cell = nullptr;
+  int64_t index = 0, number = 0;  // number: from 1, in the cell
+};
+
+// Samples that follow each other in the plan and are answered by the same number of subjects.
+struct Stage {
+  std::vector<Pending> samples;
+  int64_t at_once = 1, tokens = 0;
+};
+
+std::vector<Stage> stages_of(const Job& job) {
+  std::vector<Stage> stages;
+  for (const Cell& cell : job.plan.cells) {
+    const int64_t tokens = job.plan.most_tokens(cell), at_once = job.subjects.at_once(tokens, job.most_at_once);
+    for (std::size_t i = 0; i < cell.samples.size(); ++i) {
+      if (job.directory.has(cell, cell.samples[i])) {
+        job.progress.skip(cell);
+        job.samples.drop(cell, cell.samples[i]);
+        continue;
+      }
+      if (stages.empty() || stages.back().at_once != at_once) stages.push_back({{}, at_once});
+      stages.back().samples.push_back({&cell, cell.samples[i], static_cast<int64_t>(i) + 1});
+      stages.back().tokens = std::max(stages.back().tokens, tokens);
+    }
+  }
+  return stages;
+}
 
 // A model's vocabulary may be larger than its tokenizer's; ids beyond it have no text.
 std::string decode_known(const Tokenizer& tokenizer, std::vector<int32_t> ids) {
@@ -13,79 +47,103 @@ std::string decode_known(const Tokenizer& tokenizer, std::vector<int32_t> ids) {
   return tokenizer.decode(ids);
 }
 
-void run_sample(const RunPlan& plan, const Cell& cell, int64_t index, const RunnerParts& parts) {
-  const auto began = std::chrono::steady_clock::now();
-  const tasks::Sample sample = cell.task->make_sample(plan.request(cell, index), parts.tokenizer);
+SampleRecord record_of(const Job& job, const Pending& pending, const SampleSource::Made& made, const Answer& answer) {
+  const tasks::Sample& sample = made.sample;
+  const tasks::Task& task = *pending.cell->task;
   SampleRecord record;
-  record.timing.make_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-
-  std::vector<int32_t> prompt = plan.prefix;
-  prompt.insert(prompt.end(), sample.prompt_ids.begin(), sample.prompt_ids.end());
-  if (prompt.empty()) throw Error(ErrorCode::kInternal, "sample '{}' has an empty prompt", sample.id);
-  const auto prompt_tokens = static_cast<int64_t>(prompt.size());
-  check_select(plan.select, plan.model_name, plan.model, prompt_tokens);
-  AnswerProbe probe(sample.evidence, static_cast<int64_t>(plan.prefix.size()), prompt_tokens);
-  EngineRequest request;
-  request.prompt = prompt;
-  request.max_new_tokens = sample.tokens_to_generate;
-  request.selection = policy_for(plan.select, sample, static_cast<int64_t>(plan.prefix.size()), plan.seed);
-  request.probe = plan.probe_answers ? &probe : nullptr;
-  request.on_prompt = [&](int64_t done) {
-    parts.progress.prompt(done, prompt_tokens);
-    if (parts.check_stop) parts.check_stop();
-  };
-  request.on_token = [&](int64_t generated) {
-    parts.progress.token(generated);
-    if (parts.check_stop) parts.check_stop();
-  };
-  EngineAnswer answer = parts.engine.answer(request);
-
-  record.task = cell.task->name();
-  record.length = cell.length;
-  record.index = index;
+  record.task = task.name();
+  record.length = pending.cell->length;
+  record.index = pending.index;
   record.id = sample.id;
-  if (plan.select != SelectBy::kLearned) record.select = select_name(plan.select);
-  record.answer = decode_known(parts.tokenizer, answer.ids);
-  tasks::Score scored = cell.task->score(sample, record.answer);
+  if (job.plan.select != SelectBy::kLearned) record.select = select_name(job.plan.select);
+  record.answer = answer.text ? *answer.text : decode_known(job.tokenizer, answer.ids);
+  tasks::Score scored = task.score(sample, record.answer);
   record.score = scored.value;
   if (!(record.score >= 0 && record.score <= 1))
     throw Error(ErrorCode::kInternal, "sample '{}' scored {}, expected 0 to 1", sample.id, record.score);
   record.diagnostics = std::move(scored.diagnostics);
-  record.answer_ids = std::move(answer.ids);
+  record.answer_ids = answer.ids;
   record.stopped = answer.stopped;
   record.expected = sample.outputs;
   record.evidence = sample.evidence;
   record.prompt_tokens = static_cast<int64_t>(sample.prompt_ids.size());
   record.tokens_to_generate = sample.tokens_to_generate;
-  record.timing.prefill_seconds = answer.prefill_seconds;
-  record.timing.decode_seconds = answer.decode_seconds;
-  const double score = record.score, seconds = record.timing.engine_seconds();
-  const int64_t tokens = record.prompt_tokens + static_cast<int64_t>(record.answer_ids.size());
-  const Selection selection = probe.take();
-  parts.directory.append(std::move(record), plan.probe_answers ? &selection : nullptr);
-  parts.progress.end_sample(score, tokens, seconds);
+  record.timing = {made.seconds, answer.prefill_seconds, answer.decode_seconds};
+  return record;
+}
+
+// A sample that was answered and scored.
+struct Finished {
+  SampleRecord record;
+  Selection selection;
+};
+
+// One sample in one lane: made, answered, scored.
+Finished run_sample(const Job& job, const Pending& pending, int lane, Subject& subject, const std::function<void()>& check) {
+  if (job.check_stop) job.check_stop();
+  job.progress.begin_sample(lane, *pending.cell, pending.number, static_cast<int64_t>(pending.cell->samples.size()));
+  const RunPlan& plan = job.plan;
+  const auto prefix = static_cast<int64_t>(plan.prefix.size());
+  const SampleSource::Made made = job.samples.take(*pending.cell, pending.index);
+  const tasks::Sample& sample = made.sample;
+  std::vector<int32_t> ids = plan.prefix;
+  ids.insert(ids.end(), sample.prompt_ids.begin(), sample.prompt_ids.end());
+  if (ids.empty()) throw Error(ErrorCode::kInternal, "sample '{}' has an empty prompt", sample.id);
+  const auto prompt_tokens = static_cast<int64_t>(ids.size());
+  check_select(plan.select, plan.model_name, plan.model, prompt_tokens);
+  AnswerProbe probe(sample.evidence, prefix, prompt_tokens);
+  const std::string text = sample.prompt();
+  Question question;
+  question.ids = ids;
+  question.text = text;
+  question.messages = sample.messages();
+  question.max_new_tokens = sample.tokens_to_generate;
+  question.selection = policy_for(plan.select, sample, prefix, plan.seed);
+  question.probe = plan.probe_answers ? &probe : nullptr;
+  const auto go_on = [&] {
+    check();
+    if (job.check_stop) job.check_stop();
+  };
+  question.on_prompt = [&](int64_t done) {
+    job.progress.prompt(lane, done, prompt_tokens);
+    go_on();
+  };
+  question.on_token = [&](int64_t generated) {
+    job.progress.token(lane, generated);
+    go_on();
+  };
+  const Answer answer = subject.answer(question);
+  SampleRecord record = record_of(job, pending, made, answer);
+  job.progress.end_sample(lane, record.score, record.prompt_tokens + static_cast<int64_t>(record.answer_ids.size()),
+                          record.timing.engine_seconds());
+  return {std::move(record), probe.take()};
+}
+
+void run_stage(const Job& job, const Stage& stage, const std::function<void(const Cell&)>& on_cell) {
+  const auto items = static_cast<int64_t>(stage.samples.size());
+  const int64_t lanes = std::min(stage.at_once, items);
+  std::vector<std::unique_ptr<Subject>> subjects;
+  for (int64_t lane = 0; lane < lanes; ++lane) subjects.push_back(job.subjects.open(stage.tokens, lanes));
+  std::map<const Cell*, int64_t> left;  // samples of each cell
+  for (const Pending& pending : stage.samples) ++left[pending.cell];
+  run_lanes(lanes, items, [&](int lane, int64_t item, const std::function<void()>& check) -> Delivery {
+    const Pending& pending = stage.samples[static_cast<std::size_t>(item)];
+    auto finished =
+        std::make_shared<Finished>(run_sample(job, pending, lane, *subjects[static_cast<std::size_t>(lane)], check));
+    return [&job, &on_cell, &left, &pending, finished] {
+      job.directory.append(std::move(finished->record), job.plan.probe_answers ? &finished->selection : nullptr);
+      if (--left[pending.cell] > 0) return;
+      job.progress.end_cell(*pending.cell);
+      if (on_cell) on_cell(*pending.cell);
+    };
+  });
 }
 
 }  // namespace
 
-void run_samples(const RunPlan& plan, const RunnerParts& parts) {
-  for (const Cell& cell : plan.cells)
-    for (const int64_t index : cell.samples)
-      if (parts.directory.has(cell, index)) parts.progress.skip(cell);
-  for (const Cell& cell : plan.cells) {
-    parts.progress.begin_cell();
-    const auto count = static_cast<int64_t>(cell.samples.size());
-    bool ran = false;
-    for (int64_t i = 0; i < count; ++i) {
-      const int64_t index = cell.samples[static_cast<std::size_t>(i)];
-      if (parts.directory.has(cell, index)) continue;
-      if (parts.check_stop) parts.check_stop();
-      parts.progress.begin_sample(cell, i + 1, count);
-      run_sample(plan, cell, index, parts);
-      ran = true;
-    }
-    if (ran && parts.on_cell) parts.on_cell(cell);
-  }
+void run_samples(const Job& job, const std::function<void(const Cell&)>& on_cell) {
+  check_subject(job.plan, job.subjects);
+  for (const Stage& stage : stages_of(job)) run_stage(job, stage, on_cell);
 }
 
 }  // namespace sala::eval

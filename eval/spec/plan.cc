@@ -70,10 +70,14 @@ tasks::SampleRequest RunPlan::request(const Cell& cell, int64_t index) const {
   return wanted;
 }
 
+int64_t RunPlan::most_tokens(const Cell& cell) const {
+  return std::max(cell.length, cell.most_tokens) + static_cast<int64_t>(prefix.size());
+}
+
 int64_t RunPlan::longest() const {
   int64_t most = 0;
-  for (const Cell& cell : cells) most = std::max({most, cell.length, cell.most_tokens});
-  return most + static_cast<int64_t>(prefix.size());
+  for (const Cell& cell : cells) most = std::max(most, most_tokens(cell));
+  return most;
 }
 
 int64_t RunPlan::sample_count() const {

@@ -39,7 +39,8 @@ struct RunPlan {
   std::vector<int32_t> prefix;        // ids before every prompt: BOS, or nothing
 
   tasks::SampleRequest request(const Cell& cell, int64_t index) const;
-  int64_t longest() const;  // tokens that a session must hold: the longest cell and the prefix
+  int64_t most_tokens(const Cell& cell) const;  // of a prompt and its answer, the prefix included
+  int64_t longest() const;                      // the most of all cells: what a session must hold
   int64_t sample_count() const;
   // The model's name, and who selects when it is not the model: "sala-tiny[select=oracle]".
   std::string label() const;

@@ -11,7 +11,6 @@
 #include <nlohmann/json.hpp>
 
 #include "build_info.h"
-#include "eval/store/h5.h"
 #include "sala/core/parallel.h"
 #include "sala/model/session.h"
 
@@ -25,9 +24,11 @@ std::string system_text() {
 }
 
 std::string library_text() {
-  return fmt::format("HDF5 {}, fmt {}.{}.{}, CLI11 {}, nlohmann-json {}.{}.{}", h5::library_version(), FMT_VERSION / 10000,
-                     FMT_VERSION / 100 % 100, FMT_VERSION % 100, CLI11_VERSION, NLOHMANN_JSON_VERSION_MAJOR,
-                     NLOHMANN_JSON_VERSION_MINOR, NLOHMANN_JSON_VERSION_PATCH);
+  unsigned major = 0, minor = 0, release = 0;
+  H5get_libversion(&major, &minor, &release);
+  return fmt::format("HDF5 {}.{}.{}, fmt {}.{}.{}, CLI11 {}, nlohmann-json {}.{}.{}", major, minor, release,
+                     FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100, CLI11_VERSION,
+                     NLOHMANN_JSON_VERSION_MAJOR, NLOHMANN_JSON_VERSION_MINOR, NLOHMANN_JSON_VERSION_PATCH);
 }
 
 // The instruction sets that matter to kernels, as the kernel of the system reports them.

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <optional>
+#include <set>
+#include <tuple>
 
 #include "sala/core/error.h"
 #include "sala/core/rng.h"
@@ -115,16 +117,30 @@ void RunDirectory::read_journal(const RunPlan& plan) {
     }
     const Key key{record->task, record->length, record->index};
     if (planned.count(key) == 0) throw damaged(fmt::format("sample '{}' does not belong to this run", record->id));
-    if (!done_.insert(key).second) throw damaged(fmt::format("sample '{}' stands there twice", record->id));
     if (record->selection) kept_select = std::max(kept_select, record->selection->offset + record->selection->bytes);
-    records_.push_back(std::move(*record));
+    const std::string id = record->id;
+    if (!add(std::move(*record))) throw damaged(fmt::format("sample '{}' stands there twice", id));
     begin = end + 1;
   }
   if (kept_select < sidecar_.size()) sidecar_.truncate(kept_select);  // a selection whose line was never written
 }
 
 bool RunDirectory::has(const Cell& cell, int64_t index) const {
-  return done_.count({std::string(cell.task->name()), cell.length, index}) != 0;
+  const auto found = done_.find({std::string(cell.task->name()), cell.length});
+  return found != done_.end() && found->second.count(index) != 0;
+}
+
+std::vector<const SampleRecord*> RunDirectory::records_of(const Cell& cell) const {
+  std::vector<const SampleRecord*> records;
+  if (const auto found = done_.find({std::string(cell.task->name()), cell.length}); found != done_.end())
+    for (const auto& [index, place] : found->second) records.push_back(&records_[place]);
+  return records;
+}
+
+bool RunDirectory::add(SampleRecord record) {
+  if (!done_[{record.task, record.length}].emplace(record.index, records_.size()).second) return false;
+  records_.push_back(std::move(record));
+  return true;
 }
 
 void RunDirectory::append(SampleRecord record, const Selection* selection) {
@@ -141,8 +157,7 @@ void RunDirectory::append(SampleRecord record, const Selection* selection) {
     sidecar_.append(bytes);  // first: a line promises that its selection is there
   }
   journal_.append(to_line(record) + "\n");
-  done_.emplace(record.task, record.length, record.index);
-  records_.push_back(std::move(record));
+  add(std::move(record));
 }
 
 Selection RunDirectory::selection(const SampleRecord& record) const {

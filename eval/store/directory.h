@@ -2,9 +2,9 @@
 #pragma once
 
 #include <cstdint>
-#include <set>
+#include <map>
 #include <string>
-#include <tuple>
+#include <utility>
 #include <vector>
 
 #include "eval/observe/selection.h"
@@ -14,8 +14,8 @@
 
 namespace sala::eval {
 
-// Files: run.json (plan), samples.jsonl (journal), samples.select (selections, when probed), run.h5, summary.json,
-// summary.md.
+// Files: run.json (plan), samples.jsonl (journal), samples.select (selections, when probed), run.h5 and, while the run goes
+// on, cells/*.h5 (run_file.h), summary.json, summary.md.
 class RunDirectory {
  public:
   // A new run. Throws Error{kUsage} when `path` already holds one or another process writes to it, Error{kIo}.
@@ -29,6 +29,8 @@ class RunDirectory {
   std::string file(const std::string& name) const { return path_ + "/" + name; }
   const std::vector<SampleRecord>& records() const { return records_; }
   bool has(const Cell& cell, int64_t index) const;
+  // By ascending index; until the next append().
+  std::vector<const SampleRecord*> records_of(const Cell& cell) const;
   // What resuming found worth saying, one sentence each.
   const std::vector<std::string>& notes() const { return notes_; }
 
@@ -41,11 +43,13 @@ class RunDirectory {
   RunDirectory(const std::string& path, const std::string& started);
   void lock();
   void read_journal(const RunPlan& plan);
+  bool add(SampleRecord record);  // false when it is there already
 
   std::string path_, started_;
   AppendFile journal_, sidecar_;
   std::vector<SampleRecord> records_;
-  std::set<std::tuple<std::string, int64_t, int64_t>> done_;  // task, length, index
+  // Places in records_ by sample index, of each task and length.
+  std::map<std::pair<std::string, int64_t>, std::map<int64_t, std::size_t>> done_;
   std::vector<std::string> notes_;
 };
 

@@ -202,6 +202,10 @@ Group Group::create(const std::string& name) {
                where);
 }
 
+void Group::link(const std::string& name, const std::string& file, const std::string& path) {
+  written(H5Lcreate_external(file.c_str(), path.c_str(), id(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT), where_ + "/" + name);
+}
+
 Dataset Group::make_dataset(const std::string& name, const std::vector<int64_t>& shape, hid_t type, bool compress) {
   const std::string where = where_ + "/" + name;
   const Handle space = make_space(shape);
@@ -334,12 +338,6 @@ void File::close() {
   written(H5Fflush(file_.id(), H5F_SCOPE_LOCAL), where_);
   handle_ = Handle();
   written(H5Fclose(file_.release()), where_);
-}
-
-std::string library_version() {
-  unsigned major = 0, minor = 0, release = 0;
-  H5get_libversion(&major, &minor, &release);
-  return std::to_string(major) + "." + std::to_string(minor) + "." + std::to_string(release);
 }
 
 template Dataset Group::create_array<float>(const std::string&, const std::vector<int64_t>&);

@@ -73,6 +73,8 @@ class Group : public Object {
  public:
   using Object::Object;
   Group create(const std::string& name);
+  // A link to `path` in another file; a relative name of the file is looked up beside this one.
+  void link(const std::string& name, const std::string& file, const std::string& path);
   // A numeric array; from 1,024 elements on chunked, shuffled and deflated. T: double, float, int64_t, int32_t,
   // uint8_t.
   template <class T>
@@ -110,8 +112,5 @@ class File : public Group {
   File(Handle root, std::string where, Handle file) : Group(std::move(root), std::move(where)), file_(std::move(file)) {}
   Handle file_;
 };
-
-// "1.10.8"
-std::string library_version();
 
 }  // namespace sala::eval::h5

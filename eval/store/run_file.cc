@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <functional>
 #include <limits>
 #include <map>
 #include <numeric>
@@ -375,34 +376,82 @@ void write_timing(h5::Group& parent, const std::string& name, const CellResult& 
   seconds("decode_seconds", column<double>(cell, [](const auto& record) { return record.timing.decode_seconds; }));
 }
 
-}  // namespace
+std::string cell_file(const Cell& cell) {
+  std::string name = cell.name();
+  std::replace(name.begin(), name.end(), '/', '_');
+  return "cells/" + name + ".h5";
+}
 
-void write_run_file(const RunDirectory& directory, const RunPlan& plan, const RunResults& results,
-                    const Provenance& provenance) {
-  const std::string path = directory.file("run.h5"), temporary = path + ".tmp";
+// A new file in place of `path`, once `fill` has put everything into it.
+void write_new_file(const std::string& path, const std::function<void(h5::File&)>& fill) {
+  const std::string temporary = path + ".tmp";
   try {
     h5::File file = h5::File::make(temporary);
-    file.attribute("schema", kSchema).attribute("config", plan.to_json().dump(1));
-    {
-      h5::Group cells = file.create("cells");
-      h5::Group origin = file.create("provenance");
-      for (const auto& [name, text] : provenance) origin.attribute(name, text);
-      h5::Group timing = origin.create("timing");
-      std::map<std::string, std::pair<h5::Group, h5::Group>> tasks;  // task name: its groups under cells and timing
-      for (const CellResult& cell : results.cells) {
-        const std::string task(cell.cell.task->name()), length = std::to_string(cell.cell.length);
-        if (tasks.count(task) == 0) tasks.emplace(task, std::make_pair(cells.create(task), timing.create(task)));
-        auto& [results_group, timing_group] = tasks.at(task);
-        CellWriter(results_group.create(length), cell, directory, plan).write();
-        write_timing(timing_group, length, cell);
-      }
-    }
+    file.attribute("schema", kSchema);
+    fill(file);
     file.close();
   } catch (...) {
     ::unlink(temporary.c_str());
     throw;
   }
   replace_file(temporary, path);
+}
+
+// What every run.h5 has, and the groups of a cell's task under /cells and /provenance/timing.
+class Tree {
+ public:
+  Tree(h5::File& file, const RunPlan& plan, const Provenance& provenance)
+      : cells_(file.create("cells")), origin_(file.create("provenance")), timing_(origin_.create("timing")) {
+    file.attribute("config", plan.to_json().dump(1));
+    for (const auto& [name, text] : provenance) origin_.attribute(name, text);
+  }
+  std::pair<h5::Group, h5::Group>& of(const Cell& cell) {
+    const std::string task(cell.task->name());
+    if (tasks_.count(task) == 0) tasks_.emplace(task, std::make_pair(cells_.create(task), timing_.create(task)));
+    return tasks_.at(task);
+  }
+
+ private:
+  h5::Group cells_, origin_, timing_;
+  std::map<std::string, std::pair<h5::Group, h5::Group>> tasks_;
+};
+
+}  // namespace
+
+void write_cell_file(const RunDirectory& directory, const RunPlan& plan, const CellResult& cell) {
+  make_folders(directory.file("cells"));
+  write_new_file(directory.file(cell_file(cell.cell)), [&](h5::File& file) {
+    CellWriter(file.create("cell"), cell, directory, plan).write();
+    write_timing(file, "timing", cell);
+  });
+}
+
+bool has_cell_file(const RunDirectory& directory, const Cell& cell) { return file_exists(directory.file(cell_file(cell))); }
+
+void link_cell_files(const RunDirectory& directory, const RunPlan& plan, const Provenance& provenance) {
+  write_new_file(directory.file("run.h5"), [&](h5::File& file) {
+    Tree tree(file, plan, provenance);
+    for (const Cell& cell : plan.cells) {
+      if (!has_cell_file(directory, cell)) continue;
+      auto& [results, timing] = tree.of(cell);
+      results.link(std::to_string(cell.length), cell_file(cell), "/cell");
+      timing.link(std::to_string(cell.length), cell_file(cell), "/timing");
+    }
+  });
+}
+
+void write_run_file(const RunDirectory& directory, const RunPlan& plan, const std::vector<CellResult>& cells,
+                    const Provenance& provenance) {
+  write_new_file(directory.file("run.h5"), [&](h5::File& file) {
+    Tree tree(file, plan, provenance);
+    for (const CellResult& cell : cells) {
+      auto& [results, timing] = tree.of(cell.cell);
+      const std::string length = std::to_string(cell.cell.length);
+      CellWriter(results.create(length), cell, directory, plan).write();
+      write_timing(timing, length, cell);
+    }
+  });
+  remove_folder(directory.file("cells"));
 }
 
 h5::File open_run_file(const std::string& path) {

@@ -2,18 +2,26 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
-#include "eval/report/results.h"
+#include "eval/spec/cell_result.h"
 #include "eval/spec/provenance.h"
 #include "eval/store/directory.h"
 #include "eval/store/h5.h"
 
 namespace sala::eval {
 
-// Writes DIR/run.h5 from the journal: a new file beside it, then a rename, so a reader always finds a whole one.
-// Everything that may differ between two runs of the same plan lies under /provenance. Holds one sample's selection in
-// memory at a time. Throws Error{kIo}.
-void write_run_file(const RunDirectory& directory, const RunPlan& plan, const RunResults& results,
+// Everything here is made of the journal, as a new file beside its place and then renamed, so that a reader always finds a
+// whole one. Everything that may differ between two runs of the same plan lies under /provenance. Throws Error{kIo}.
+
+// While a run goes on each cell that was finished has a file of its own, DIR/cells/TASK@LENGTH.h5, and run.h5 links them: a
+// finished cell costs the writing of itself. Readers of run.h5 see the same paths as at the end.
+void write_cell_file(const RunDirectory& directory, const RunPlan& plan, const CellResult& cell);
+bool has_cell_file(const RunDirectory& directory, const Cell& cell);
+void link_cell_files(const RunDirectory& directory, const RunPlan& plan, const Provenance& provenance);
+// At the end one file holds all, in the order of the plan; the files of the cells are removed. Holds one sample's selection
+// in memory at a time.
+void write_run_file(const RunDirectory& directory, const RunPlan& plan, const std::vector<CellResult>& cells,
                     const Provenance& provenance);
 
 // Opens DIR/run.h5 of any run. Throws Error{kFormat} for what is none, Error{kUnsupported} for another schema.

@@ -74,6 +74,12 @@ void make_folders(const std::string& path) {
   if (error) throw Error(ErrorCode::kIo, "cannot make the folder {}: {}", path, error.message());
 }
 
+void remove_folder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::remove_all(path, error);
+  if (error) throw Error(ErrorCode::kIo, "cannot remove the folder {}: {}", path, error.message());
+}
+
 void write_atomically(const std::string& path, std::string_view text) {
   const std::string temporary = path + ".tmp";
   const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);

@@ -12,6 +12,8 @@ std::string read_file(const std::string& path);
 bool file_exists(const std::string& path);
 // Creates the folder and its parents.
 void make_folders(const std::string& path);
+// The folder and all in it; nothing when there is none.
+void remove_folder(const std::string& path);
 // After this returns, `path` holds all of `text`, whatever happens next; before, it holds what it held.
 void write_atomically(const std::string& path, std::string_view text);
 // The second half of that for a file made by someone else: flushes `temporary`, renames it to `path`, flushes the folder.

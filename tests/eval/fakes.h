@@ -1,14 +1,17 @@
-// A task and an engine without a model, so that the runner can be watched.
+// A task and subjects without a model, so that the runner can be watched.
 #pragma once
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
 #include "eval/spec/plan.h"
-#include "eval/subject/engine.h"
+#include "eval/subject/subject.h"
 #include "sala/tasks/task.h"
 
 namespace sala::eval {
@@ -40,26 +43,43 @@ class FakeTask final : public tasks::Task {
   }
 };
 
+// What the fake subjects were asked. They may be asked side by side.
+struct Asked {
+  int calls = 0;
+  std::vector<std::vector<int32_t>> prompts;
+  std::vector<int64_t> budgets;
+  std::vector<SelectionPolicy> selections;
+  std::function<void(int call)> before_answer;  // may throw
+  std::mutex mutex;
+};
+
 // Reads the number at the start of the prompt back, wrongly for odd ones; reports a selection like a sparse layer would.
-class FakeEngine final : public Engine {
+class FakeSubject final : public Subject {
  public:
-  explicit FakeEngine(int32_t prefix = 0) : prefix_(prefix) {}
-  EngineAnswer answer(const EngineRequest& request) override {
-    ++calls;
-    if (before_answer) before_answer(calls);
-    prompts.emplace_back(request.prompt.begin(), request.prompt.end());
-    budgets.push_back(request.max_new_tokens);
-    selections.push_back(request.selection);
-    EngineAnswer answer;
-    if (request.on_prompt) request.on_prompt(static_cast<int64_t>(request.prompt.size()));
+  FakeSubject(Asked& asked, int32_t prefix) : asked_(asked), prefix_(prefix) {}
+  Answer answer(const Question& question) override {
+    int call = 0;
+    {
+      const std::lock_guard lock(asked_.mutex);
+      call = ++asked_.calls;
+    }
+    if (asked_.before_answer) asked_.before_answer(call);
+    {
+      const std::lock_guard lock(asked_.mutex);
+      asked_.prompts.emplace_back(question.ids.begin(), question.ids.end());
+      asked_.budgets.push_back(question.max_new_tokens);
+      asked_.selections.push_back(question.selection);
+    }
+    Answer answer;
+    if (question.on_prompt) question.on_prompt(static_cast<int64_t>(question.ids.size()));
     const auto skip = static_cast<size_t>(prefix_);
-    for (size_t i = skip; request.prompt[i] >= '0' && request.prompt[i] <= '9'; ++i) answer.ids.push_back(request.prompt[i]);
+    for (size_t i = skip; question.ids[i] >= '0' && question.ids[i] <= '9'; ++i) answer.ids.push_back(question.ids[i]);
     if ((answer.ids.back() - '0') % 2 == 1) answer.ids = {'?'};
     answer.stopped = true;
     answer.prefill_seconds = 0.5;
     answer.decode_seconds = 0.25;
-    if (request.probe != nullptr) report(*request.probe, static_cast<int64_t>(request.prompt.size()), answer.ids.size());
-    if (request.on_token) request.on_token(1);
+    if (question.probe != nullptr) report(*question.probe, static_cast<int64_t>(question.ids.size()), answer.ids.size());
+    if (question.on_token) question.on_token(1);
     return answer;
   }
 
@@ -80,14 +100,25 @@ class FakeEngine final : public Engine {
       }
   }
 
-  int calls = 0;
-  std::vector<std::vector<int32_t>> prompts;
-  std::vector<int64_t> budgets;
-  std::vector<SelectionPolicy> selections;
-  std::function<void(int call)> before_answer;  // may throw
+ private:
+  Asked& asked_;
+  int32_t prefix_;
+};
+
+class FakeSubjects final : public Subjects, public Asked {
+ public:
+  explicit FakeSubjects(int32_t prefix = 0, int64_t side_by_side = 1) : prefix_(prefix), side_by_side_(side_by_side) {
+    can.ids = can.probe = can.selection = true;
+  }
+  std::string name() const override { return "fake"; }
+  Capabilities capabilities() const override { return can; }
+  int64_t at_once(int64_t, int64_t wanted) const override { return std::min(wanted, side_by_side_); }
+  std::unique_ptr<Subject> open(int64_t, int64_t) override { return std::make_unique<FakeSubject>(*this, prefix_); }
+  Capabilities can;
 
  private:
   int32_t prefix_;
+  int64_t side_by_side_;
 };
 
 inline ModelConfig fake_config() {

@@ -99,16 +99,16 @@ TEST(Progress, PlainLinesComeEveryTenSecondsAndAtTheEndOfACell) {
   {
     Progress progress(
         out, false, false, plan, [](int64_t length) { return static_cast<double>(length); }, [&] { return now; });
-    progress.begin_cell();
-    progress.begin_sample(plan.cells[0], 1, 2);
+    progress.begin_sample(0, plan.cells[0], 1, 2);
     for (int second = 1; second <= 25; ++second) {
       now += 1;
-      progress.prompt(10 * second, 250);
+      progress.prompt(0, 10 * second, 250);
     }
-    progress.end_sample(1, 256, 25);
-    progress.begin_sample(plan.cells[0], 2, 2);
+    progress.end_sample(0, 1, 256, 25);
+    progress.begin_sample(0, plan.cells[0], 2, 2);
     now += 1;
-    progress.end_sample(0, 256, 1);
+    progress.end_sample(0, 0, 256, 1);
+    progress.end_cell(plan.cells[0]);
   }
   std::fclose(out);
   // 2 x 256 and 3 x 512 tokens to do: after 100 of 250 tokens of the first sample, 1945.6 of 2048 units are left.
@@ -128,9 +128,9 @@ TEST(Progress, OnATerminalOneLineIsRewrittenAndQuietSaysNothing) {
     {
       Progress progress(
           out, quiet, true, plan, [](int64_t length) { return static_cast<double>(length); }, [&] { return now; });
-      progress.begin_sample(plan.cells[0], 1, 2);
+      progress.begin_sample(0, plan.cells[0], 1, 2);
       now = 1;
-      progress.prompt(125, 250);
+      progress.prompt(0, 125, 250);
       progress.say("a note");
     }
     std::fclose(out);
@@ -143,6 +143,31 @@ TEST(Progress, OnATerminalOneLineIsRewrittenAndQuietSaysNothing) {
     EXPECT_NE(log.find("\r\033[Ka note\n"), std::string::npos) << log;
     EXPECT_EQ(log.back(), '\n') << "the live line is gone at the end";
   }
+}
+
+TEST(Progress, SamplesThatAreAnsweredAtOnceShareTheLine) {
+  const FakeTask task;
+  const RunPlan plan = fake_plan(task, 2);
+  const TemporaryFolder folder;
+  double now = 0;
+  std::FILE* out = std::fopen(folder.file("log").c_str(), "w");
+  {
+    Progress progress(
+        out, false, true, plan, [](int64_t length) { return static_cast<double>(length); }, [&] { return now; });
+    progress.begin_sample(0, plan.cells[0], 1, 2);
+    progress.begin_sample(1, plan.cells[1], 1, 3);
+    now = 0.1;
+    progress.prompt(0, 50, 250);
+    now = 2;
+    progress.prompt(1, 250, 500);
+    progress.end_sample(0, 1, 250, 2);
+    now = 3;
+    progress.token(1, 2);
+  }
+  std::fclose(out);
+  const std::string log = read_bytes(folder.file("log"));
+  EXPECT_NE(log.find("\r\033[Kfake 256  sample 1/2  2 at once  reading  20%  150 tokens/s"), std::string::npos) << log;
+  EXPECT_NE(log.find("\r\033[Kfake 512  sample 1/3  answering, 2 tokens  84 tokens/s"), std::string::npos) << log;
 }
 
 TEST(Progress, SecondsAreReadable) {

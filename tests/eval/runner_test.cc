@@ -1,6 +1,4 @@
-// The runner and the files of a run, with a fake task and a fake engine.
-#include "eval/run/runner.h"
-
+// The runner and the files of a run, with a fake task and a fake subjects.
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 
@@ -9,6 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "eval/run/job.h"
 #include "eval/store/run_file.h"
 #include "sala/core/rng.h"
 #include "tests/eval/fakes.h"
@@ -21,20 +20,19 @@ namespace {
 class Runner : public testing::Test {
  protected:
   // Runs what `directory` lacks and writes run.h5 as the command does.
-  void run(RunDirectory& directory, const RunPlan& plan, Engine& engine) {
+  RunResults run(RunDirectory& directory, const RunPlan& plan, FakeSubjects& subjects) {
     Progress progress(stderr, true, false, plan, [](int64_t length) { return static_cast<double>(length); });
-    RunnerParts parts{engine, *tokenizer_, directory, progress, {}, [&](const Cell&) { write(directory, plan); }};
-    run_samples(plan, parts);
-    write(directory, plan);
+    SampleSource samples(plan, *tokenizer_);
+    return run_job({plan, *tokenizer_, samples, subjects, directory, progress, {{"threads", std::to_string(++writes_)}}});
   }
   void write(const RunDirectory& directory, const RunPlan& plan) {
-    write_run_file(directory, plan, summarize(plan, directory.records()), {{"threads", std::to_string(++writes_)}});
+    write_run_file(directory, plan, summarize(plan, directory.records()).cells, {{"threads", std::to_string(++writes_)}});
   }
   // A whole run in a folder called `name`; returns the path of its run.h5.
   std::string whole_run(const std::string& name, const RunPlan& plan) {
     RunDirectory directory = RunDirectory::begin(folder_.file(name), plan, "2026-01-01T00:00:00Z");
-    FakeEngine engine(1);
-    run(directory, plan, engine);
+    FakeSubjects subjects(1);
+    run(directory, plan, subjects);
     return directory.file("run.h5");
   }
 
@@ -45,19 +43,19 @@ class Runner : public testing::Test {
   int writes_ = 0;
 };
 
-TEST_F(Runner, TheEngineGetsThePrefixThePromptAndTheBudgetAndNothingElse) {
+TEST_F(Runner, TheSubjectGetsThePrefixThePromptAndTheBudgetAndNothingElse) {
   RunDirectory directory = RunDirectory::begin(folder_.file("run"), plan_, "now");
-  FakeEngine engine(1);
-  run(directory, plan_, engine);
-  ASSERT_EQ(engine.prompts.size(), 9u);
-  const std::vector<int32_t>& prompt = engine.prompts[3];
+  FakeSubjects subjects(1);
+  run(directory, plan_, subjects);
+  ASSERT_EQ(subjects.prompts.size(), 9u);
+  const std::vector<int32_t>& prompt = subjects.prompts[3];
   EXPECT_EQ(prompt.size(), 1u + 256 - 8);
   EXPECT_EQ(prompt[0], 1);
   EXPECT_EQ(prompt[1], '3');
   EXPECT_EQ(prompt[3], '.');
-  EXPECT_EQ(engine.budgets[3], 8);
-  EXPECT_EQ(engine.selections[3].kind, SelectionPolicy::Kind::kLearned);
-  EXPECT_TRUE(engine.selections[3].spans.empty()) << "no evidence unless the user asks for a policy";
+  EXPECT_EQ(subjects.budgets[3], 8);
+  EXPECT_EQ(subjects.selections[3].kind, SelectionPolicy::Kind::kLearned);
+  EXPECT_TRUE(subjects.selections[3].spans.empty()) << "no evidence unless the user asks for a policy";
 }
 
 TEST_F(Runner, APolicyIsMadeOfTheEvidenceBehindThePrefix) {
@@ -68,11 +66,11 @@ TEST_F(Runner, APolicyIsMadeOfTheEvidenceBehindThePrefix) {
     plan.model.sparse_config.dense_len = 0;
     const std::string name = select_name(by) + std::to_string(seed);
     RunDirectory directory = RunDirectory::begin(folder_.file(name), plan, "now");
-    FakeEngine engine(1);
-    run(directory, plan, engine);
+    FakeSubjects subjects(1);
+    run(directory, plan, subjects);
     EXPECT_EQ(directory.records()[0].select, select_name(by));
     EXPECT_EQ(parse_line(to_line(directory.records()[0])).select, directory.records()[0].select);
-    return engine.selections;
+    return subjects.selections;
   };
   for (const auto& [by, kind] : {std::pair(SelectBy::kOracle, SelectionPolicy::Kind::kForceIn),
                                  std::pair(SelectBy::kAdversary, SelectionPolicy::Kind::kForceOut)}) {
@@ -93,10 +91,10 @@ TEST_F(Runner, APolicyIsMadeOfTheEvidenceBehindThePrefix) {
   dense.select = SelectBy::kOracle;
   dense.model.sparse_config.dense_len = 250;  // one prompt of 256 - 8 tokens and BOS is shorter
   RunDirectory directory = RunDirectory::begin(folder_.file("dense"), dense, "now");
-  FakeEngine engine(1);
+  FakeSubjects subjects(1);
   expect_error(ErrorCode::kUsage, {"--select oracle", "shorter than 250 tokens dense"},
-               [&] { run(directory, dense, engine); });
-  EXPECT_EQ(engine.calls, 0);
+               [&] { run(directory, dense, subjects); });
+  EXPECT_EQ(subjects.calls, 0);
   tasks::Sample bare;
   bare.id = "bare";
   expect_error(ErrorCode::kUnsupported, {"--select oracle", "'bare'"}, [&] { policy_for(SelectBy::kOracle, bare, 1, 42); });
@@ -104,8 +102,8 @@ TEST_F(Runner, APolicyIsMadeOfTheEvidenceBehindThePrefix) {
 
 TEST_F(Runner, ScoresAreThoseOfTheAnswers) {
   RunDirectory directory = RunDirectory::begin(folder_.file("run"), plan_, "now");
-  FakeEngine engine(1);
-  run(directory, plan_, engine);
+  FakeSubjects subjects(1);
+  run(directory, plan_, subjects);
   const RunResults results = summarize(plan_, directory.records());
   EXPECT_EQ(results.cells[0].score, 0.5);  // 0, 2, 4 right and 1, 3, 5 wrong
   EXPECT_DOUBLE_EQ(results.cells[1].score, 2.0 / 3);
@@ -179,18 +177,18 @@ TEST_F(Runner, StoppedAnywhereAndResumedGivesTheSameFile) {
     const std::string path = folder_.file("stopped" + std::to_string(stop));
     {
       RunDirectory directory = RunDirectory::begin(path, plan_, "now");
-      FakeEngine engine(1);
-      engine.before_answer = [&](int call) {
+      FakeSubjects subjects(1);
+      subjects.before_answer = [&](int call) {
         if (call == stop) throw Error(ErrorCode::kIo, "stopped");
       };
-      EXPECT_THROW(run(directory, plan_, engine), Error);
+      EXPECT_THROW(run(directory, plan_, subjects), Error);
     }
     RunDirectory directory = RunDirectory::resume(path, plan_, "later");
     EXPECT_EQ(directory.records().size(), static_cast<size_t>(stop - 1));
     EXPECT_EQ(directory.started(), "now");
-    FakeEngine engine(1);
-    run(directory, plan_, engine);
-    EXPECT_EQ(engine.calls, 10 - stop);
+    FakeSubjects subjects(1);
+    run(directory, plan_, subjects);
+    EXPECT_EQ(subjects.calls, 10 - stop);
     expect_same_results(whole, directory.file("run.h5"));
   }
 }
@@ -211,9 +209,9 @@ TEST_F(Runner, ATornJournalLosesOneSample) {
     RunDirectory directory = RunDirectory::resume(path, plan_, "later");
     EXPECT_EQ(directory.records().size(), 8u);
     EXPECT_EQ(directory.notes().size(), keep == last_line && trial != 5 ? 0u : 1u);
-    FakeEngine engine(1);
-    run(directory, plan_, engine);
-    EXPECT_EQ(engine.calls, 1);
+    FakeSubjects subjects(1);
+    run(directory, plan_, subjects);
+    EXPECT_EQ(subjects.calls, 1);
     expect_same_results(whole, directory.file("run.h5"));
     EXPECT_EQ(read_bytes(path + "/samples.select"), sidecar);
   }
@@ -224,9 +222,9 @@ TEST_F(Runner, ADamagedRunFileIsMadeAnew) {
   const std::string whole = whole_run("whole", plan_), damaged = whole_run("damaged", plan_);
   write_bytes(damaged, read_bytes(damaged).substr(0, 1000));
   RunDirectory directory = RunDirectory::resume(folder_.file("damaged"), plan_, "later");
-  FakeEngine engine(1);
-  run(directory, plan_, engine);
-  EXPECT_EQ(engine.calls, 0);
+  FakeSubjects subjects(1);
+  run(directory, plan_, subjects);
+  EXPECT_EQ(subjects.calls, 0);
   expect_same_results(whole, damaged);
 }
 
@@ -291,8 +289,8 @@ TEST_F(Runner, AScoreOutsideTheScaleIsOurDefect) {
     tasks::Score score(const tasks::Sample&, std::string_view) const override { return {NAN, {}}; }
   } broken;
   RunDirectory directory = RunDirectory::begin(folder_.file("run"), fake_plan(broken), "now");
-  FakeEngine engine(1);
-  expect_error(ErrorCode::kInternal, {"scored nan"}, [&] { run(directory, fake_plan(broken), engine); });
+  FakeSubjects subjects(1);
+  expect_error(ErrorCode::kInternal, {"scored nan"}, [&] { run(directory, fake_plan(broken), subjects); });
 }
 
 // A disk that is full from some moment on: the error says so, run.h5 stays whole, and resuming completes the run.
@@ -308,9 +306,9 @@ TEST_F(Runner, AFullDiskLosesNothingThatWasDone) {
     write(directory, plan_);
     small.rlim_cur = limit;
     setrlimit(RLIMIT_FSIZE, &small);
-    FakeEngine engine(1);
+    FakeSubjects subjects(1);
     try {
-      run(directory, plan_, engine);
+      run(directory, plan_, subjects);
       ADD_FAILURE() << "no error at " << limit;
     } catch (const Error& problem) {
       EXPECT_EQ(problem.code(), ErrorCode::kIo) << problem.what();
@@ -321,8 +319,8 @@ TEST_F(Runner, AFullDiskLosesNothingThatWasDone) {
   }
   for (const char* name : {"full200", "full1500", "full4000", "full20000"}) {
     RunDirectory directory = RunDirectory::resume(folder_.file(name), plan_, "later");
-    FakeEngine engine(1);
-    run(directory, plan_, engine);
+    FakeSubjects subjects(1);
+    run(directory, plan_, subjects);
     expect_same_results(whole, directory.file("run.h5"));
   }
 }

@@ -14,7 +14,7 @@ namespace {
 // Evidence: token 0 (block 0) and tokens 20..49 (21..50 behind BOS: blocks 1, 2, 3); the answer begins at position 99.
 Selection fake_selection() {
   AnswerProbe probe({{0, 1, 0, "a", "b"}, {20, 50, 0.5, "c", "d"}}, 1, 100);
-  FakeEngine::report(probe, 100, 2);
+  FakeSubject::report(probe, 100, 2);
   return probe.take();
 }
 

@@ -1,0 +1,53 @@
+#include "eval/cli/program.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "eval/cli/command_line.h"
+#include "eval/cli/commands.h"
+#include "eval/cli/generate.h"
+#include "eval/spec/models.h"
+#include "eval/spec/provenance.h"
+#include "sala/core/error.h"
+
+namespace sala::eval {
+namespace {
+
+int fail(ErrorCode code, const std::string& what) {
+  std::string line = what;
+  while (!line.empty() && line.back() == '\n') line.pop_back();
+  std::replace(line.begin(), line.end(), '\n', ' ');
+  fmt::print(stderr, "sala_eval: error [{}] {}\n", error_code_name(code), line);
+  return static_cast<int>(code);
+}
+
+}  // namespace
+
+int run_program(int argc, char** argv) {
+  CommandState state;
+  state.words.assign(argv, argv + argc);
+  Program program("sala_eval",
+                  "SALA Lab: long-context evaluation of small hybrid models. A bare call with --task is `run`.");
+  program.version("sala_eval " + version_text());
+  program.footer("Example:\n  sala_eval --task ruler --len 1000k");
+  add_run_command(program, state);
+  add_list_command(program);
+  add_explain_command(program);
+  add_generate_command(program, models_folder);
+  add_score_command(program, state);
+  add_logits_command(program);
+  try {
+    program.run(prepare_words(program, {argv + 1, argv + argc}));
+    return argc > 1 ? state.exit_code : static_cast<int>(ErrorCode::kUsage);
+  } catch (const Error& problem) {
+    return fail(problem.code(), problem.what());
+  } catch (const std::bad_alloc&) {
+    return fail(ErrorCode::kMemory, "the system gave no more memory; lower --len or --chunk");
+  } catch (const std::exception& problem) {
+    return fail(ErrorCode::kInternal, problem.what());
+  }
+}
+
+}  // namespace sala::eval

@@ -1,0 +1,89 @@
+#include "eval/report/table.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include "eval/util/columns.h"
+
+namespace sala::eval {
+namespace {
+
+template <class... Each>
+struct Overloaded : Each... {
+  using Each::operator()...;
+};
+template <class... Each>
+Overloaded(Each...) -> Overloaded<Each...>;
+
+std::string for_people(const Value& value) {
+  const std::string shown =
+      std::visit(Overloaded{[](std::monostate) { return std::string("-"); },  //
+                            [](const std::string& words) { return words; },
+                            [&](int64_t number) { return value.grouped ? with_commas(number) : std::to_string(number); },
+                            [&](double number) { return fmt::format("{:.{}f}", number, value.digits); },
+                            [](bool yes) { return std::string(yes ? "yes" : "no"); },
+                            [&](const Interval& range) {
+                              return fmt::format("{:.{}f} - {:.{}f}", range.low, value.digits, range.high, value.digits);
+                            }},
+                 value.is);
+  return shown + value.remark;
+}
+
+std::vector<Row> rows_for_people(const Table& table) {
+  std::vector<Row> rows = {table.head};
+  for (const std::vector<Value>& values : table.rows) {
+    Row& row = rows.emplace_back();
+    for (const Value& value : values) row.push_back(for_people(value));
+  }
+  return rows;
+}
+
+std::string quoted(const std::string& words) {
+  if (words.find_first_of(" ,;\"\r\n") == std::string::npos) return words;
+  std::string inside;
+  for (const char c : words) inside += c == '"' ? "\"\"" : std::string(1, c);
+  return "\"" + inside + "\"";
+}
+
+std::string for_csv(const Value& value) {
+  return std::visit(Overloaded{[](std::monostate) { return std::string(); },  //
+                               [](const std::string& words) { return quoted(words); },
+                               [](int64_t number) { return std::to_string(number); },
+                               [&](double number) { return fmt::format("{:.{}f}", number, value.digits); },
+                               [](bool yes) { return std::string(yes ? "true" : "false"); },
+                               [&](const Interval&) { return quoted(for_people(value)); }},
+                    value.is);
+}
+
+}  // namespace
+
+std::string plain_view(const Table& table) { return plain_table(rows_for_people(table)); }
+std::string markdown_view(const Table& table) { return markdown_table(rows_for_people(table)); }
+
+std::string csv_view(const Table& table) {
+  std::string text = fmt::format("{}\n", fmt::join(table.head, ","));
+  for (const std::vector<Value>& values : table.rows) {
+    std::vector<std::string> fields;
+    for (const Value& value : values) fields.push_back(for_csv(value));
+    text += fmt::format("{}\n", fmt::join(fields, ","));
+  }
+  return text;
+}
+
+nlohmann::ordered_json json_view(const Table& table) {
+  using Json = nlohmann::ordered_json;
+  Json rows = Json::array();
+  for (const std::vector<Value>& values : table.rows) {
+    Json& row = rows.emplace_back(Json::object());
+    for (std::size_t i = 0; i < values.size(); ++i)
+      row[table.head[i]] = std::visit(Overloaded{[](std::monostate) { return Json(nullptr); },
+                                                 [](const Interval& range) {
+                                                   return Json{range.low, range.high};
+                                                 },
+                                                 [](const auto& known) { return Json(known); }},
+                                      values[i].is);
+  }
+  return rows;
+}
+
+}  // namespace sala::eval

@@ -1,0 +1,102 @@
+#include "eval/run/job.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "eval/report/report.h"
+#include "eval/run/checks.h"
+#include "eval/run/runner.h"
+#include "eval/store/run_file.h"
+#include "eval/util/files.h"
+
+namespace sala::eval {
+namespace {
+
+double seconds_now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+// The files that are made of the journal. Each cell is written when it is finished; what tells of all cells costs more with
+// every cell and is written now and then.
+class Saving {
+ public:
+  explicit Saving(const Job& job) : job_(job) {}
+
+  // An unwritable or full disk is found now. Cells of an earlier process get their files.
+  void begin() {
+    for (const Cell& cell : job_.plan.cells)
+      if (!has_cell_file(job_.directory, cell)) write_cell(cell);
+    save();
+  }
+  void cell(const Cell& cell) {
+    write_cell(cell);
+    if (seconds_now() >= next_) save();
+  }
+  // Also of cells that are begun.
+  void interrupted() {
+    for (const Cell& cell : job_.plan.cells) {
+      const std::size_t count = job_.directory.records_of(cell).size();
+      if (count < cell.samples.size()) write_cell(cell);
+    }
+    save();
+  }
+  RunResults finish() {
+    const Provenance provenance = provenance_now();
+    RunResults results = summarize(job_.plan, job_.directory.records());
+    write_run_file(job_.directory, job_.plan, results.cells, provenance);
+    write_summaries(results, provenance);
+    return results;
+  }
+
+ private:
+  void write_cell(const Cell& cell) const {
+    std::vector<const SampleRecord*> records = job_.directory.records_of(cell);
+    if (!records.empty()) write_cell_file(job_.directory, job_.plan, summarize_cell(cell, std::move(records)));
+  }
+  void save() {
+    constexpr double kSeconds = 3, kShare = 20;  // at most every 3 s, and a twentieth of the time
+    const double began = seconds_now();
+    const Provenance provenance = provenance_now();
+    link_cell_files(job_.directory, job_.plan, provenance);
+    write_summaries(summarize(job_.plan, job_.directory.records()), provenance);
+    const double ended = seconds_now();
+    next_ = ended + std::max(kSeconds, kShare * (ended - began));
+  }
+  void write_summaries(const RunResults& results, const Provenance& provenance) const {
+    write_atomically(job_.directory.file("summary.json"), summary_json(job_.plan, results, provenance).dump(1) + "\n");
+    write_atomically(job_.directory.file("summary.md"), format_results(job_.plan, results, "md"));
+  }
+  Provenance provenance_now() const {
+    Provenance provenance = job_.provenance;
+    provenance.emplace_back("started", job_.directory.started());
+    provenance.emplace_back("written", utc_now());
+    return provenance;
+  }
+
+  const Job& job_;
+  double next_ = 0;
+};
+
+}  // namespace
+
+RunResults run_job(const Job& job) {
+  check_subject(job.plan, job.subjects);
+  Saving saving(job);
+  if (static_cast<int64_t>(job.directory.records().size()) == job.plan.sample_count()) return saving.finish();
+  saving.begin();
+  try {
+    run_samples(job, [&](const Cell& cell) {
+      saving.cell(cell);
+      if (job.on_cell) job.on_cell(cell);
+    });
+  } catch (...) {
+    try {
+      saving.interrupted();
+    } catch (const std::exception&) {  // what stopped the run matters more
+    }
+    throw;
+  }
+  return saving.finish();
+}
+
+}  // namespace sala::eval

@@ -1,0 +1,37 @@
+// One run: what is computed, who answers, where it is kept. A command makes one job and prints its results; a sweep makes
+// many.
+#pragma once
+
+#include <functional>
+
+#include "eval/report/results.h"
+#include "eval/run/progress.h"
+#include "eval/run/sample_source.h"
+#include "eval/spec/plan.h"
+#include "eval/spec/provenance.h"
+#include "eval/store/directory.h"
+#include "eval/subject/subject.h"
+#include "sala/tokenizer/tokenizer.h"
+
+namespace sala::eval {
+
+// Nothing is owned.
+struct Job {
+  const RunPlan& plan;
+  const Tokenizer& tokenizer;
+  SampleSource& samples;
+  Subjects& subjects;
+  RunDirectory& directory;
+  Progress& progress;
+  Provenance provenance = {};
+  int64_t most_at_once = 4096;                    // samples that are answered side by side, where the subjects can
+  std::function<void()> check_stop = {};          // may throw to stop; asked between chunks and tokens, by any thread
+  std::function<void(const Cell&)> on_cell = {};  // after the last sample of a cell that was run here
+};
+
+// Runs every sample of the plan that the directory lacks and keeps the files of the run (run_file.h, summary.json,
+// summary.md) up to date: each sample is in the journal when it is done, each cell in a file of its own, the rest now and
+// then and at the end. The same results for any number of samples at once. What stops it is rethrown with everything saved.
+RunResults run_job(const Job& job);
+
+}  // namespace sala::eval

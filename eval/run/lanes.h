@@ -1,0 +1,20 @@
+// Work side by side whose results are taken in order by one thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+
+namespace sala::eval {
+
+// What is left to do with the result of an item.
+using Delivery = std::function<void()>;
+// Does item `item` in lane `lane`. check() throws when another lane has failed: the work will not be needed.
+using LaneWork = std::function<Delivery(int lane, int64_t item, const std::function<void()>& check)>;
+
+// Calls work() once for every item in [0, items), the next one in the next lane that is free, and the deliveries in the
+// order of the items in the thread of the caller. Each of several lanes is a thread; one alone is the caller's. Lanes run
+// ahead of the deliveries by a few items at most. The first exception is rethrown here after all lanes have ended; what was
+// delivered by then is a beginning of the items.
+void run_lanes(int64_t lanes, int64_t items, const LaneWork& work);
+
+}  // namespace sala::eval

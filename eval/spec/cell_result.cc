@@ -1,0 +1,80 @@
+#include "eval/spec/cell_result.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <string_view>
+
+#include "sala/tasks/ruler_scores.h"
+
+namespace sala::eval {
+namespace {
+
+constexpr double kNormal95 = 1.959963984540054;  // 97.5 % point of the standard normal distribution
+
+std::optional<double> mean_of(const std::vector<double>& values) {
+  if (values.empty()) return std::nullopt;
+  double sum = 0;
+  for (const double value : values) sum += value;
+  return sum / static_cast<double>(values.size());
+}
+
+}  // namespace
+
+CellResult summarize_cell(const Cell& cell, std::vector<const SampleRecord*> records) {
+  std::sort(records.begin(), records.end(), [](const auto* a, const auto* b) { return a->index < b->index; });
+  CellResult result;
+  result.cell = cell;
+  std::vector<double> scores, recalls, reaches;
+  std::vector<std::string_view> answers;
+  int64_t tokens = 0;
+  for (const SampleRecord* record : records) {
+    scores.push_back(record->score);
+    answers.push_back(record->answer);
+    if (record->selection && record->selection->recall) recalls.push_back(*record->selection->recall);
+    if (record->selection && record->selection->reached) reaches.push_back(*record->selection->reached);
+    if (cell.length > 0)
+      result.mean_fill += static_cast<double>(record->effective_tokens()) / static_cast<double>(cell.length);
+    result.seconds += record->timing.engine_seconds();
+    tokens += record->prompt_tokens + static_cast<int64_t>(record->answer_ids.size());
+  }
+  const auto count = static_cast<double>(records.size());
+  result.score = *mean_of(scores);
+  result.nulls = tasks::count_nulls(answers);
+  result.mean_fill /= count;
+  if (records.size() > 1) {
+    double squares = 0;
+    for (const double score : scores) squares += (score - result.score) * (score - result.score);
+    result.standard_error = std::sqrt(squares / (count - 1) / count);
+  }
+  result.interval = wilson_interval(result.score, static_cast<int64_t>(records.size()));
+  result.recall = mean_of(recalls);
+  result.reached = mean_of(reaches);
+  result.tokens_per_second = result.seconds > 0 ? static_cast<double>(tokens) / result.seconds : 0;
+  result.records = std::move(records);
+  return result;
+}
+
+Interval wilson_interval(double mean, int64_t count) {
+  const auto n = static_cast<double>(count);
+  const double z2 = kNormal95 * kNormal95;
+  const double centre = (mean + z2 / (2 * n)) / (1 + z2 / n);
+  const double half = kNormal95 / (1 + z2 / n) * std::sqrt(mean * (1 - mean) / n + z2 / (4 * n * n));
+  return {std::clamp(centre - half, 0.0, mean), std::clamp(centre + half, mean, 1.0)};  // rounding must not exclude the mean
+}
+
+Interval mean_interval(const std::vector<double>& means, const std::vector<Interval>& intervals) {
+  double mean = 0, below = 0, above = 0;
+  for (std::size_t i = 0; i < means.size(); ++i) {
+    mean += means[i];
+    below += (means[i] - intervals[i].low) * (means[i] - intervals[i].low);
+    above += (intervals[i].high - means[i]) * (intervals[i].high - means[i]);
+  }
+  const auto n = static_cast<double>(means.size());
+  return {std::max(0.0, mean / n - std::sqrt(below) / n), std::min(1.0, mean / n + std::sqrt(above) / n)};
+}
+
+std::string CellResult::nulls_text() const { return fmt::format("{}/{}", nulls, records.size()); }
+
+}  // namespace sala::eval

@@ -1,0 +1,87 @@
+#include "eval/subject/session_subject.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace sala::eval {
+namespace {
+
+double seconds_since(std::chrono::steady_clock::time_point began) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+}
+
+// One session that is reused for every question.
+class SessionSubject final : public Subject {
+ public:
+  SessionSubject(const Model& model, const SessionOptions& options, const std::vector<int64_t>& stop_ids)
+      : session_(model, options), stop_ids_(stop_ids) {}
+
+  Answer answer(const Question& question) override {
+    Answer answer;
+    auto began = std::chrono::steady_clock::now();
+    session_.reset();
+    session_.set_prompt_tokens(static_cast<int64_t>(question.ids.size()));
+    session_.set_selection(question.selection);
+    session_.set_probe(question.probe);
+    session_.prefill(question.ids, question.on_prompt);
+    answer.prompt_tokens = session_.position();
+    answer.prefill_seconds = seconds_since(began);
+    began = std::chrono::steady_clock::now();
+    while (static_cast<int64_t>(answer.ids.size()) < question.max_new_tokens) {
+      const int32_t id = argmax(session_.logits());
+      answer.stopped = std::find(stop_ids_.begin(), stop_ids_.end(), id) != stop_ids_.end();
+      if (answer.stopped) break;
+      answer.ids.push_back(id);
+      if (question.on_token) question.on_token(static_cast<int64_t>(answer.ids.size()));
+      if (static_cast<int64_t>(answer.ids.size()) < question.max_new_tokens) session_.decode(id);
+    }
+    answer.decode_seconds = seconds_since(began);
+    session_.set_probe(nullptr);
+    return answer;
+  }
+
+ private:
+  Session session_;
+  const std::vector<int64_t>& stop_ids_;
+};
+
+}  // namespace
+
+SessionSubjects::SessionSubjects(std::string name, const Model& model, const SessionOptions& options,
+                                 std::vector<int64_t> stop_ids, int threads, int64_t memory_bytes)
+    : name_(std::move(name)),
+      model_(model),
+      options_(options),
+      stop_ids_(std::move(stop_ids)),
+      threads_(threads),
+      memory_bytes_(memory_bytes) {}
+
+Capabilities SessionSubjects::capabilities() const {
+  Capabilities can;
+  can.ids = can.probe = can.selection = can.token_counts = true;
+  return can;
+}
+
+int64_t SessionSubjects::at_once(int64_t tokens, int64_t wanted) const {
+  if (tokens > kOneACore) return 1;
+  for (int64_t count = std::min<int64_t>(wanted, threads_); count > 1; --count) {
+    const MemoryPlan plan = Session::plan(model_.config(), shape(tokens, count));
+    int64_t shared = 0;
+    for (const MemoryPlan::Item& item : plan.items) shared += item.name == "weights" ? item.bytes : 0;
+    if (shared + count * (plan.total_bytes() - shared) <= memory_bytes_) return count;
+  }
+  return 1;
+}
+
+SessionOptions SessionSubjects::shape(int64_t tokens, int64_t count) const {
+  SessionOptions options = options_;
+  options.max_tokens = tokens;
+  options.threads = static_cast<int>(std::max<int64_t>(1, threads_ / count));
+  return options;
+}
+
+std::unique_ptr<Subject> SessionSubjects::open(int64_t tokens, int64_t count) {
+  return std::make_unique<SessionSubject>(model_, shape(tokens, count), stop_ids_);
+}
+
+}  // namespace sala::eval

@@ -1,0 +1,229 @@
+// A job: several samples at once, each made once, each cell a file of its own while the run goes on.
+#include "eval/run/job.h"
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <chrono>
+#include <thread>
+
+#include "eval/run/checks.h"
+#include "eval/run/lanes.h"
+#include "eval/store/run_file.h"
+#include "tests/eval/fakes.h"
+#include "tests/eval/run_files.h"
+#include "tests/sim/model/small_model.h"
+
+namespace sala::eval {
+namespace {
+
+class JobTest : public testing::Test {
+ protected:
+  RunResults run(RunDirectory& directory, const RunPlan& plan, FakeSubjects& subjects,
+                 const std::function<void(const Cell&)>& on_cell = {}) {
+    Progress progress(stderr, true, false, plan, [](int64_t length) { return static_cast<double>(length); });
+    SampleSource samples(plan, *tokenizer_);
+    Job job{plan, *tokenizer_, samples, subjects, directory, progress};
+    job.on_cell = on_cell;
+    return run_job(job);
+  }
+  RunDirectory begin(const std::string& name, const RunPlan& plan) {
+    return RunDirectory::begin(folder_.file(name), plan, "2026-01-01T00:00:00Z");
+  }
+
+  const TemporaryFolder folder_;
+  const std::unique_ptr<Tokenizer> tokenizer_ = open_tokenizer("byte");
+  const FakeTask task_;
+  const RunPlan plan_ = fake_plan(task_);
+};
+
+// Samples that end in another order than they began stand in the order of the plan, whoever answered them.
+TEST_F(JobTest, AnyNumberOfSamplesAtOnceGivesTheSameFile) {
+  for (const int64_t at_once : {1, 2, 3}) {
+    RunDirectory directory = begin(std::to_string(at_once), plan_);
+    FakeSubjects subjects(1, at_once);
+    subjects.before_answer = [&](int call) {
+      if (call % 2 == 1) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    };
+    const RunResults results = run(directory, plan_, subjects);
+    EXPECT_EQ(subjects.calls, 9);
+    EXPECT_EQ(results.cells.size(), 2u);
+    EXPECT_FALSE(file_exists(directory.file("cells")));
+    expect_same_results(folder_.file("1/run.h5"), directory.file("run.h5"));
+    EXPECT_EQ(read_bytes(folder_.file("1/samples.select")), read_bytes(directory.file("samples.select")))
+        << "the journal is in the order of the plan";
+  }
+}
+
+TEST_F(JobTest, StoppedWithSeveralAtOnceAndResumedIsTheSame) {
+  RunDirectory whole = begin("whole", plan_);
+  FakeSubjects alone(1);
+  run(whole, plan_, alone);
+  for (int stop = 1; stop <= 9; ++stop) {
+    const std::string path = folder_.file("stopped" + std::to_string(stop));
+    size_t kept = 0;
+    {
+      RunDirectory directory = RunDirectory::begin(path, plan_, "now");
+      FakeSubjects subjects(1, 3);
+      subjects.before_answer = [&](int call) {
+        if (call == stop) throw Error(ErrorCode::kIo, "stopped");
+      };
+      expect_error(ErrorCode::kIo, {"stopped"}, [&] { run(directory, plan_, subjects); });
+      kept = directory.records().size();
+      EXPECT_LE(kept, 8u);
+      const h5::File file = open_run_file(directory.file("run.h5"));  // what was begun can be read
+      size_t readable = 0;
+      for (const Cell& cell : plan_.cells)
+        if (const std::string group = "cells/fake/" + std::to_string(cell.length); file.has(group))
+          readable += file.open(group).read_array<double>("score").size();
+      EXPECT_EQ(readable, kept);
+    }
+    RunDirectory directory = RunDirectory::resume(path, plan_, "later");
+    EXPECT_EQ(directory.records().size(), kept);
+    FakeSubjects subjects(1, 2);
+    run(directory, plan_, subjects);
+    EXPECT_EQ(subjects.calls, static_cast<int>(9 - kept)) << "no finished sample is asked twice";
+    expect_same_results(whole.file("run.h5"), directory.file("run.h5"));
+  }
+}
+
+TEST_F(JobTest, WhileTheRunGoesOnEachFinishedCellIsAFileOfItsOwn) {
+  RunDirectory directory = begin("run", plan_);
+  FakeSubjects subjects(1);
+  int cells = 0;
+  run(directory, plan_, subjects, [&](const Cell& cell) {
+    ++cells;
+    const h5::File file = h5::File::load(directory.file("cells/" + cell.name() + ".h5"));
+    EXPECT_EQ(file.open("cell").read_array<double>("score").size(), cell.samples.size());
+    EXPECT_EQ(file.open("timing").read_array<double>("make_seconds").size(), cell.samples.size());
+    open_run_file(directory.file("run.h5"));
+  });
+  EXPECT_EQ(cells, 2);
+  EXPECT_FALSE(file_exists(directory.file("cells"))) << "run.h5 holds all";
+  // A kill before the end: run.h5 links the cells under the paths that they have at the end.
+  write_cell_file(directory, plan_, summarize_cell(plan_.cells[1], directory.records_of(plan_.cells[1])));
+  link_cell_files(directory, plan_, {});
+  const h5::File linked = open_run_file(directory.file("run.h5"));
+  EXPECT_FALSE(linked.has("cells/fake/256"));
+  EXPECT_EQ(linked.open("cells/fake/512").read_texts("answer"), (std::vector<std::string>{"2", "?", "40"}));
+  EXPECT_EQ(linked.read_array<double>("provenance/timing/fake/512/prefill_seconds").size(), 3u);
+}
+
+TEST_F(JobTest, EachSampleIsMadeOnce) {
+  RunPlan plan = plan_;
+  plan.select = SelectBy::kOracle;
+  plan.model.sparse_config.dense_len = 200;  // near the lengths: every sample is asked
+  RunDirectory directory = begin("run", plan);
+  FakeSubjects subjects(1, 2);
+  Progress progress(stderr, true, false, plan, [](int64_t length) { return static_cast<double>(length); });
+  SampleSource samples(plan, *tokenizer_);
+  measure_samples(plan, samples);
+  check_samples(plan, samples);
+  EXPECT_EQ(samples.made(), 9);
+  EXPECT_GT(samples.kept_bytes(), 6 * 256);
+  run_job({plan, *tokenizer_, samples, subjects, directory, progress});
+  EXPECT_EQ(samples.made(), 9);
+  EXPECT_EQ(samples.kept_bytes(), 0);
+  // What does not fit is made again, and nothing else changes.
+  SampleSource small(plan, *tokenizer_, 4000);
+  check_samples(plan, small);
+  EXPECT_LE(small.kept_bytes(), 4000);
+  small.keep_at_most(2000);
+  EXPECT_LE(small.kept_bytes(), 2000);
+  EXPECT_EQ(small.take(plan.cells[0], 3).sample.id, "fakes/fake@256#3!42");
+}
+
+TEST_F(JobTest, WhatASubjectCannotDoIsRefusedByName) {
+  RunDirectory directory = begin("run", plan_);
+  FakeSubjects subjects(1);
+  subjects.can.probe = false;
+  expect_error(ErrorCode::kUnsupported, {"--probe answer", "fake", "--probe none"},
+               [&] { run(directory, plan_, subjects); });
+  RunPlan plan = plan_;
+  plan.probe_answers = false;
+  plan.select = SelectBy::kOracle;
+  subjects.can.selection = false;
+  expect_error(ErrorCode::kUnsupported, {"--select oracle", "fake"}, [&] { run(directory, plan, subjects); });
+  plan.select = SelectBy::kLearned;
+  subjects.can = {};
+  expect_error(ErrorCode::kUnsupported, {"fake takes neither ids nor text"}, [&] { run(directory, plan, subjects); });
+  subjects.can.messages = true;
+  expect_error(ErrorCode::kUnsupported, {"the task is no chat"}, [&] { run(directory, plan, subjects); });
+  EXPECT_EQ(subjects.calls, 0);
+  EXPECT_FALSE(file_exists(directory.file("run.h5"))) << "nothing was written";
+}
+
+// A subject behind a server: text in, text out.
+TEST_F(JobTest, ASubjectMayAnswerInText) {
+  class Echo final : public Subject {
+   public:
+    Answer answer(const Question& question) override {
+      Answer answer;
+      answer.text = std::string(question.text.substr(0, question.text.find(' ')));
+      return answer;
+    }
+  };
+  class Echoes final : public Subjects {
+   public:
+    std::string name() const override { return "echo"; }
+    Capabilities capabilities() const override { return {false, true, false, false, false, false}; }
+    int64_t at_once(int64_t, int64_t wanted) const override { return wanted; }
+    std::unique_ptr<Subject> open(int64_t, int64_t) override { return std::make_unique<Echo>(); }
+  } subjects;
+  RunPlan plan = plan_;
+  plan.probe_answers = false;
+  RunDirectory directory = begin("run", plan);
+  Progress progress(stderr, true, false, plan, [](int64_t length) { return static_cast<double>(length); });
+  SampleSource samples(plan, *tokenizer_);
+  const RunResults results = run_job({plan, *tokenizer_, samples, subjects, directory, progress});
+  EXPECT_EQ(results.cells[0].score, 1);
+  EXPECT_EQ(open_run_file(directory.file("run.h5")).read_texts("cells/fake/512/answer"),
+            (std::vector<std::string>{"2", "5", "40"}));
+}
+
+TEST(Lanes, ResultsAreTakenInOrderInTheThreadOfTheCaller) {
+  for (const int64_t lanes : {1, 3}) {
+    const std::thread::id caller = std::this_thread::get_id();
+    std::vector<int64_t> order, expected;
+    std::atomic<int64_t> delivered{0};
+    for (int64_t item = 0; item < 40; ++item) expected.push_back(item);
+    run_lanes(lanes, 40, [&](int lane, int64_t item, const std::function<void()>&) -> Delivery {
+      EXPECT_LT(lane, lanes);
+      EXPECT_LT(item, delivered + 2 * lanes + 1) << "a lane runs a few items ahead at most";
+      if (item % 4 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));
+      return [&, item] {
+        EXPECT_EQ(std::this_thread::get_id(), caller);
+        order.push_back(item);
+        ++delivered;
+      };
+    });
+    EXPECT_EQ(order, expected);
+  }
+}
+
+TEST(Lanes, TheFirstFailureEndsAllAndWhatWasTakenIsABeginning) {
+  for (const bool in_lane : {true, false}) {
+    std::atomic<int> begun{0};
+    std::vector<int64_t> order;
+    expect_error(ErrorCode::kIo, {"full"}, [&] {
+      run_lanes(3, 1000, [&](int, int64_t item, const std::function<void()>& check) -> Delivery {
+        ++begun;
+        if (in_lane && item == 5) throw Error(ErrorCode::kIo, "full");
+        for (int i = 0; i < 3; ++i) {
+          std::this_thread::sleep_for(std::chrono::milliseconds(1));
+          check();
+        }
+        return [&, item] {
+          if (!in_lane && item == 5) throw Error(ErrorCode::kIo, "full");
+          order.push_back(item);
+        };
+      });
+    });
+    EXPECT_LT(begun, 30);
+    ASSERT_LE(order.size(), 5u);
+    for (size_t i = 0; i < order.size(); ++i) EXPECT_EQ(order[i], static_cast<int64_t>(i));
+  }
+}
+
+}  // namespace
+}  // namespace sala::eval

@@ -1,0 +1,35 @@
+#include "eval/report/table.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+namespace sala::eval {
+namespace {
+
+Table example() {
+  return {"",
+          {"task", "tokens", "score", "interval", "whole"},
+          {{text("vt, \"hard\""), tokens(131072), number(99.95, 1, " (best)"), range({1.25, 2}), yes(true)},
+           {text("cwe"), tokens(0), number(std::numeric_limits<double>::quiet_NaN(), 1), Value{}, yes(false)}}};
+}
+
+TEST(Table, PeopleSeeRoundedValues) {
+  EXPECT_EQ(plain_view(example()),
+            "task         tokens         score   interval  whole\n"
+            "vt, \"hard\"  131,072  100.0 (best)  1.2 - 2.0    yes\n"
+            "cwe               -             -          -     no\n");
+  EXPECT_EQ(markdown_view(example()).substr(0, 50), "| task | tokens | score | interval | whole |\n| ---");
+}
+
+TEST(Table, ProgramsSeeFieldsAndWhatIsNotKnownIsAbsent) {
+  EXPECT_EQ(csv_view(example()),
+            "task,tokens,score,interval,whole\n\"vt, \"\"hard\"\"\",131072,100.0,\"1.2 - 2.0\",true\ncwe,,,,false\n");
+  const auto rows = json_view(example());
+  EXPECT_EQ(rows.dump(),
+            "[{\"task\":\"vt, \\\"hard\\\"\",\"tokens\":131072,\"score\":99.95,\"interval\":[1.25,2.0],\"whole\":true},"
+            "{\"task\":\"cwe\",\"tokens\":null,\"score\":null,\"interval\":null,\"whole\":false}]");
+}
+
+}  // namespace
+}  // namespace sala::eval
