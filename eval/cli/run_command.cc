@@ -13,7 +13,7 @@
 #include "eval/cli/user_flags.h"
 #include "eval/report/report.h"
 #include "eval/run/checks.h"
-#include "eval/run/job.h"
+#include "eval/run/run_job.h"
 #include "eval/run/memory.h"
 #include "eval/subject/session_subject.h"
 #include "eval/util/interrupt.h"

@@ -4,7 +4,6 @@
 
 #include <functional>
 
-#include "eval/report/results.h"
 #include "eval/run/progress.h"
 #include "eval/run/sample_source.h"
 #include "eval/spec/plan.h"
@@ -28,10 +27,5 @@ struct Job {
   std::function<void()> check_stop = {};          // may throw to stop; asked between chunks and tokens, by any thread
   std::function<void(const Cell&)> on_cell = {};  // after the last sample of a cell that was run here
 };
-
-// Runs every sample of the plan that the directory lacks and keeps the files of the run (run_file.h, summary.json,
-// summary.md) up to date: each sample is in the journal when it is done, each cell in a file of its own, the rest now and
-// then and at the end. The same results for any number of samples at once. What stops it is rethrown with everything saved.
-RunResults run_job(const Job& job);
 
 }  // namespace sala::eval

@@ -6,7 +6,7 @@
 #include <mutex>
 #include <string>
 
-#include "eval/score/score.h"
+#include "eval/score/scored.h"
 
 namespace sala::eval {
 

@@ -7,7 +7,7 @@
 #include <utility>
 #include <vector>
 
-#include "eval/score/score.h"
+#include "eval/score/scored.h"
 
 namespace sala::eval {
 

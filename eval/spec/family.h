@@ -4,7 +4,7 @@
 #include <string>
 #include <vector>
 
-#include "eval/spec/models.h"
+#include "eval/spec/model_entry.h"
 
 namespace sala::eval {
 

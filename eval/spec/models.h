@@ -2,31 +2,14 @@
 #pragma once
 
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
+#include "eval/spec/model_entry.h"
 #include "sala/model/model.h"
 #include "sala/tokenizer/tokenizer.h"
 
 namespace sala::eval {
-
-// The folder of the family: $SALA_MODELS, else share/sala/models of the installation that the program is in, else
-// models/ of the source tree.
-// Throws Error{kIo} naming the places when there is none.
-std::string models_folder();
-
-struct ModelEntry {
-  std::string name;       // "sala-tiny", or the directory as given
-  std::string directory;  // empty for random weights
-  ModelConfig config;
-  bool has_weights = false;  // some *.safetensors lies in the directory
-  std::string problem;       // why the config cannot be read; empty when it can
-  bool planned = false;  // a member of train/family.toml whose weights are not here: only names, layers and encodings count
-  bool random() const { return directory.empty() && !planned; }
-  std::string architecture() const;  // sala | full | linear | sparse | full-linear | mixed
-  std::string ratio() const;         // softmax : linear layers in lowest terms, "3:5"
-};
 
 // Members of the family in the order of names. A member whose config is broken is listed with its `problem`.
 std::vector<ModelEntry> family_members();

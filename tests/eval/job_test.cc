@@ -1,5 +1,5 @@
 // A job: several samples at once, each made once, each cell a file of its own while the run goes on.
-#include "eval/run/job.h"
+#include "eval/run/run_job.h"
 
 #include <gtest/gtest.h>
 

@@ -7,7 +7,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "eval/run/job.h"
+#include "eval/run/run_job.h"
 #include "eval/store/run_file.h"
 #include "sala/core/rng.h"
 #include "tests/eval/fakes.h"

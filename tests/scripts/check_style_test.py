@@ -18,6 +18,10 @@ BROKEN = [
     ("layering", "tasks/ruler/niah.cc", '#include "sala/model/model.h"\n'),
     ("layering", "sim/model/session.cc", '#include "sala/tasks/task.h"\n'),
     ("layering", "tasks/ruler/niah.cc", '#include "eval/runner.h"\n'),
+    ("layering", "eval/spec/plan.cc", '#include "eval/store/h5.h"\n'),
+    ("layering", "eval/store/run_file.cc", '#include "eval/report/results.h"\n'),
+    ("layering", "eval/report/report.cc", '#include "eval/run/job.h"\n'),
+    ("layering", "eval/run/job.cc", '#include "eval/cli/commands.h"\n'),
     ("simd", "sim/ops/dot/dot.cc", "#include <immintrin.h>\n"),
     ("cuda", "sim/ops/dot/dot.cc", "__global__ void f();\n"),
     ("randomness", "tasks/text/words.cc", "int x = rand();\n"),
@@ -46,6 +50,7 @@ GOOD = {
     "sim/posenc/rope.cc": '#include "sala/model/config.h"\n#include "sim/ops/kernels.h"\n',
     "sim/mixers/full_attn.cc": 'const char* name = "full-attn";\n',
     "sim/mixers/full.cc": '#include "sala/model/probe.h"\n#include "sim/posenc/posenc.h"\n',
+    "eval/run/job.cc": '#include "eval/report/results.h"\n#include "eval/store/h5.h"\n',
     "eval/runner.cc": '#include "sala/model/session.h"\n#include "sala/tasks/task.h"\n',
     "tests/sim/x_test.cc": '#include "sim/model/weights.h"\n#include "tasks/text/words.h"\n',
     "eval/long.cc": "void f() {\n" + "  g();\n" * 78 + "}\n" + "void g() {\n" + "  f();\n" * 78 + "}\n",
@@ -74,6 +79,14 @@ class CheckStyle(unittest.TestCase):
                 self.assertEqual(result.returncode, 1, result.stderr)
                 self.assertRegex(result.stdout, rf"^{path}:\d+: {rule}: ")
                 self.assertEqual(len(result.stdout.splitlines()), 1, result.stdout)
+
+    def test_files_of_eval_that_include_each_other_are_found(self):
+        result = check({"eval/spec/a.h": '#pragma once\n#include "eval/spec/b.h"\n', "eval/spec/b.cc": '#include "eval/spec/a.h"\n'})
+        self.assertEqual(result.returncode, 1)
+        self.assertEqual(
+            result.stdout.splitlines(),
+            ["eval/spec/a.h:1: circle: includes itself by way of eval/spec/b", "eval/spec/b.h:1: circle: includes itself by way of eval/spec/a"],
+        )
 
     def test_good_files_pass(self):
         result = check(GOOD)

@@ -1,4 +1,4 @@
-#include "eval/run/job.h"
+#include "eval/run/run_job.h"
 
 #include <algorithm>
 #include <chrono>
@@ -12,9 +12,7 @@
 namespace sala::eval {
 namespace {
 
-double seconds_now() {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
-}
+double seconds_now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 // The files that are made of the journal. Each cell is written when it is finished; what tells of all cells costs more with
 // every cell and is written now and then.
