@@ -59,43 +59,65 @@ std::vector<int32_t> read_ids(const std::string& path, int64_t vocab) {
   return checked_ids(ids, path, vocab);
 }
 
-// Keeps the selection of every position, and the logits of the queries from `first_row` on.
-class Keep final : public SessionProbe {
+// What is to be written beside the logits: the selection of every position, attention and hidden states of those from
+// `first_row` on.
+class Keep final : public Observer {
  public:
-  struct Layer {
+  struct Selected {
     int64_t heads = 0, slots = 0;
     std::map<int64_t, std::vector<int32_t>> rows;  // position: [Hkv, slots]
   };
-  Keep(bool selected, bool attention, int64_t first_row, int64_t tokens, int64_t heads)
-      : selected_(selected), attention_(attention), first_row_(first_row), tokens_(tokens), heads_(heads) {}
-  bool wants(int64_t) const override { return selected_; }
-  bool wants_attention(int64_t position) const override { return attention_ && position >= first_row_; }
-  void on_selection(int layer, int64_t position, int64_t, TensorView<const int32_t, 2> blocks,
-                    TensorView<const float, 2>) override {
-    Layer& into = layers[layer];
-    into.heads = blocks.extent[0];
-    into.slots = blocks.extent[1];
-    std::vector<int32_t>& row = into.rows[position];
-    for (int64_t g = 0; g < blocks.extent[0]; ++g) row.insert(row.end(), blocks[g].data, blocks[g].data + into.slots);
+  Keep(const LogitsFlags& flags, const ModelConfig& config, int64_t first_row, int64_t tokens)
+      : config_(config), first_row_(first_row), tokens_(tokens) {
+    for (const auto& [wanted, site] : {std::pair(flags.selected, site::kSelection),
+                                       std::pair(flags.attention, site::kAttention), std::pair(flags.hidden, site::kHidden)})
+      if (wanted) sites_.emplace_back(site);
   }
-  void on_attention(int layer, int64_t position, int64_t head, std::span<const int64_t> keys,
-                    std::span<const float> scaled) override {
-    std::vector<float>& into = logits[layer];  // [rows, H, T]
-    // Once, with what check_output_fits counted: growing would need up to three times as much.
-    if (into.empty()) into.assign(static_cast<std::size_t>((tokens_ - first_row_) * heads_ * tokens_), -INFINITY);
-    const auto row = static_cast<std::size_t>((heads_ * (position - first_row_) + head) * tokens_);
-    for (std::size_t i = 0; i < keys.size(); ++i) into[row + static_cast<std::size_t>(keys[i])] = scaled[i];
+  std::vector<std::string> sites() const override { return sites_; }
+  bool wants(std::string_view site, int, int64_t position) const override {
+    return site == site::kSelection || position >= first_row_;
   }
-  std::map<int, Layer> layers;
-  std::map<int, std::vector<float>> logits;
+  void on_tap(const Tap& tap) override {
+    if (tap.site == site::kSelection) keep_selected(tap);
+    if (tap.site == site::kAttention) keep_attention(tap);
+    if (tap.site == site::kHidden) keep_hidden(tap);
+  }
+  std::map<int, Selected> selected;
+  std::map<int, std::vector<float>> attention;  // [rows, H, T]
+  std::map<int, std::vector<float>> hidden;     // [rows, E]
 
  private:
-  bool selected_, attention_;
-  int64_t first_row_, tokens_, heads_;
+  void keep_selected(const Tap& tap) {
+    const auto blocks = tap["blocks"].as<int32_t, 2>();
+    Selected& into = selected[tap.layer];
+    into.heads = blocks.extent[0];
+    into.slots = blocks.extent[1];
+    std::vector<int32_t>& row = into.rows[tap.position];
+    for (int64_t g = 0; g < into.heads; ++g) row.insert(row.end(), blocks[g].data, blocks[g].data + into.slots);
+  }
+  void keep_attention(const Tap& tap) {
+    const auto keys = tap["keys"].as<int64_t, 1>();
+    const auto scaled = tap["logits"].as<float, 1>();
+    const int64_t heads = config_.num_attention_heads;
+    std::vector<float>& into = attention[tap.layer];
+    // Once, with what check_output_fits counted: growing would need up to three times as much.
+    if (into.empty()) into.assign(static_cast<std::size_t>((tokens_ - first_row_) * heads * tokens_), -INFINITY);
+    float* row = into.data() + (heads * (tap.position - first_row_) + tap["head"].number()) * tokens_;
+    for (int64_t i = 0; i < keys.extent[0]; ++i) row[keys[i]] = scaled[i];
+  }
+  void keep_hidden(const Tap& tap) {
+    const auto rows = tap["hidden"].as<float, 2>();
+    std::vector<float>& into = hidden[tap.layer];
+    into.reserve(static_cast<std::size_t>((tokens_ - first_row_) * rows.extent[1]));
+    for (int64_t t = 0; t < rows.extent[0]; ++t) into.insert(into.end(), rows[t].data, rows[t].data + rows.extent[1]);
+  }
+  const ModelConfig& config_;
+  const int64_t first_row_, tokens_;
+  std::vector<std::string> sites_;
 };
 
 void add_selected(SafetensorsWriter& writer, const Keep& kept, int64_t tokens) {
-  for (const auto& [index, layer] : kept.layers) {
+  for (const auto& [index, layer] : kept.selected) {
     std::vector<int32_t> values(static_cast<std::size_t>(layer.heads * tokens * layer.slots), -1);
     for (const auto& [position, row] : layer.rows)
       for (int64_t g = 0; g < layer.heads; ++g)
@@ -135,22 +157,12 @@ void write_logits(const LogitsFlags& flags) {
   const auto tokens = static_cast<int64_t>(ids.size());
   const int64_t rows = flags.rows == 0 ? tokens : std::min(flags.rows, tokens);
   options.max_tokens = tokens;
-  options.prune =
-      options.prune && !flags.selected && !flags.hidden && !flags.attention;  // every query of the last layer is asked for
   check_output_fits(flags, check_fits(config, options, flags.engine), rows, row_bytes(flags, config, tokens));
   const Model model = load_model(entry, config);
   Session session(model, options);
   session.set_prompt_tokens(tokens);
-  Keep kept(flags.selected, flags.attention, tokens - rows, tokens, config.num_attention_heads);
-  if (flags.selected || flags.attention) session.set_probe(&kept);
-  std::map<int, std::vector<float>> hidden;
-  const int64_t width = config.hidden_size;
-  if (flags.hidden)
-    session.set_hidden_hook([&](int layer, int64_t first, TensorView<const float, 2> h) {
-      hidden[layer].reserve(static_cast<std::size_t>(rows * width));
-      for (int64_t r = std::max<int64_t>(0, tokens - rows - first); r < h.extent[0]; ++r)
-        hidden[layer].insert(hidden[layer].end(), h[r].data, h[r].data + width);
-    });
+  Keep kept(flags, config, tokens - rows, tokens);
+  session.set_observer(&kept);
   // Logits exist after the last token fed: the wanted rows are fed one by one, which changes no byte of them.
   std::vector<float> logits;
   logits.reserve(static_cast<std::size_t>(rows * config.vocab_size));
@@ -164,11 +176,11 @@ void write_logits(const LogitsFlags& flags) {
   writer.add_metadata("model", entry.name);
   writer.add_metadata("numerics", flags.engine.dtype + " version " + std::to_string(kNumericsVersion));
   writer.add_ints("ids", {tokens}, ids);
-  for (const auto& [layer, values] : hidden)
-    writer.add_floats(layer < 0 ? "hidden.embedding" : fmt::format("hidden.{}", layer), {rows, width}, values);
+  for (const auto& [layer, values] : kept.hidden)
+    writer.add_floats(layer < 0 ? "hidden.embedding" : fmt::format("hidden.{}", layer), {rows, config.hidden_size}, values);
   writer.add_floats("logits", {rows, config.vocab_size}, logits);
   add_selected(writer, kept, tokens);
-  for (const auto& [layer, values] : kept.logits)
+  for (const auto& [layer, values] : kept.attention)
     writer.add_floats(fmt::format("attention.{}", layer), {rows, config.num_attention_heads, tokens}, values);
   writer.write(flags.out);
 }

@@ -1,25 +1,20 @@
 #include "eval/observe/attention.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <map>
+
+#include "eval/observe/statistic.h"
 
 namespace sala::eval {
-namespace {
-
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
-
-float median_of(std::vector<float>& values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
-}  // namespace
 
 AttentionFigures attention_figures(std::span<const int64_t> keys, std::span<const float> logits, const Ranges& evidence) {
   AttentionFigures figures;
   figures.keys = static_cast<double>(keys.size());
+  constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
   figures.evidence_logit = figures.background_lse = figures.background_mean = figures.background_std = kNaN;
   if (keys.empty()) return figures;
   const double largest = *std::max_element(logits.begin(), logits.end());
@@ -56,35 +51,87 @@ AttentionFigures attention_figures(std::span<const int64_t> keys, std::span<cons
   return figures;
 }
 
-void LayerAttention::add(const AttentionFigures& figures) {
-  keys.push_back(figures.keys);
-  sink_mass.push_back(figures.sink_mass);
-  start_mass.push_back(figures.start_mass);
-  evidence_mass.push_back(figures.evidence_mass);
-  evidence_logit.push_back(figures.evidence_logit);
-  background_lse.push_back(figures.background_lse);
-  background_mean.push_back(figures.background_mean);
-  background_std.push_back(figures.background_std);
-  entropy.push_back(figures.entropy);
+namespace {
+
+// Evidence of a sample as ranges: sorted, overlapping ones joined.
+Ranges joined(Ranges spans) {
+  std::sort(spans.begin(), spans.end());
+  Ranges ranges;
+  for (const auto& [begin, end] : spans)
+    if (!ranges.empty() && begin <= ranges.back().second)
+      ranges.back().second = std::max(ranges.back().second, end);
+    else
+      ranges.emplace_back(begin, end);
+  return ranges;
 }
 
-void HiddenFigures::add_row(int64_t position, TensorView<const float, 1> row, bool for_median) {
-  for (int64_t i = 0; i < row.extent[0]; ++i)
-    if (const double value = std::fabs(static_cast<double>(row[i])); value > figures_.largest) {
-      figures_.largest = value;
-      figures_.position = position;
-      figures_.channel = i;
+// What is stored of a head, by name.
+struct Stored {
+  const char *name, *units;
+  double AttentionFigures::*value;
+};
+constexpr Stored kStored[] = {{"keys", "tokens", &AttentionFigures::keys},
+                              {"sink_mass", "1", &AttentionFigures::sink_mass},
+                              {"start_mass", "1", &AttentionFigures::start_mass},
+                              {"evidence_mass", "1", &AttentionFigures::evidence_mass},
+                              {"evidence_logit", "1", &AttentionFigures::evidence_logit},
+                              {"background_lse", "1", &AttentionFigures::background_lse},
+                              {"background_mean", "1", &AttentionFigures::background_mean},
+                              {"background_std", "1", &AttentionFigures::background_std},
+                              {"entropy", "nats", &AttentionFigures::entropy}};
+
+class Attention final : public Statistic {
+ public:
+  explicit Attention(const Watch& watch) : watch_(watch), evidence_(joined(watch.evidence)) {}
+  std::vector<std::string> sites() const override { return {std::string(site::kAttention)}; }
+  bool wants(std::string_view, int, int64_t position) const override { return watch_.probed(position); }
+  void on_tap(const Tap& tap) override {
+    if (!watch_.probed(tap.position)) return;
+    Layer& layer = layers_[tap.layer];
+    const auto keys = tap["keys"].as<int64_t, 1>();
+    const auto logits = tap["logits"].as<float, 1>();
+    const int64_t head = tap["head"].number();
+    layer.heads = std::max(layer.heads, head + 1);
+    if (head == 0) positions_[tap.layer].push_back(tap.position);
+    const auto n = static_cast<std::size_t>(keys.extent[0]);
+    layer.figures.push_back(attention_figures({keys.data, n}, {logits.data, n}, evidence_));
+  }
+  Findings take() override;
+
+ private:
+  struct Layer {
+    int64_t heads = 0;
+    std::vector<AttentionFigures> figures;  // [P, heads]
+  };
+  const Watch watch_;
+  const Ranges evidence_;
+  std::map<int, Layer> layers_;
+  std::map<int, std::vector<int64_t>> positions_;  // [P] of each layer
+};
+
+Findings Attention::take() {
+  Findings found;
+  if (layers_.empty()) return found;
+  const Axis probe = probe_axis("attention", positions_, found.arrays);
+  found.arrays.attributes.push_back({"attention", "start_tokens", kStartTokens});
+  for (const auto& [index, layer] : layers_) {
+    const std::string group = fmt::format("attention/layer_{:02}", index);
+    found.arrays.attributes.push_back({group, "layer", int64_t{index}});
+    for (const Stored& stored : kStored) {
+      std::vector<double> values;
+      for (const AttentionFigures& figures : layer.figures) values.push_back(figures.*stored.value);
+      found.arrays.arrays.push_back(named_array(fmt::format("{}/{}", group, stored.name),
+                                                {probe, {group + "/head", layer.heads}}, values, {.units = stored.units}));
     }
-  if (!for_median) return;
-  std::vector<float> sizes;
-  for (int64_t i = 0; i < row.extent[0]; ++i) sizes.push_back(std::fabs(row[i]));
-  medians_.push_back(median_of(sizes));
+  }
+  return found;
 }
 
-LayerHidden HiddenFigures::take(int64_t layer) {
-  figures_.layer = layer;
-  figures_.median = medians_.empty() ? kNaN : median_of(medians_);
-  return figures_;
+}  // namespace
+
+StatisticKind attention_statistic() {
+  return {"attention", "how softmax layers spread the attention of the answer's queries",
+          [](const Watch& watch) -> std::unique_ptr<Statistic> { return std::make_unique<Attention>(watch); }};
 }
 
 }  // namespace sala::eval

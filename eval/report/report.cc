@@ -20,7 +20,7 @@ Value percent(const Interval& interval) { return range({100 * interval.low, 100 
 
 bool probed(const RunResults& results) {
   return std::any_of(results.cells.begin(), results.cells.end(),
-                     [](const CellResult& cell) { return cell.recall.has_value(); });
+                     [](const CellResult& cell) { return cell.figure("recall").has_value(); });
 }
 
 // The group's row stands after the last cell of its length.
@@ -51,7 +51,7 @@ Table people_table(const ReportSubject& subject, const RunResults& results) {
     std::vector<Value> row = {
         text(std::string(cell.cell.task->name())),        text(short_length(cell.cell.length)), tokens(cell.cell.length),
         count(static_cast<int64_t>(cell.records.size())), percent(cell.score, digits),          percent(cell.interval)};
-    if (with_recall) row.insert(row.end(), {number(cell.recall, 2), number(cell.reached, 2)});
+    if (with_recall) row.insert(row.end(), {number(cell.figure("recall"), 2), number(cell.figure("reached"), 2)});
     if (subject.timed) row.insert(row.end(), {large(static_cast<int64_t>(cell.tokens_per_second)), number(cell.seconds, 1)});
     if (!subject.timed) row.push_back(text(cell.nulls_text()));
     table.rows.push_back(std::move(row));
@@ -73,13 +73,14 @@ Table csv_table(const ReportSubject& subject, const RunResults& results) {
                "empty_answers", "recall", "reached", "fill", "tokens_per_second", "seconds", "switches"},
               {}};
   for (const CellResult& cell : results.cells)
-    table.rows.push_back(
-        {text(subject.model), text(std::string(cell.cell.task->name())), text(std::string(cell.cell.task->group())),
-         count(cell.cell.length), count(static_cast<int64_t>(cell.records.size())), percent(cell.score, 4),
-         percent(cell.interval.low, 4), percent(cell.interval.high, 4),
-         cell.standard_error ? percent(*cell.standard_error, 6) : Value{}, count(cell.nulls), number(cell.recall, 6),
-         number(cell.reached, 6), number(cell.mean_fill, 6), subject.timed ? number(cell.tokens_per_second, 3) : Value{},
-         subject.timed ? number(cell.seconds, 3) : Value{}, text(subject.switches)});
+    table.rows.push_back({text(subject.model), text(std::string(cell.cell.task->name())),
+                          text(std::string(cell.cell.task->group())), count(cell.cell.length),
+                          count(static_cast<int64_t>(cell.records.size())), percent(cell.score, 4),
+                          percent(cell.interval.low, 4), percent(cell.interval.high, 4),
+                          cell.standard_error ? percent(*cell.standard_error, 6) : Value{}, count(cell.nulls),
+                          number(cell.figure("recall"), 6), number(cell.figure("reached"), 6), number(cell.mean_fill, 6),
+                          subject.timed ? number(cell.tokens_per_second, 3) : Value{},
+                          subject.timed ? number(cell.seconds, 3) : Value{}, text(subject.switches)});
   return table;
 }
 
@@ -92,8 +93,8 @@ Table json_table(const ReportSubject& subject, const RunResults& results) {
   for (const CellResult& cell : results.cells)
     table.rows.push_back({text(std::string(cell.cell.task->name())), count(cell.cell.length),
                           count(static_cast<int64_t>(cell.records.size())), yes(cell.complete()), number(cell.score, 4),
-                          range(cell.interval), number(cell.standard_error, 6), count(cell.nulls), number(cell.recall, 6),
-                          number(cell.reached, 6), number(cell.mean_fill, 6),
+                          range(cell.interval), number(cell.standard_error, 6), count(cell.nulls),
+                          number(cell.figure("recall"), 6), number(cell.figure("reached"), 6), number(cell.mean_fill, 6),
                           subject.timed ? number(cell.tokens_per_second, 3) : Value{},
                           subject.timed ? number(cell.seconds, 3) : Value{}});
   return table;

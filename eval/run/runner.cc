@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <map>
 #include <memory>
+#include <optional>
 
-#include "eval/observe/selection.h"
+#include "eval/observe/statistic.h"
 #include "eval/run/checks.h"
 #include "eval/run/lanes.h"
 #include "sala/core/error.h"
@@ -75,8 +76,18 @@ SampleRecord record_of(const Job& job, const Pending& pending, const SampleSourc
 // A sample that was answered and scored.
 struct Finished {
   SampleRecord record;
-  Selection selection;
+  SampleArrays arrays;
 };
+
+Watch watch_of(const RunPlan& plan, const tasks::Sample& sample, int64_t prompt_tokens) {
+  Watch watch;
+  const auto prefix = static_cast<int64_t>(plan.prefix.size());
+  for (const tasks::Evidence& span : sample.evidence)
+    watch.evidence.emplace_back(span.token_begin + prefix, span.token_end + prefix);
+  watch.prompt_tokens = prompt_tokens;
+  watch.layers = plan.model.num_hidden_layers;
+  return watch;
+}
 
 // One sample in one lane: made, answered, scored.
 Finished run_sample(const Job& job, const Pending& pending, int lane, Subject& subject, const std::function<void()>& check) {
@@ -91,7 +102,8 @@ Finished run_sample(const Job& job, const Pending& pending, int lane, Subject& s
   if (ids.empty()) throw Error(ErrorCode::kInternal, "sample '{}' has an empty prompt", sample.id);
   const auto prompt_tokens = static_cast<int64_t>(ids.size());
   check_select(plan.select, plan.model_name, plan.model, prompt_tokens);
-  AnswerProbe probe(sample.evidence, prefix, prompt_tokens);
+  std::optional<SampleObserver> observer;
+  if (plan.probe_answers) observer.emplace(watch_of(plan, sample, prompt_tokens));
   const std::string text = sample.prompt();
   Question question;
   question.ids = ids;
@@ -99,7 +111,7 @@ Finished run_sample(const Job& job, const Pending& pending, int lane, Subject& s
   question.messages = sample.messages();
   question.max_new_tokens = sample.tokens_to_generate;
   question.selection = policy_for(plan.select, sample, prefix, plan.seed);
-  question.probe = plan.probe_answers ? &probe : nullptr;
+  question.observer = observer ? &*observer : nullptr;
   const auto go_on = [&] {
     check();
     if (job.check_stop) job.check_stop();
@@ -116,7 +128,9 @@ Finished run_sample(const Job& job, const Pending& pending, int lane, Subject& s
   SampleRecord record = record_of(job, pending, made, answer);
   job.progress.end_sample(lane, record.score, record.prompt_tokens + static_cast<int64_t>(record.answer_ids.size()),
                           record.timing.engine_seconds());
-  return {std::move(record), probe.take()};
+  Findings found = observer ? observer->take() : Findings();
+  record.figures = std::move(found.figures);
+  return {std::move(record), std::move(found.arrays)};
 }
 
 void run_stage(const Job& job, const Stage& stage, const std::function<void(const Cell&)>& on_cell) {
@@ -131,7 +145,7 @@ void run_stage(const Job& job, const Stage& stage, const std::function<void(cons
     auto finished =
         std::make_shared<Finished>(run_sample(job, pending, lane, *subjects[static_cast<std::size_t>(lane)], check));
     return [&job, &on_cell, &left, &pending, finished] {
-      job.directory.append(std::move(finished->record), job.plan.probe_answers ? &finished->selection : nullptr);
+      job.directory.append(std::move(finished->record), finished->arrays);
       if (--left[pending.cell] > 0) return;
       job.progress.end_cell(*pending.cell);
       if (on_cell) on_cell(*pending.cell);

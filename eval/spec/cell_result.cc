@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <string_view>
 
 #include "sala/tasks/ruler_scores.h"
@@ -13,11 +14,23 @@ namespace {
 
 constexpr double kNormal95 = 1.959963984540054;  // 97.5 % point of the standard normal distribution
 
-std::optional<double> mean_of(const std::vector<double>& values) {
-  if (values.empty()) return std::nullopt;
+double mean_of(const std::vector<double>& values) {
   double sum = 0;
   for (const double value : values) sum += value;
   return sum / static_cast<double>(values.size());
+}
+
+// Means over the samples that have the figure, in the order of first appearance.
+std::vector<std::pair<std::string, double>> mean_figures(const std::vector<const SampleRecord*>& records) {
+  std::vector<std::pair<std::string, double>> means;
+  std::map<std::string, std::vector<double>> values;
+  for (const SampleRecord* record : records)
+    for (const auto& [name, value] : record->figures) {
+      if (values[name].empty()) means.emplace_back(name, 0);
+      values[name].push_back(value);
+    }
+  for (auto& [name, mean] : means) mean = mean_of(values[name]);
+  return means;
 }
 
 }  // namespace
@@ -26,21 +39,19 @@ CellResult summarize_cell(const Cell& cell, std::vector<const SampleRecord*> rec
   std::sort(records.begin(), records.end(), [](const auto* a, const auto* b) { return a->index < b->index; });
   CellResult result;
   result.cell = cell;
-  std::vector<double> scores, recalls, reaches;
+  std::vector<double> scores;
   std::vector<std::string_view> answers;
   int64_t tokens = 0;
   for (const SampleRecord* record : records) {
     scores.push_back(record->score);
     answers.push_back(record->answer);
-    if (record->selection && record->selection->recall) recalls.push_back(*record->selection->recall);
-    if (record->selection && record->selection->reached) reaches.push_back(*record->selection->reached);
     if (cell.length > 0)
       result.mean_fill += static_cast<double>(record->effective_tokens()) / static_cast<double>(cell.length);
     result.seconds += record->timing.engine_seconds();
     tokens += record->prompt_tokens + static_cast<int64_t>(record->answer_ids.size());
   }
   const auto count = static_cast<double>(records.size());
-  result.score = *mean_of(scores);
+  result.score = mean_of(scores);
   result.nulls = tasks::count_nulls(answers);
   result.mean_fill /= count;
   if (records.size() > 1) {
@@ -49,8 +60,7 @@ CellResult summarize_cell(const Cell& cell, std::vector<const SampleRecord*> rec
     result.standard_error = std::sqrt(squares / (count - 1) / count);
   }
   result.interval = wilson_interval(result.score, static_cast<int64_t>(records.size()));
-  result.recall = mean_of(recalls);
-  result.reached = mean_of(reaches);
+  result.figures = mean_figures(records);
   result.tokens_per_second = result.seconds > 0 ? static_cast<double>(tokens) / result.seconds : 0;
   result.records = std::move(records);
   return result;
@@ -76,5 +86,11 @@ Interval mean_interval(const std::vector<double>& means, const std::vector<Inter
 }
 
 std::string CellResult::nulls_text() const { return fmt::format("{}/{}", nulls, records.size()); }
+
+std::optional<double> CellResult::figure(const std::string& name) const {
+  for (const auto& [known, value] : figures)
+    if (known == name) return value;
+  return std::nullopt;
+}
 
 }  // namespace sala::eval

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "eval/spec/plan.h"
@@ -29,13 +30,14 @@ struct CellResult {
   double score = 0;                          // mean, 0..1
   std::optional<double> standard_error;      // of the mean; empty for a single sample
   Interval interval;
-  int64_t nulls = 0;                      // answers that are empty after RULER's post-processing
-  std::optional<double> recall, reached;  // means over the samples that have one (selection.h)
-  double mean_fill = 0;                   // effective tokens / length
-  double seconds = 0;                     // in the engine
-  double tokens_per_second = 0;           // prompt and answer tokens / seconds
+  int64_t nulls = 0;                                    // answers that are empty after RULER's post-processing
+  std::vector<std::pair<std::string, double>> figures;  // of statistics: means over the samples that have one
+  double mean_fill = 0;                                 // effective tokens / length
+  double seconds = 0;                                   // in the engine
+  double tokens_per_second = 0;                         // prompt and answer tokens / seconds
   bool complete() const { return records.size() == cell.samples.size(); }
-  std::string nulls_text() const;  // "3/20", as RULER prints them
+  std::string nulls_text() const;                               // "3/20", as RULER prints them
+  std::optional<double> figure(const std::string& name) const;  // "recall"
 };
 
 // `records` are those of the cell, in any order; at least one.

@@ -98,7 +98,7 @@ std::vector<std::string> config_switches(const ModelConfig& trained, const Model
 
 Json RunPlan::to_json() const {
   Json json;
-  json["schema"] = "sala.run/1";
+  json["schema"] = kRunSchema;
   json["model"] = model_name;
   json["weights_hash"] = weights_hash;
   json["tokenizer"] = tokenizer_kind;

@@ -22,6 +22,9 @@ struct Cell {
   std::string name() const;      // "niah_single_1@131072"
 };
 
+// Of a run's folder and of its run.h5.
+inline constexpr const char* kRunSchema = "sala.run/2";
+
 struct RunPlan {
   std::string model_name;
   std::string weights_hash;  // fingerprint of the weights (models.h)

@@ -12,18 +12,18 @@ namespace {
 
 using namespace fields;
 
-Json optional_json(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
+Json named_numbers(const std::vector<std::pair<std::string, double>>& values) {
+  Json object = Json::object();
+  for (const auto& [name, value] : values) object[name] = value;
+  return object;
+}
 
-SelectionRef parse_selection_ref(const Json& object) {
-  SelectionRef ref;
-  ref.offset = integer(object, "offset");
-  ref.bytes = integer(object, "bytes");
-  ref.hash = text(object, "hash");
-  ref.probes = integer(object, "probes");
-  ref.evidence = integer(object, "evidence");
-  ref.recall = number_or_null(object, "recall");
-  ref.reached = number_or_null(object, "reached");
-  return ref;
+std::vector<std::pair<std::string, double>> parse_named_numbers(const Json& line, const char* name) {
+  const Json& object = field(line, name);
+  if (!object.is_object()) throw Error(ErrorCode::kFormat, "field '{}' is no object", name);
+  std::vector<std::pair<std::string, double>> values;
+  for (const auto& [key, value] : object.items()) values.emplace_back(key, number(object, key.c_str()));
+  return values;
 }
 
 // Bytes of the UTF-8 character that begins at text[i]; 0 when it is none. Follows RFC 3629.
@@ -68,8 +68,6 @@ std::string to_line(const SampleRecord& record) {
                         {"depth", span.depth},
                         {"key", printable_utf8(span.key)},
                         {"value", printable_utf8(span.value)}});
-  Json diagnostics = Json::object();
-  for (const auto& [name, value] : record.diagnostics) diagnostics[name] = value;
   Json expected = Json::array();
   for (const std::string& reference : record.expected) expected.push_back(printable_utf8(reference));
   Json line = {{"id", record.id},
@@ -82,20 +80,13 @@ std::string to_line(const SampleRecord& record) {
                {"stopped", record.stopped},
                {"prompt_tokens", record.prompt_tokens},
                {"tokens_to_generate", record.tokens_to_generate},
-               {"diagnostics", diagnostics},
+               {"diagnostics", named_numbers(record.diagnostics)},
                {"answer_ids", record.answer_ids},
                {"evidence", evidence}};
   if (!record.select.empty()) line["select"] = record.select;
-  if (record.selection) {
-    const SelectionRef& ref = *record.selection;
-    line["selection"] = {{"offset", ref.offset},
-                         {"bytes", ref.bytes},
-                         {"hash", ref.hash},
-                         {"probes", ref.probes},
-                         {"evidence", ref.evidence},
-                         {"recall", optional_json(ref.recall)},
-                         {"reached", optional_json(ref.reached)}};
-  }
+  if (!record.figures.empty()) line["figures"] = named_numbers(record.figures);
+  if (record.arrays)
+    line["arrays"] = {{"offset", record.arrays->offset}, {"bytes", record.arrays->bytes}, {"hash", record.arrays->hash}};
   line["timing"] = {{"make_seconds", record.timing.make_seconds},
                     {"prefill_seconds", record.timing.prefill_seconds},
                     {"decode_seconds", record.timing.decode_seconds}};
@@ -119,10 +110,7 @@ SampleRecord parse_line(const std::string& line) {
   record.stopped = json["stopped"].get<bool>();
   record.prompt_tokens = integer(json, "prompt_tokens");
   record.tokens_to_generate = integer(json, "tokens_to_generate");
-  const Json& diagnostics = field(json, "diagnostics");
-  if (!diagnostics.is_object()) throw Error(ErrorCode::kFormat, "field 'diagnostics' is no object");
-  for (const auto& [name, value] : diagnostics.items())
-    record.diagnostics.emplace_back(name, number(diagnostics, name.c_str()));
+  record.diagnostics = parse_named_numbers(json, "diagnostics");
   for (const Json& id : list(json, "answer_ids")) {
     if (!id.is_number_integer() || id.get<int64_t>() < 0 || id.get<int64_t>() > INT32_MAX)
       throw Error(ErrorCode::kFormat, "field 'answer_ids' holds {}, expected token ids", shown(id));
@@ -134,7 +122,11 @@ SampleRecord parse_line(const std::string& line) {
     record.evidence.push_back({begin, end, number(span, "depth"), text(span, "key"), text(span, "value")});
   }
   if (json.contains("select")) record.select = text(json, "select");
-  if (json.contains("selection")) record.selection = parse_selection_ref(json["selection"]);
+  if (json.contains("figures")) record.figures = parse_named_numbers(json, "figures");
+  if (json.contains("arrays")) {
+    const Json& ref = json["arrays"];
+    record.arrays = ArraysRef{integer(ref, "offset"), integer(ref, "bytes"), text(ref, "hash")};
+  }
   const Json& timing = field(json, "timing");
   record.timing = {number(timing, "make_seconds"), number(timing, "prefill_seconds"), number(timing, "decode_seconds")};
   return record;

@@ -11,12 +11,10 @@
 
 namespace sala::eval {
 
-// Where the selection of a sample lies in the sidecar file `samples.select`, and its two summary figures.
-struct SelectionRef {
+// Where the arrays of a sample (array.h) lie in the side file `samples.arrays`.
+struct ArraysRef {
   int64_t offset = 0, bytes = 0;
-  std::string hash;                       // stable_hash of the bytes, 16 hexadecimal digits
-  int64_t probes = 0, evidence = 0;       // extents P and B, so that a reader can size its arrays
-  std::optional<double> recall, reached;  // empty when no layer selected or there is no evidence
+  std::string hash;  // stable_hash of the bytes, 16 hexadecimal digits
 };
 
 struct SampleTiming {
@@ -38,7 +36,8 @@ struct SampleRecord {
   std::vector<tasks::Evidence> evidence;  // in tokens of the prompt, BOS not counted
   int64_t prompt_tokens = 0;              // BOS not counted
   int64_t tokens_to_generate = 0;
-  std::optional<SelectionRef> selection;
+  std::vector<std::pair<std::string, double>> figures;  // what statistics say of the sample: {"recall", 0.5}
+  std::optional<ArraysRef> arrays;
   SampleTiming timing;
 
   // Prompt and answer budget: what `length` limits.

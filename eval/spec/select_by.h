@@ -10,10 +10,8 @@
 
 namespace sala::eval {
 
-enum class SelectBy { kLearned, kOracle, kAdversary, kRandom };
-
-// learned, oracle, adversary, random.
-const std::vector<std::string>& select_names();
+// The names of select_by_table().
+std::vector<std::string> select_names();
 std::string select_name(SelectBy by);
 // Throws Error{kUsage} listing the names.
 SelectBy select_of_name(const std::string& name);

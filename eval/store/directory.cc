@@ -18,7 +18,7 @@ using Key = std::tuple<std::string, int64_t, int64_t>;
 
 constexpr const char* kPlanFile = "run.json";
 constexpr const char* kJournalFile = "samples.jsonl";
-constexpr const char* kSidecarFile = "samples.select";
+constexpr const char* kSideFile = "samples.arrays";
 
 bool holds_a_run(const std::string& path) {
   for (const char* name : {kPlanFile, kJournalFile, "run.h5"})
@@ -32,8 +32,9 @@ Json read_plan_file(const std::string& path) {
     throw Error(ErrorCode::kFormat, "{} is damaged: it is not the plan of a run; choose another --out", path);
   const Json& plan = json["plan"];
   const std::string schema = plan.is_object() ? plan.value("schema", Json()).dump() : "absent";
-  if (schema != "\"sala.run/1\"")
-    throw Error(ErrorCode::kUnsupported, "{}: the schema is {}, this build continues runs of \"sala.run/1\"", path, schema);
+  if (schema != Json(kRunSchema).dump())
+    throw Error(ErrorCode::kUnsupported, "{}: the schema is {}, this build continues runs of \"{}\"", path, schema,
+                kRunSchema);
   return json;
 }
 
@@ -46,7 +47,7 @@ void RunDirectory::lock() {
   journal_ = AppendFile(file(kJournalFile));
   if (!journal_.try_lock())
     throw Error(ErrorCode::kUsage, "another process is writing to {}; wait for it or choose another --out", path_);
-  sidecar_ = AppendFile(file(kSidecarFile));
+  side_file_ = AppendFile(file(kSideFile));
 }
 
 RunDirectory RunDirectory::begin(const std::string& path, const RunPlan& plan, const std::string& started) {
@@ -88,7 +89,7 @@ void RunDirectory::read_journal(const RunPlan& plan) {
   for (const Cell& cell : plan.cells)
     for (const int64_t index : cell.samples) planned.emplace(cell.task->name(), cell.length, index);
   const std::string text = read_file(file(kJournalFile));
-  int64_t number = 0, kept_select = 0;
+  int64_t number = 0, kept_arrays = 0;
   for (std::size_t begin = 0; begin < text.size();) {
     ++number;
     const std::size_t end = text.find('\n', begin);
@@ -102,7 +103,7 @@ void RunDirectory::read_journal(const RunPlan& plan) {
     try {
       if (end != std::string::npos) {
         record = parse_line(text.substr(begin, end - begin));
-        selection(*record);  // damage is found now, not after hours of running
+        arrays(*record);  // damage is found now, not after hours of running
       }
     } catch (const Error& problem) {
       torn = problem.what();
@@ -117,12 +118,12 @@ void RunDirectory::read_journal(const RunPlan& plan) {
     }
     const Key key{record->task, record->length, record->index};
     if (planned.count(key) == 0) throw damaged(fmt::format("sample '{}' does not belong to this run", record->id));
-    if (record->selection) kept_select = std::max(kept_select, record->selection->offset + record->selection->bytes);
+    if (record->arrays) kept_arrays = std::max(kept_arrays, record->arrays->offset + record->arrays->bytes);
     const std::string id = record->id;
     if (!add(std::move(*record))) throw damaged(fmt::format("sample '{}' stands there twice", id));
     begin = end + 1;
   }
-  if (kept_select < sidecar_.size()) sidecar_.truncate(kept_select);  // a selection whose line was never written
+  if (kept_arrays < side_file_.size()) side_file_.truncate(kept_arrays);  // arrays whose line was never written
 }
 
 bool RunDirectory::has(const Cell& cell, int64_t index) const {
@@ -143,35 +144,22 @@ bool RunDirectory::add(SampleRecord record) {
   return true;
 }
 
-void RunDirectory::append(SampleRecord record, const Selection* selection) {
-  if (selection != nullptr) {
-    const std::string bytes = selection_bytes(*selection);
-    const auto known = [](double value) { return value == value ? std::optional<double>(value) : std::nullopt; };
-    record.selection = SelectionRef{sidecar_.size(),
-                                    static_cast<int64_t>(bytes.size()),
-                                    hash_hex(stable_hash(bytes)),
-                                    static_cast<int64_t>(selection->positions.size()),
-                                    static_cast<int64_t>(selection->evidence_blocks.size()),
-                                    known(selection->recall()),
-                                    known(selection->reached())};
-    sidecar_.append(bytes);  // first: a line promises that its selection is there
+void RunDirectory::append(SampleRecord record, const SampleArrays& arrays) {
+  if (!arrays.empty()) {
+    const std::string bytes = array_bytes(arrays);
+    record.arrays = ArraysRef{side_file_.size(), static_cast<int64_t>(bytes.size()), hash_hex(stable_hash(bytes))};
+    side_file_.append(bytes);  // first: a line promises that its arrays are there
   }
   journal_.append(to_line(record) + "\n");
   add(std::move(record));
 }
 
-Selection RunDirectory::selection(const SampleRecord& record) const {
-  if (!record.selection) return {};
-  const SelectionRef& ref = *record.selection;
-  const std::string bytes = sidecar_.read(ref.offset, ref.bytes);
-  if (hash_hex(stable_hash(bytes)) != ref.hash)
-    throw Error(ErrorCode::kFormat, "{}: the selection of '{}' is damaged", file(kSidecarFile), record.id);
-  Selection selection = parse_selection(bytes);
-  if (static_cast<int64_t>(selection.positions.size()) != ref.probes ||
-      static_cast<int64_t>(selection.evidence_blocks.size()) != ref.evidence)
-    throw Error(ErrorCode::kFormat, "{}: the selection of '{}' has other extents than its line says", file(kSidecarFile),
-                record.id);
-  return selection;
+SampleArrays RunDirectory::arrays(const SampleRecord& record) const {
+  if (!record.arrays) return {};
+  const std::string bytes = side_file_.read(record.arrays->offset, record.arrays->bytes);
+  if (hash_hex(stable_hash(bytes)) != record.arrays->hash)
+    throw Error(ErrorCode::kFormat, "{}: the arrays of '{}' are damaged", file(kSideFile), record.id);
+  return parse_arrays(bytes);
 }
 
 }  // namespace sala::eval

@@ -7,14 +7,14 @@
 #include <utility>
 #include <vector>
 
-#include "eval/observe/selection.h"
+#include "eval/observe/array.h"
 #include "eval/spec/plan.h"
 #include "eval/spec/record.h"
 #include "eval/util/files.h"
 
 namespace sala::eval {
 
-// Files: run.json (plan), samples.jsonl (journal), samples.select (selections, when probed), run.h5 and, while the run goes
+// Files: run.json (plan), samples.jsonl (journal), samples.arrays (what statistics saw), run.h5 and, while the run goes
 // on, cells/*.h5 (run_file.h), summary.json, summary.md.
 class RunDirectory {
  public:
@@ -34,10 +34,10 @@ class RunDirectory {
   // What resuming found worth saying, one sentence each.
   const std::vector<std::string>& notes() const { return notes_; }
 
-  // On the disk when this returns. `selection` may be null.
-  void append(SampleRecord record, const Selection* selection);
-  // Throws Error{kFormat} when the sidecar does not hold what the record says.
-  Selection selection(const SampleRecord& record) const;
+  // On the disk when this returns. Arrays are appended to the side file, and read again for the file of the cell alone.
+  void append(SampleRecord record, const SampleArrays& arrays);
+  // Throws Error{kFormat} when the side file does not hold what the record says.
+  SampleArrays arrays(const SampleRecord& record) const;
 
  private:
   RunDirectory(const std::string& path, const std::string& started);
@@ -46,7 +46,7 @@ class RunDirectory {
   bool add(SampleRecord record);  // false when it is there already
 
   std::string path_, started_;
-  AppendFile journal_, sidecar_;
+  AppendFile journal_, side_file_;
   std::vector<SampleRecord> records_;
   // Places in records_ by sample index, of each task and length.
   std::map<std::pair<std::string, int64_t>, std::map<int64_t, std::size_t>> done_;

@@ -9,17 +9,17 @@
 #include <map>
 #include <numeric>
 
+#include "eval/store/array_writer.h"
 #include "sala/core/error.h"
 
 namespace sala::eval {
 namespace {
 
-constexpr const char* kSchema = "sala.run/1";
 constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
 
 // Widest extents of the ragged lists of a cell; shorter ones are padded.
 struct Widths {
-  int64_t samples = 0, answer = 0, expected = 0, evidence = 0, probes = 0, blocks = 0;
+  int64_t samples = 0, answer = 0, expected = 0, evidence = 0;
 };
 
 Widths widths_of(const CellResult& cell) {
@@ -29,9 +29,6 @@ Widths widths_of(const CellResult& cell) {
     most.answer = std::max(most.answer, static_cast<int64_t>(record->answer_ids.size()));
     most.expected = std::max(most.expected, static_cast<int64_t>(record->expected.size()));
     most.evidence = std::max(most.evidence, static_cast<int64_t>(record->evidence.size()));
-    if (!record->selection) continue;
-    most.probes = std::max(most.probes, record->selection->probes);
-    most.blocks = std::max(most.blocks, record->selection->evidence);
   }
   return most;
 }
@@ -84,9 +81,8 @@ class CellWriter {
     scores(samples);
     answers(samples);
     evidence(samples);
-    if (seen_by([](const Selection& s) { return s.block_size > 0; })) selections(samples);
-    if (seen_by([](const Selection& s) { return !s.attention.empty(); })) attention(samples);
-    if (seen_by([](const Selection& s) { return !s.hidden.empty(); })) hidden(samples);
+    write_arrays(group_, samples, widths_.samples,
+                 [&](int64_t row) { return directory_.arrays(*cell_.records[static_cast<std::size_t>(row)]); });
   }
 
  private:
@@ -190,174 +186,6 @@ class CellWriter {
     texts("evidence_value", &tasks::Evidence::value);
   }
 
-  // One layer's arrays; written row by row so that one sample's selection is in memory at a time.
-  struct LayerArrays {
-    h5::Dataset blocks, selected, rank, score, cut, mean, spread;
-    int64_t heads = 0, slots = 0;
-  };
-
-  LayerArrays make_layer(h5::Group& select, const LayerSelection& shape, int64_t block_size, const h5::Dataset& samples,
-                         const h5::Dataset& probes, const h5::Dataset& evidence_blocks) {
-    const int64_t N = widths_.samples, P = widths_.probes, B = widths_.blocks;
-    h5::Group group = select.create(fmt::format("layer_{:02}", shape.layer));
-    group.attribute("layer", shape.layer).attribute("block_size", block_size);
-    h5::Dataset heads = counting_scale(group, "kv_head", shape.heads), slots = counting_scale(group, "slot", shape.slots);
-    LayerArrays arrays{group.create_array<int32_t>("blocks", {N, P, shape.heads, shape.slots}),
-                       group.create_array<uint8_t>("evidence_selected", {N, P, shape.heads, B}),
-                       group.create_array<int32_t>("evidence_rank", {N, P, shape.heads, B}),
-                       group.create_array<double>("evidence_score", {N, P, shape.heads, B}),
-                       group.create_array<double>("cut_score", {N, P, shape.heads}),
-                       group.create_array<double>("score_mean", {N, P, shape.heads}),
-                       group.create_array<double>("score_std", {N, P, shape.heads}),
-                       shape.heads,
-                       shape.slots};
-    arrays.blocks.attach(0, samples).attach(1, probes).attach(2, heads).attach(3, slots);
-    arrays.blocks.attribute("units", "block id").attribute("padding", int64_t{-1});
-    for (h5::Dataset* array : {&arrays.cut, &arrays.mean, &arrays.spread})
-      array->attach(0, samples).attach(1, probes).attach(2, heads).attribute("units", "nats");
-    arrays.score.attribute("units", "nats");
-    for (h5::Dataset* array : {&arrays.selected, &arrays.rank, &arrays.score})
-      array->attach(0, samples).attach(1, probes).attach(2, heads).attach(3, evidence_blocks);
-    arrays.selected.attribute("meaning", "1 = the evidence block is among blocks").attribute("padding", int64_t{kNoBlock});
-    arrays.rank.attribute("meaning", "0 = best block score, forced blocks first").attribute("padding", int64_t{-1});
-    return arrays;
-  }
-
-  // values [P_sample, heads, width_sample] into a padded row [P, heads, width].
-  template <class T>
-  static std::vector<T> padded(const std::vector<T>& values, int64_t own_probes, int64_t heads, int64_t own_width, int64_t P,
-                               int64_t width, T padding) {
-    std::vector<T> row(static_cast<std::size_t>(P * heads * width), padding);
-    for (int64_t i = 0; i < own_probes * heads; ++i)
-      for (int64_t j = 0; j < own_width; ++j)
-        row[static_cast<std::size_t>(i * width + j)] = values[static_cast<std::size_t>(i * own_width + j)];
-    return row;
-  }
-
-  void selections(const h5::Dataset& samples) {
-    const int64_t N = widths_.samples, P = widths_.probes, B = widths_.blocks;
-    h5::Group select = group_.create("select");
-    h5::Dataset position(h5::Handle(), "");
-    const h5::Dataset probes = probe_axis(select, samples, &position), blocks = counting_scale(select, "evidence_block", B);
-    h5::Dataset ids = select.create_array<int32_t>("evidence_block_id", {N, B});
-    h5::Dataset span = select.create_array<int32_t>("evidence_span", {N, B});
-    ids.attach(0, samples).attach(1, blocks).attribute("units", "block id").attribute("padding", int64_t{-1});
-    span.attach(0, samples)
-        .attach(1, blocks)
-        .attribute("meaning", "index on axis evidence")
-        .attribute("padding", int64_t{-1});
-    std::map<int64_t, LayerArrays> layers;
-    for (int64_t row = 0; row < N; ++row) {
-      const Selection selection = directory_.selection(*cell_.records[static_cast<std::size_t>(row)]);
-      const auto own_probes = static_cast<int64_t>(selection.positions.size());
-      const auto own_blocks = static_cast<int64_t>(selection.evidence_blocks.size());
-      position.write_row(row, view(padded<int64_t>(selection.positions, own_probes, 1, 1, P, 1, -1)));
-      ids.write_row(row, view(padded<int32_t>(selection.evidence_blocks, 1, 1, own_blocks, 1, B, -1)));
-      span.write_row(row, view(padded<int32_t>(selection.evidence_span, 1, 1, own_blocks, 1, B, -1)));
-      for (const LayerSelection& layer : selection.layers) {
-        if (layers.count(layer.layer) == 0) {
-          layers.emplace(layer.layer, make_layer(select, layer, selection.block_size, samples, probes, blocks));
-          for (int64_t earlier = 0; earlier < row; ++earlier) write_layer(layers.at(layer.layer), earlier, {}, 0, 0);
-        }
-        write_layer(layers.at(layer.layer), row, layer, own_probes, own_blocks);
-      }
-      for (auto& [index, arrays] : layers)  // a sample that ran dense selected nothing
-        if (selection.layers.empty()) write_layer(arrays, row, {}, 0, 0);
-    }
-  }
-
-  void write_layer(LayerArrays& arrays, int64_t row, const LayerSelection& layer, int64_t own_probes, int64_t own_blocks) {
-    const int64_t P = widths_.probes, B = widths_.blocks, heads = arrays.heads;
-    if (own_probes > 0 && (layer.heads != heads || layer.slots != arrays.slots))
-      throw Error(ErrorCode::kFormat, "{}: samples disagree about heads or slots", arrays.blocks.where());
-    arrays.blocks.write_row(row, view(padded<int32_t>(layer.blocks, own_probes, heads, layer.slots, P, arrays.slots, -1)));
-    arrays.selected.write_row(row,
-                              view(padded<uint8_t>(layer.evidence_selected, own_probes, heads, own_blocks, P, B, kNoBlock)));
-    arrays.rank.write_row(row, view(padded<int32_t>(layer.evidence_rank, own_probes, heads, own_blocks, P, B, -1)));
-    arrays.score.write_row(row, view(padded<double>(layer.evidence_score, own_probes, heads, own_blocks, P, B, kNaN)));
-    const auto one = [&](h5::Dataset& array, const std::vector<double>& values) {
-      array.write_row(row, view(padded<double>(values, own_probes, heads, 1, P, 1, kNaN)));
-    };
-    one(arrays.cut, layer.cut_score);
-    one(arrays.mean, layer.score_mean);
-    one(arrays.spread, layer.score_std);
-  }
-
-  template <class Predicate>
-  bool seen_by(const Predicate& predicate) const {
-    return std::any_of(cell_.records.begin(), cell_.records.end(),
-                       [&](const SampleRecord* record) { return predicate(directory_.selection(*record)); });
-  }
-
-  // The axis of probed queries with their positions.
-  h5::Dataset probe_axis(h5::Group& group, const h5::Dataset& samples, h5::Dataset* position) {
-    h5::Dataset probes = counting_scale(group, "probe", widths_.probes);
-    *position = group.create_array<int64_t>("probe_position", {widths_.samples, widths_.probes});
-    position->attach(0, samples).attach(1, probes).attribute("units", "tokens");
-    position->attribute("meaning", "position of the query, prefix_tokens counted").attribute("padding", int64_t{-1});
-    return probes;
-  }
-
-  void attention(const h5::Dataset& samples) {
-    const int64_t N = widths_.samples, P = widths_.probes;
-    h5::Group group = group_.create("attention");
-    h5::Dataset position(h5::Handle(), "");
-    const h5::Dataset probes = probe_axis(group, samples, &position);
-    group.attribute("start_tokens", kStartTokens);
-    std::map<int64_t, std::map<std::string, h5::Dataset>> layers;
-    for (int64_t row = 0; row < N; ++row) {
-      const Selection seen = directory_.selection(*cell_.records[static_cast<std::size_t>(row)]);
-      const auto own_probes = static_cast<int64_t>(seen.positions.size());
-      position.write_row(row, view(padded<int64_t>(seen.positions, own_probes, 1, 1, P, 1, -1)));
-      for (const LayerAttention& layer : seen.attention) {
-        auto& arrays = layers[layer.layer];
-        if (arrays.empty()) {
-          h5::Group of_layer = group.create(fmt::format("layer_{:02}", layer.layer));
-          of_layer.attribute("layer", layer.layer);
-          const h5::Dataset heads = counting_scale(of_layer, "head", layer.heads);
-          LayerAttention::visit(layer, [&](const char* name, const char* units, const std::vector<double>&) {
-            h5::Dataset& array =
-                arrays.emplace(name, of_layer.create_array<double>(name, {N, P, layer.heads})).first->second;
-            array.attach(0, samples).attach(1, probes).attach(2, heads).attribute("units", units);
-          });
-        }
-        LayerAttention::visit(layer, [&](const char* name, const char*, const std::vector<double>& values) {
-          arrays.at(name).write_row(row, view(padded<double>(values, own_probes, layer.heads, 1, P, 1, kNaN)));
-        });
-      }
-    }
-  }
-
-  void hidden(const h5::Dataset& samples) {
-    std::vector<int64_t> layers, positions, channels;
-    std::vector<double> largest, medians;
-    for (const SampleRecord* record : cell_.records) {
-      const Selection seen = directory_.selection(*record);
-      layers.clear();
-      for (const LayerHidden& layer : seen.hidden) {
-        layers.push_back(layer.layer);
-        positions.push_back(layer.position);
-        channels.push_back(layer.channel);
-        largest.push_back(layer.largest);
-        medians.push_back(layer.median);
-      }
-    }
-    const auto L = static_cast<int64_t>(layers.size());
-    if (static_cast<int64_t>(largest.size()) != widths_.samples * L)
-      throw Error(ErrorCode::kFormat, "{}: samples disagree about the number of layers", group_.where());
-    h5::Group group = group_.create("hidden");
-    h5::Dataset axis = group.write_array<int64_t>("layer", {L}, view(layers));
-    axis.scale("layer").attribute("meaning", "-1 = embedding");
-    const auto table_of = [&]<class T>(const char* name, const char* units, const std::vector<T>& values) {
-      h5::Dataset array = group.write_array<T>(name, {widths_.samples, L}, view(values));
-      array.attach(0, samples).attach(1, axis).attribute("units", units);
-    };
-    table_of("largest", "1", largest);
-    table_of("median", "1", medians);
-    table_of("position", "tokens", positions);
-    table_of("channel", "1", channels);
-  }
-
   h5::Group group_;
   const CellResult& cell_;
   const RunDirectory& directory_;
@@ -387,7 +215,7 @@ void write_new_file(const std::string& path, const std::function<void(h5::File&)
   const std::string temporary = path + ".tmp";
   try {
     h5::File file = h5::File::make(temporary);
-    file.attribute("schema", kSchema);
+    file.attribute("schema", kRunSchema);
     fill(file);
     file.close();
   } catch (...) {
@@ -457,8 +285,8 @@ void write_run_file(const RunDirectory& directory, const RunPlan& plan, const st
 h5::File open_run_file(const std::string& path) {
   h5::File file = h5::File::load(path);
   const std::string schema = file.has_attribute("schema") ? file.text("schema") : "absent";
-  if (schema != kSchema)
-    throw Error(ErrorCode::kUnsupported, "{}: the schema is {}, this build reads {}", path, schema, kSchema);
+  if (schema != kRunSchema)
+    throw Error(ErrorCode::kUnsupported, "{}: the schema is {}, this build reads {}", path, schema, kRunSchema);
   return file;
 }
 

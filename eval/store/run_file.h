@@ -1,4 +1,4 @@
-// run.h5, schema `sala.run/1` (docs/file_formats.md).
+// run.h5, schema kRunSchema (docs/file_formats.md).
 #pragma once
 
 #include <string>
@@ -19,7 +19,7 @@ namespace sala::eval {
 void write_cell_file(const RunDirectory& directory, const RunPlan& plan, const CellResult& cell);
 bool has_cell_file(const RunDirectory& directory, const Cell& cell);
 void link_cell_files(const RunDirectory& directory, const RunPlan& plan, const Provenance& provenance);
-// At the end one file holds all, in the order of the plan; the files of the cells are removed. Holds one sample's selection
+// At the end one file holds all, in the order of the plan; the files of the cells are removed. Holds one sample's arrays
 // in memory at a time.
 void write_run_file(const RunDirectory& directory, const RunPlan& plan, const std::vector<CellResult>& cells,
                     const Provenance& provenance);

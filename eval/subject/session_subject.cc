@@ -22,7 +22,7 @@ class SessionSubject final : public Subject {
     session_.reset();
     session_.set_prompt_tokens(static_cast<int64_t>(question.ids.size()));
     session_.set_selection(question.selection);
-    session_.set_probe(question.probe);
+    session_.set_observer(question.observer);
     session_.prefill(question.ids, question.on_prompt);
     answer.prompt_tokens = session_.position();
     answer.prefill_seconds = seconds_since(began);
@@ -36,7 +36,7 @@ class SessionSubject final : public Subject {
       if (static_cast<int64_t>(answer.ids.size()) < question.max_new_tokens) session_.decode(id);
     }
     answer.decode_seconds = seconds_since(began);
-    session_.set_probe(nullptr);
+    session_.set_observer(nullptr);
     return answer;
   }
 

@@ -10,8 +10,8 @@
 #include <string_view>
 #include <vector>
 
-#include "sala/model/probe.h"
 #include "sala/model/selection_policy.h"
+#include "sala/model/tap.h"
 #include "sala/tasks/task.h"
 
 namespace sala::eval {
@@ -32,7 +32,7 @@ struct Question {
   std::vector<tasks::Message> messages;              // of a chat task; else empty
   int64_t max_new_tokens = 0;                        // of the answer
   SelectionPolicy selection;                         // who chooses blocks
-  SessionProbe* probe = nullptr;                     // observes; may be null
+  Observer* observer = nullptr;                      // may be null
   std::function<void(int64_t tokens)> on_prompt;     // tokens of the prompt read so far; may throw to stop
   std::function<void(int64_t new_tokens)> on_token;  // tokens generated so far; may throw to stop
 };

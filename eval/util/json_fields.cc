@@ -31,11 +31,6 @@ double number(const Json& object, const char* name) {
   return value.get<double>();
 }
 
-std::optional<double> number_or_null(const Json& object, const char* name) {
-  if (field(object, name).is_null()) return std::nullopt;
-  return number(object, name);
-}
-
 std::string text(const Json& object, const char* name) {
   const Json& value = field(object, name);
   if (!value.is_string()) throw Error(ErrorCode::kFormat, "field '{}' is {}, expected text", name, shown(value));

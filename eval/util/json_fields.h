@@ -18,7 +18,6 @@ std::string shown(const Json& value);
 const Json& field(const Json& object, const char* name);
 int64_t integer(const Json& object, const char* name, int64_t smallest = 0);
 double number(const Json& object, const char* name);
-std::optional<double> number_or_null(const Json& object, const char* name);
 std::string text(const Json& object, const char* name);
 const Json& list(const Json& object, const char* name);
 std::vector<std::string> texts(const Json& object, const char* name);  // a list of texts

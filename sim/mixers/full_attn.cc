@@ -18,8 +18,7 @@ class State final : public MixerState {
 
 class FullAttention final : public Mixer {
  public:
-  FullAttention(const ModelConfig& config, int layer, const LayerTensors* tensors)
-      : layer_(config, tensors), index_(layer) {}
+  FullAttention(const ModelConfig& config, const LayerTensors* tensors) : layer_(config, tensors) {}
 
   std::unique_ptr<MixerState> make_state(const ops::Context& context, int64_t max_tokens) const override {
     return std::make_unique<State>(layer_.make_cache(context, max_tokens));
@@ -37,15 +36,14 @@ class FullAttention final : public Mixer {
     layer_.keys_values(context, in.x, in.first_position, k, v);
     cache.keys.append(context, k);
     cache.values.append(context, v);
-    for (int64_t position = in.first_position; in.probe != nullptr && position < in.first_position + T; ++position)
-      if (in.probe->wants_attention(position)) layer_.report_attention(context, in, cache, index_, position);
     if (R == 0) return;
-    const TensorView<const float, 2> rows = in.x.slice(in.first_needed_row, T);
     const auto q = context.workspace.take<float>(R, layer_.heads(), layer_.head_dim());
     const auto o = context.workspace.take<float>(R, layer_.heads(), layer_.head_dim());
-    layer_.queries(context, rows, first, q);
+    layer_.queries(context, in.needed(), first, q);
     ops::dense_attention(context, q, cache.keys, cache.values, first, layer_.scale(), o);
-    layer_.output(context, rows, o, out);
+    for (int64_t r = 0; r < R; ++r)
+      if (in.taps.wants(site::kAttention, first + r)) layer_.tell_attention(in.taps, first + r, q[r], cache);
+    layer_.output(context, in, o, out);
   }
 
   MixerCost prefill_cost(int64_t tokens) const override {
@@ -58,11 +56,10 @@ class FullAttention final : public Mixer {
 
  private:
   SoftmaxLayer layer_;
-  int index_;
 };
 
-std::unique_ptr<Mixer> make_full_attention(const ModelConfig& config, int layer, const LayerTensors* tensors) {
-  return std::make_unique<FullAttention>(config, layer, tensors);
+std::unique_ptr<Mixer> make_full_attention(const ModelConfig& config, int, const LayerTensors* tensors) {
+  return std::make_unique<FullAttention>(config, tensors);
 }
 
 }  // namespace

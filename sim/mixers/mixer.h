@@ -12,8 +12,8 @@
 #include "sala/core/tensor.h"
 #include "sala/model/amounts.h"
 #include "sala/model/config.h"
-#include "sala/model/probe.h"
 #include "sala/model/selection_policy.h"
+#include "sala/model/tap.h"
 #include "sim/ops/context.h"
 #include "sim/ops/linear/linear.h"
 #include "sim/posenc/posenc.h"
@@ -62,9 +62,11 @@ struct MixerInput {
   int64_t first_position = 0;               // absolute position of row 0
   int64_t first_needed_row = 0;             // rows before it only update the state
   int64_t total_tokens = 0;                 // what the dense_len rule looks at (spec 4.1)
-  SessionProbe* probe = nullptr;            // may be null
+  Taps taps;                                // who watches this layer
   const SelectionPolicy* policy = nullptr;  // null = learned
   std::span<const int32_t> policy_blocks;   // policy->blocks(block_size), made once a sequence
+
+  TensorView<const float, 2> needed() const { return x.slice(first_needed_row, x.extent[0]); }
 };
 
 // What the layers of one session share, and the encoding of this one.

@@ -123,19 +123,15 @@ void SoftmaxLayer::queries(const MixerContext& context, TensorView<const float, 
   round_if(context, flat);
 }
 
-void SoftmaxLayer::report_attention(const MixerContext& context, const MixerInput& in, const KvCache& cache, int layer,
-                                    int64_t position, int64_t block_size, const TensorView<const int32_t, 2>* blocks) const {
+void SoftmaxLayer::tell_attention(const Taps& taps, int64_t position, TensorView<const float, 2> q, const KvCache& cache,
+                                  int64_t block_size, const TensorView<const int32_t, 2>* blocks) const {
   constexpr int64_t kPanel = ops::PackedKeys::kPanel;
-  const Workspace::Scope scope(context.workspace);
-  const auto q = context.workspace.take<float>(1, heads(), head_dim());
-  const int64_t t = position - in.first_position;
-  queries(context, in.x.slice(t, t + 1), position, q);
   std::vector<int64_t> read;
   std::vector<float> logits;
   const float factor = scale();
   for (int64_t h = 0; h < heads(); ++h) {
     const int64_t group = h / (heads() / kv_heads());
-    const float* query = q[0][h].data;
+    const float* query = q[h].data;
     read.clear();
     logits.clear();
     const auto add = [&](int64_t begin, int64_t end) {
@@ -153,18 +149,21 @@ void SoftmaxLayer::report_attention(const MixerContext& context, const MixerInpu
     if (blocks == nullptr) add(0, position + 1);
     for (int64_t slot = 0; blocks != nullptr && slot < blocks->extent[1]; ++slot)
       if (const int64_t block = (*blocks)[group][slot]; block >= 0) add(block * block_size, (block + 1) * block_size);
-    in.probe->on_attention(layer, position, h, read, logits);
+    taps.tell(site::kAttention, position,
+              {TapView("head", h), TapView("keys", {"key"}, make_view(read.data(), read.size())),
+               TapView("logits", {"key"}, make_view(logits.data(), logits.size()))});
   }
 }
 
-void SoftmaxLayer::output(const MixerContext& context, TensorView<const float, 2> x, TensorView<float, 3> o,
+void SoftmaxLayer::output(const MixerContext& context, const MixerInput& in, TensorView<float, 3> o,
                           TensorView<float, 2> out) const {
   const TensorView<float, 2> flat = flatten_heads(o);
   round_if(context, flat);
   if (config_.attn_use_output_gate) {
     const Workspace::Scope scope(context.workspace);
     const auto gate = context.workspace.take<float>(flat.extent[0], flat.extent[1]);
-    project(context, x, tensors_->matrix(kGate), gate);
+    project(context, in.needed(), tensors_->matrix(kGate), gate);
+    in.taps.tell_rows(site::kGate, "gate", in.first_position + in.first_needed_row, gate);
     gate_in_place(context, gate, flat);
   }
   project(context, flat, tensors_->matrix(kO), out);

@@ -3,6 +3,20 @@
 #include <algorithm>
 
 namespace sala {
+namespace {
+
+constexpr SelectByInfo kTable[] = {
+    {SelectBy::kLearned, "learned", "by the model", "the free slots of every query take the blocks with the best scores"},
+    {SelectBy::kOracle, "oracle", "by an oracle", "the free slots of every query take the blocks with evidence first"},
+    {SelectBy::kAdversary, "adversary", "by an adversary",
+     "blocks with evidence are read only where they are always read (the first blocks and the window)"},
+    {SelectBy::kRandom, "random", "at random", "the free slots of every query hold blocks drawn uniformly"},
+};
+
+}  // namespace
+
+std::span<const SelectByInfo> select_by_table() { return kTable; }
+const SelectByInfo& info_of(SelectBy by) { return kTable[static_cast<std::size_t>(by)]; }
 
 std::vector<int32_t> SelectionPolicy::blocks(int64_t block_size) const {
   std::vector<int32_t> ids;

@@ -27,6 +27,8 @@ struct Session::Impl {
   void embed(std::span<const int32_t> ids, TensorView<float, 2> out) const;
   // Runs one chunk through all layers; the logits of its last token only when they will be read.
   void forward(std::span<const int32_t> ids, int64_t total_tokens, bool with_logits);
+  // Rows at the start of a chunk of T tokens of which nothing is needed behind layer `index`.
+  int64_t skipped_rows(int64_t index, int64_t T, bool with_logits, const Taps& taps) const;
   void layer(int index, const MixerInput& in, TensorView<float, 2> hidden);
   void feed_forward(const LayerWeights& weights, TensorView<float, 2> hidden);
   void head(TensorView<const float, 2> hidden);
@@ -44,10 +46,10 @@ struct Session::Impl {
   Buffer<float> h, x, a;    // [chunk, E]
   Buffer<float> z, logits;  // [E], [V]
   int64_t position = 0, prompt_tokens = 0;
-  SessionProbe* probe = nullptr;
+  Observer* observer = nullptr;
+  std::vector<std::string> sites;  // of the observer
   SelectionPolicy policy;
   std::vector<std::vector<int32_t>> policy_blocks;  // of every layer, or none at all
-  HiddenHook hidden_hook;
 };
 
 Session::Impl::Impl(const Model& model, const SessionOptions& wanted)
@@ -99,26 +101,29 @@ void Session::Impl::forward(std::span<const int32_t> ids, int64_t total_tokens, 
   const int64_t E = config.hidden_size, layers = config.num_hidden_layers;
   const TensorView<float, 2> hidden = h.view(T, E);
   embed(ids, hidden);
-  if (hidden_hook) hidden_hook(-1, position, hidden);
-  if (probe != nullptr) probe->on_hidden(-1, position, hidden);
+  Taps(observer, sites, -1).tell_rows(site::kHidden, "hidden", position, hidden);
   for (int64_t i = 0; i < layers; ++i) {
-    const bool prune = options.prune && !hidden_hook && i == layers - 1;
-    const int64_t skipped = !prune ? 0 : with_logits ? T - 1 : T;
+    const Taps taps(observer, sites, static_cast<int>(i));
+    const int64_t skipped = skipped_rows(i, T, with_logits, taps);
     const TensorView<float, 2> normalised = x.view(T, E);
     const LayerWeights& layer_weights = weights.layers[static_cast<std::size_t>(i)];
     ops::rms_norm(context, hidden, vector_view(layer_weights.input_norm), static_cast<float>(config.rms_norm_eps),
                   normalised);
     const auto blocks = policy_blocks.empty() ? std::span<const int32_t>() : policy_blocks[static_cast<std::size_t>(i)];
-    layer(static_cast<int>(i), {normalised, position, skipped, total_tokens, probe, &policy, blocks},
+    layer(static_cast<int>(i), {normalised, position, skipped, total_tokens, taps, &policy, blocks},
           hidden.slice(skipped, T));
-    if (hidden_hook) hidden_hook(static_cast<int>(i), position, hidden);
-    // Of the last layer the same rows with and without pruning.
-    const int64_t hidden_rows = i < layers - 1 ? T : with_logits ? 1 : 0;
-    if (probe != nullptr && hidden_rows > 0)
-      probe->on_hidden(static_cast<int>(i), position + T - hidden_rows, hidden.slice(T - hidden_rows, T));
+    taps.tell_rows(site::kHidden, "hidden", position + skipped, hidden.slice(skipped, T));
   }
   position += T;
   if (with_logits) head(hidden.slice(T - 1, T));
+}
+
+int64_t Session::Impl::skipped_rows(int64_t index, int64_t T, bool with_logits, const Taps& taps) const {
+  if (!options.prune || index < config.num_hidden_layers - 1) return 0;
+  const int64_t most = with_logits ? T - 1 : T;
+  for (int64_t t = 0; t < most; ++t)
+    if (taps.wants(position + t)) return t;
+  return most;
 }
 
 void Session::Impl::layer(int index, const MixerInput& in, TensorView<float, 2> hidden) {
@@ -189,7 +194,7 @@ std::span<const float> Session::logits() const {
 
 int64_t Session::position() const { return impl_->position; }
 void Session::set_selection(const SelectionPolicy& policy) {
-  if (policy.kind != SelectionPolicy::Kind::kLearned && !has_layer(impl_->config, &MixerTraits::selects))
+  if (policy.by != SelectBy::kLearned && !has_layer(impl_->config, &MixerTraits::selects))
     throw Error(ErrorCode::kConfig, "Session::set_selection: no layer of this model selects blocks, nothing can be forced");
   impl_->policy = policy;
   impl_->policy_blocks.clear();
@@ -200,8 +205,10 @@ void Session::set_selection(const SelectionPolicy& policy) {
   }
 }
 
-void Session::set_probe(SessionProbe* probe) { impl_->probe = probe; }
-void Session::set_hidden_hook(HiddenHook hook) { impl_->hidden_hook = std::move(hook); }
+void Session::set_observer(Observer* observer) {
+  impl_->observer = observer;
+  impl_->sites = observer == nullptr ? std::vector<std::string>() : observer->sites();
+}
 
 int64_t Session::peak_bytes() const {
   return impl_->plan.total_bytes() - workspace_bytes(impl_->config, impl_->plan.chunk_tokens) +

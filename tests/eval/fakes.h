@@ -78,16 +78,20 @@ class FakeSubject final : public Subject {
     answer.stopped = true;
     answer.prefill_seconds = 0.5;
     answer.decode_seconds = 0.25;
-    if (question.probe != nullptr) report(*question.probe, static_cast<int64_t>(question.ids.size()), answer.ids.size());
+    if (question.observer != nullptr)
+      report(*question.observer, static_cast<int64_t>(question.ids.size()), answer.ids.size());
     if (question.on_token) question.on_token(1);
     return answer;
   }
 
   // Layers 1 and 4, two KV heads, three slots of 16 tokens: the newest blocks; head 1 of layer 4 reads block 0 as well.
-  static void report(SessionProbe& probe, int64_t prompt, size_t answers) {
+  static void report(Observer& observer, int64_t prompt, size_t answers) {
+    const std::vector<std::string> sites = observer.sites();
+    const int64_t block_size = 16;
     for (const int layer : {1, 4})
       for (int64_t position = 0; position < prompt + static_cast<int64_t>(answers); ++position) {
-        if (!probe.wants(position)) continue;
+        const Taps taps(&observer, sites, layer);
+        if (!taps.wants(site::kBlockScores, position)) continue;
         const auto own = static_cast<int32_t>(position / 16);
         std::vector<int32_t> blocks = {own - 2, own - 1, own, own - 2, own - 1, own};
         if (layer == 4) blocks[3] = 0;
@@ -95,8 +99,10 @@ class FakeSubject final : public Subject {
         for (int32_t b = 0; b <= own; ++b)
           scores[static_cast<size_t>(b)] = scores[static_cast<size_t>(own + 1 + b)] = static_cast<float>(b);
         if (layer == 4) scores[static_cast<size_t>(own + 1)] = 1e6f;
-        probe.on_selection(layer, position, 16, make_view<const int32_t>(blocks.data(), 2, 3),
-                           make_view<const float>(scores.data(), 2, own + 1));
+        taps.tell(site::kBlockScores, position,
+                  {TapView("blocks", {"kv_head", "slot"}, make_view(blocks.data(), 2, 3)),
+                   TapView("scores", {"kv_head", "block"}, make_view(scores.data(), 2, own + 1)),
+                   TapView("block_size", block_size)});
       }
   }
 

@@ -50,7 +50,7 @@ TEST_F(JobTest, AnyNumberOfSamplesAtOnceGivesTheSameFile) {
     EXPECT_EQ(results.cells.size(), 2u);
     EXPECT_FALSE(file_exists(directory.file("cells")));
     expect_same_results(folder_.file("1/run.h5"), directory.file("run.h5"));
-    EXPECT_EQ(read_bytes(folder_.file("1/samples.select")), read_bytes(directory.file("samples.select")))
+    EXPECT_EQ(read_bytes(folder_.file("1/samples.arrays")), read_bytes(directory.file("samples.arrays")))
         << "the journal is in the order of the plan";
   }
 }

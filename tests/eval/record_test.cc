@@ -24,7 +24,8 @@ SampleRecord example() {
   record.evidence = {{10, 20, 1.0 / 3, "key", "1234567"}};
   record.prompt_tokens = 130900;
   record.tokens_to_generate = 128;
-  record.selection = SelectionRef{96, 1200, "0123456789abcdef", 4, 2, 1.0 / 7, std::nullopt};
+  record.figures = {{"recall", 1.0 / 7}, {"figure of mine", -3}};
+  record.arrays = ArraysRef{96, 1200, "0123456789abcdef"};
   record.timing = {0.25, 100.125, 3};
   return record;
 }
@@ -38,8 +39,8 @@ TEST(Record, ALineComesBackExactly) {
   EXPECT_EQ(back.evidence[0].depth, 1.0 / 3);
   EXPECT_EQ(back.answer, example().answer);
   EXPECT_EQ(back.answer_ids, example().answer_ids);
-  EXPECT_EQ(back.selection->recall, 1.0 / 7);
-  EXPECT_FALSE(back.selection->reached.has_value());
+  EXPECT_EQ(back.figures, example().figures);
+  EXPECT_EQ(back.arrays->bytes, 1200);
   EXPECT_EQ(back.effective_tokens(), 131028);
 }
 
@@ -59,7 +60,7 @@ TEST(Record, EveryDamagedFieldIsNamed) {
   for (const auto& [name, value] : whole.items()) {
     auto without = whole;
     without.erase(name);
-    if (name != "selection") expect_error(ErrorCode::kFormat, {name}, [&] { parse_line(without.dump()); });
+    if (name != "arrays" && name != "figures") expect_error(ErrorCode::kFormat, {name}, [&] { parse_line(without.dump()); });
     auto wrong = whole;
     wrong[name] = value.is_object() ? nlohmann::ordered_json(7) : nlohmann::ordered_json{{"a", 1}};
     EXPECT_THROW(parse_line(wrong.dump()), Error) << name;

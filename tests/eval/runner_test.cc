@@ -54,7 +54,7 @@ TEST_F(Runner, TheSubjectGetsThePrefixThePromptAndTheBudgetAndNothingElse) {
   EXPECT_EQ(prompt[1], '3');
   EXPECT_EQ(prompt[3], '.');
   EXPECT_EQ(subjects.budgets[3], 8);
-  EXPECT_EQ(subjects.selections[3].kind, SelectionPolicy::Kind::kLearned);
+  EXPECT_EQ(subjects.selections[3].by, SelectBy::kLearned);
   EXPECT_TRUE(subjects.selections[3].spans.empty()) << "no evidence unless the user asks for a policy";
 }
 
@@ -72,10 +72,9 @@ TEST_F(Runner, APolicyIsMadeOfTheEvidenceBehindThePrefix) {
     EXPECT_EQ(parse_line(to_line(directory.records()[0])).select, directory.records()[0].select);
     return subjects.selections;
   };
-  for (const auto& [by, kind] : {std::pair(SelectBy::kOracle, SelectionPolicy::Kind::kForceIn),
-                                 std::pair(SelectBy::kAdversary, SelectionPolicy::Kind::kForceOut)}) {
+  for (const SelectBy by : {SelectBy::kOracle, SelectBy::kAdversary}) {
     const SelectionPolicy policy = selections(by, 42)[0];
-    EXPECT_EQ(policy.kind, kind);
+    EXPECT_EQ(policy.by, by);
     ASSERT_EQ(policy.spans.size(), 2u);
     EXPECT_EQ(policy.spans[0].begin, 1);
     EXPECT_EQ(policy.spans[1].begin, 21);
@@ -111,7 +110,7 @@ TEST_F(Runner, ScoresAreThoseOfTheAnswers) {
   EXPECT_EQ(directory.records()[1].answer, "?");
   EXPECT_EQ(directory.records()[0].diagnostics[0].second, 1);
   EXPECT_EQ(directory.records()[8].id, "fakes/fake@512#40!42");
-  EXPECT_TRUE(results.cells[0].recall.has_value());
+  EXPECT_TRUE(results.cells[0].figure("recall").has_value());
 }
 
 TEST_F(Runner, RunFileHoldsEverySample) {
@@ -152,7 +151,7 @@ TEST_F(Runner, SelectionIsPaddedToTheLongestAnswer) {
   EXPECT_EQ(shape, (std::vector<int64_t>{3, 3, 2, 4}));
   EXPECT_EQ(selected[4], 1);
   EXPECT_EQ(selected[0], 0);
-  EXPECT_EQ(selected[16], kNoBlock);
+  EXPECT_EQ(selected[16], 255);
   EXPECT_FALSE(file.has("cells/fake/512/select/layer_00"));
 }
 
@@ -193,11 +192,11 @@ TEST_F(Runner, StoppedAnywhereAndResumedGivesTheSameFile) {
   }
 }
 
-// A kill while a line or a selection is being written leaves any beginning of it.
+// A kill while a line or its arrays are being written leaves any beginning of it.
 TEST_F(Runner, ATornJournalLosesOneSample) {
   const std::string whole = whole_run("whole", plan_);
   const std::string journal = read_bytes(folder_.file("whole/samples.jsonl"));
-  const std::string sidecar = read_bytes(folder_.file("whole/samples.select"));
+  const std::string sidecar = read_bytes(folder_.file("whole/samples.arrays"));
   const size_t last_line = journal.rfind('\n', journal.size() - 2) + 1;
   Rng rng(1, "tests/torn");
   for (int trial = 0; trial < 6; ++trial) {
@@ -205,7 +204,7 @@ TEST_F(Runner, ATornJournalLosesOneSample) {
     whole_run("torn" + std::to_string(trial), plan_);
     const size_t keep = trial == 0 ? journal.size() - 1 : last_line + rng.below(journal.size() - last_line);
     write_bytes(path + "/samples.jsonl", journal.substr(0, keep) + (trial == 5 ? std::string(40, '\0') : ""));
-    write_bytes(path + "/samples.select", sidecar + std::string(rng.below(100), 'x'));
+    write_bytes(path + "/samples.arrays", sidecar + std::string(rng.below(100), 'x'));
     RunDirectory directory = RunDirectory::resume(path, plan_, "later");
     EXPECT_EQ(directory.records().size(), 8u);
     EXPECT_EQ(directory.notes().size(), keep == last_line && trial != 5 ? 0u : 1u);
@@ -213,7 +212,7 @@ TEST_F(Runner, ATornJournalLosesOneSample) {
     run(directory, plan_, subjects);
     EXPECT_EQ(subjects.calls, 1);
     expect_same_results(whole, directory.file("run.h5"));
-    EXPECT_EQ(read_bytes(path + "/samples.select"), sidecar);
+    EXPECT_EQ(read_bytes(path + "/samples.arrays"), sidecar);
   }
 }
 
@@ -244,7 +243,7 @@ TEST_F(Runner, AHostileJournalIsRefusedByLine) {
   refused(journal + foreign, {"line 10", "does not belong"});
   std::string changed = first;
   changed.replace(changed.find("\"hash\":\"") + 8, 4, "zzzz");
-  refused(changed + journal.substr(first.size()), {"line 1", "selection"});
+  refused(changed + journal.substr(first.size()), {"line 1", "arrays"});
   std::string far = first;
   far.replace(far.find("\"offset\":0"), 10, "\"offset\":9223372036854775807");
   refused(far + journal.substr(first.size()), {"line 1"});
@@ -269,8 +268,8 @@ TEST_F(Runner, ResumingNothingBeginsAndADamagedPlanIsRefused) {
     write_bytes(folder_.file("new/run.json"), text);
     expect_error(ErrorCode::kFormat, {"run.json"}, [&] { RunDirectory::resume(folder_.file("new"), plan_, "now"); });
   }
-  write_bytes(folder_.file("new/run.json"), "{\"started\":\"a\",\"plan\":{\"schema\":\"sala.run/2\"}}");
-  expect_error(ErrorCode::kUnsupported, {"sala.run/2"}, [&] { RunDirectory::resume(folder_.file("new"), plan_, "now"); });
+  write_bytes(folder_.file("new/run.json"), "{\"started\":\"a\",\"plan\":{\"schema\":\"sala.run/1\"}}");
+  expect_error(ErrorCode::kUnsupported, {"sala.run/1"}, [&] { RunDirectory::resume(folder_.file("new"), plan_, "now"); });
   std::filesystem::remove(folder_.file("new/run.json"));
   RunDirectory::resume(folder_.file("new"), plan_, "now");  // killed before the plan was written: nothing is lost
   EXPECT_TRUE(file_exists(folder_.file("new/run.json")));

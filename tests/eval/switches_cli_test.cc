@@ -65,7 +65,7 @@ Counts count_evidence(const std::string& path) {
     const auto selected = cell.read_array<uint8_t>(std::string(layer) + "/evidence_selected", &shape);
     const int64_t P = shape[1], H = shape[2], B = shape[3];
     for (int64_t i = 0; i < static_cast<int64_t>(selected.size()); ++i) {
-      if (selected[static_cast<size_t>(i)] == kNoBlock) continue;
+      if (selected[static_cast<size_t>(i)] == 255) continue;  // padding
       const int64_t sample = i / (P * H * B), probe = i / (H * B) % P;
       const int64_t block = evidence[static_cast<size_t>(sample * B + i % B)];
       const int64_t own = position[static_cast<size_t>(sample * P + probe)] / 16;

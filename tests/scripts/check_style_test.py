@@ -49,7 +49,7 @@ GOOD = {
     "sim/ops/dot/dot_cuda.cu": "__global__ void f();\n",
     "sim/posenc/rope.cc": '#include "sala/model/config.h"\n#include "sim/ops/kernels.h"\n',
     "sim/mixers/full_attn.cc": 'const char* name = "full-attn";\n',
-    "sim/mixers/full.cc": '#include "sala/model/probe.h"\n#include "sim/posenc/posenc.h"\n',
+    "sim/mixers/full.cc": '#include "sala/model/tap.h"\n#include "sim/posenc/posenc.h"\n',
     "eval/run/job.cc": '#include "eval/report/results.h"\n#include "eval/store/h5.h"\n',
     "eval/runner.cc": '#include "sala/model/session.h"\n#include "sala/tasks/task.h"\n',
     "tests/sim/x_test.cc": '#include "sim/model/weights.h"\n#include "tasks/text/words.h"\n',

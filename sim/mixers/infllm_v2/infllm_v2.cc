@@ -83,8 +83,15 @@ class InfLlmV2 final : public Mixer {
   void keep_leader(const MixerContext& context, const MixerInput& in, State& state) const;
   void select(const MixerContext& context, const MixerInput& in, const State& state, TensorView<const float, 3> q,
               TensorView<int32_t, 3> blocks) const;
+  // Queries that choose and what they chose; `step` tokens share a choice, number `first` comes first.
+  struct Choices {
+    TensorView<const float, 3> q;
+    TensorView<int32_t, 3> blocks;
+    int64_t first = 0, step = 1;
+  };
+  void choose(const MixerContext& context, const MixerInput& in, const State& state, const Choices& choices, int64_t begin,
+              int64_t end, bool scored) const;
   void compress(const MixerContext& context, TensorView<const float, 3> k, State& state) const;
-  void report(const MixerContext& context, const MixerInput& in, const State& state, bool sparse) const;
   double attended(int64_t tokens) const;  // sum over the first `tokens` queries of the keys each one reads
 
   SoftmaxLayer layer_;
@@ -131,15 +138,10 @@ ops::SelectParams InfLlmV2::select_params(const MixerInput& in) const {
   params.topk = sparse_.topk;
   params.scale = layer_.scale();
   params.exact_lse = exact_lse_;
-  using Kind = SelectionPolicy::Kind;
-  const Kind kind = in.policy == nullptr ? Kind::kLearned : in.policy->kind;
-  if (kind == Kind::kForceIn) params.rule = ops::SelectRule::kInclude;
-  if (kind == Kind::kForceOut) params.rule = ops::SelectRule::kExclude;
-  if (kind == Kind::kForceIn || kind == Kind::kForceOut) params.listed = in.policy_blocks;
-  if (kind == Kind::kRandom) {
-    params.rule = ops::SelectRule::kRandom;
-    params.seed = stable_hash("layer " + std::to_string(index_), in.policy->seed);
-  }
+  const SelectBy by = in.policy == nullptr ? SelectBy::kLearned : in.policy->by;
+  if (by == SelectBy::kOracle) params.preferred = in.policy_blocks;
+  if (by == SelectBy::kAdversary) params.barred = in.policy_blocks;
+  if (by == SelectBy::kRandom) params.draw = stable_hash("layer " + std::to_string(index_), in.policy->seed);
   return params;
 }
 
@@ -163,20 +165,60 @@ void InfLlmV2::keep_leader(const MixerContext& context, const MixerInput& in, St
 // that of all its queries: causal, and the same for any split into calls.
 void InfLlmV2::select(const MixerContext& context, const MixerInput& in, const State& state, TensorView<const float, 3> q,
                       TensorView<int32_t, 3> blocks) const {
-  ops::SelectParams params = select_params(in);
-  const int64_t first = in.first_position + in.first_needed_row, R = q.extent[0], block = sparse_.block_size;
-  if (!per_block_) return ops::select_blocks(context, q, state.fine->keys, state.coarse->keys, first, params, blocks);
+  const int64_t first = in.first_position + in.first_needed_row, R = q.extent[0];
+  const int64_t step = per_block_ ? sparse_.block_size : 1;  // tokens that share a choice
+  const int64_t first_choice = first / step, n = (first + R - 1) / step - first_choice + 1;
   const Workspace::Scope scope(context.workspace);
-  const int64_t first_block = first / block, n = (first + R - 1) / block - first_block + 1;
-  const auto leaders = context.workspace.take<float>(n, layer_.heads(), layer_.head_dim());
-  const auto chosen = context.workspace.take<int32_t>(n, layer_.kv_heads(), sparse_.slots());
-  for (int64_t b = 0; b < n; ++b) leader(context, in, state, (first_block + b) * block, leaders.slice(b, b + 1));
-  params.query_step = block;
-  ops::select_blocks(context, leaders, state.fine->keys, state.coarse->keys, first_block * block, params, chosen);
-  for (int64_t r = 0; r < R; ++r) {
-    const auto from = chosen[(first + r) / block - first_block];
-    std::copy_n(from.data, from.size(), blocks[r].data);
+  Choices choices{q, blocks, first_choice, step};
+  if (per_block_) {
+    const auto leaders = context.workspace.take<float>(n, layer_.heads(), layer_.head_dim());
+    for (int64_t b = 0; b < n; ++b) leader(context, in, state, (first_choice + b) * step, leaders.slice(b, b + 1));
+    choices.q = leaders;
+    choices.blocks = context.workspace.take<int32_t>(n, layer_.kv_heads(), sparse_.slots());
   }
+  const auto scored = [&](int64_t c) {
+    const int64_t from = std::max(first, (first_choice + c) * step), to = std::min(first + R, (first_choice + c + 1) * step);
+    for (int64_t position = from; position < to; ++position)
+      if (in.taps.wants(site::kBlockScores, position)) return true;
+    return false;
+  };
+  for (int64_t begin = 0, end; begin < n; begin = end) {
+    const bool alone = scored(begin);
+    for (end = begin + 1; end < n && !alone && !scored(end);) ++end;
+    choose(context, in, state, choices, begin, end, alone);
+  }
+  for (int64_t r = 0; r < R; ++r) {
+    if (per_block_) {
+      const auto from = choices.blocks[(first + r) / step - first_choice];
+      std::copy_n(from.data, from.size(), blocks[r].data);
+    }
+    if (in.taps.wants(site::kSelection, first + r))
+      in.taps.tell(site::kSelection, first + r,
+                   {TapView("blocks", {"kv_head", "slot"}, blocks[r]), TapView("block_size", sparse_.block_size)});
+  }
+}
+
+// The choices [begin, end). One whose scores are wanted is made alone, with the same bytes as among others.
+void InfLlmV2::choose(const MixerContext& context, const MixerInput& in, const State& state, const Choices& choices,
+                      int64_t begin, int64_t end, bool scored) const {
+  ops::SelectParams params = select_params(in);
+  params.query_step = choices.step;
+  const int64_t position = (choices.first + begin) * choices.step;
+  const auto run = [&](const TensorView<float, 3>* scores) {
+    ops::select_blocks(context, choices.q.slice(begin, end), state.fine->keys, state.coarse->keys, position, params,
+                       choices.blocks.slice(begin, end), scores);
+  };
+  if (!scored) return run(nullptr);
+  const Workspace::Scope scope(context.workspace);
+  const auto scores = context.workspace.take<float>(1, layer_.kv_heads(), position / sparse_.block_size + 1);
+  run(&scores);
+  const int64_t from = std::max(position, in.first_position + in.first_needed_row);
+  const int64_t to = std::min(position + choices.step, in.first_position + in.x.extent[0]);
+  for (int64_t t = from; t < to; ++t)
+    if (in.taps.wants(site::kBlockScores, t))
+      in.taps.tell(site::kBlockScores, t,
+                   {TapView("blocks", {"kv_head", "slot"}, choices.blocks[begin]),
+                    TapView("scores", {"kv_head", "block"}, scores[0]), TapView("block_size", sparse_.block_size)});
 }
 
 void InfLlmV2::compress(const MixerContext& context, TensorView<const float, 3> k, State& state) const {
@@ -196,43 +238,26 @@ void InfLlmV2::forward(const MixerContext& context, const MixerInput& in, MixerS
   state.cache.values.append(context, v);
   compress(context, k, state);
   const bool sparse = in.total_tokens >= sparse_.dense_len;
-  if (in.probe != nullptr) report(context, in, state, sparse);
   if (R == 0) return keep_leader(context, in, state);
-  const TensorView<const float, 2> rows = in.x.slice(in.first_needed_row, T);
   const auto q = workspace.take<float>(R, layer_.heads(), layer_.head_dim());
   const auto o = workspace.take<float>(R, layer_.heads(), layer_.head_dim());
-  layer_.queries(context, rows, first, q);
+  layer_.queries(context, in.needed(), first, q);
+  TensorView<int32_t, 3> blocks;
   if (sparse) {
-    const auto blocks = workspace.take<int32_t>(R, layer_.kv_heads(), sparse_.slots());
+    blocks = workspace.take<int32_t>(R, layer_.kv_heads(), sparse_.slots());
     select(context, in, state, q, blocks);
     ops::sparse_attention(context, q, state.cache.keys, state.cache.values, first, sparse_.block_size, blocks,
                           layer_.scale(), o);
   } else {
     ops::dense_attention(context, q, state.cache.keys, state.cache.values, first, layer_.scale(), o);
   }
-  layer_.output(context, rows, o, out);
+  for (int64_t r = 0; r < R; ++r)
+    if (in.taps.wants(site::kAttention, first + r)) {
+      const TensorView<const int32_t, 2> read = sparse ? blocks[r] : TensorView<int32_t, 2>();
+      layer_.tell_attention(in.taps, first + r, q[r], state.cache, sparse_.block_size, sparse ? &read : nullptr);
+    }
+  layer_.output(context, in, o, out);
   keep_leader(context, in, state);
-}
-
-// The probed queries are made once more, one at a time: the same bytes, whatever else this call computes.
-void InfLlmV2::report(const MixerContext& context, const MixerInput& in, const State& state, bool sparse) const {
-  const ops::SelectParams params = select_params(in);
-  for (int64_t t = 0; t < in.x.extent[0]; ++t) {
-    const int64_t position = in.first_position + t, num_blocks = position / sparse_.block_size + 1;
-    const bool selection = sparse && in.probe->wants(position), attention = in.probe->wants_attention(position);
-    if (attention && !sparse) layer_.report_attention(context, in, state.cache, index_, position);
-    if (!sparse || (!selection && !attention)) continue;
-    const Workspace::Scope scope(context.workspace);
-    const auto q = context.workspace.take<float>(1, layer_.heads(), layer_.head_dim());
-    const int64_t selecting = per_block_ ? position / sparse_.block_size * sparse_.block_size : position;
-    leader(context, in, state, selecting, q);
-    const auto blocks = context.workspace.take<int32_t>(1, layer_.kv_heads(), sparse_.slots());
-    const auto scores = context.workspace.take<float>(1, layer_.kv_heads(), num_blocks);
-    ops::select_blocks(context, q, state.fine->keys, state.coarse->keys, selecting, params, blocks, &scores);
-    if (selection) in.probe->on_selection(index_, position, sparse_.block_size, blocks[0], scores[0]);
-    const TensorView<const int32_t, 2> read = blocks[0];
-    if (attention) layer_.report_attention(context, in, state.cache, index_, position, sparse_.block_size, &read);
-  }
 }
 
 double InfLlmV2::attended(int64_t tokens) const {

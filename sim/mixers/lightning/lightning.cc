@@ -57,12 +57,10 @@ class Lightning final : public Mixer {
     const TensorView<float, 3> k = keys(context, in), v = values(context, in);
     if (skipped > 0) ops::lightning_update(context, k.slice(0, skipped), v.slice(0, skipped), slopes_, sum);
     if (R == 0) return;
-    const TensorView<const float, 2> x = in.x.slice(skipped, T);
     const auto q = workspace.take<float>(R, H_, D_), o = workspace.take<float>(R, H_, D_);
-    queries(context, x, in.first_position + skipped, q);
-    ops::lightning(context, q, k.slice(skipped, T), v.slice(skipped, T), slopes_,
-                   static_cast<float>(config_.lightning_scale_value()), sum, o);
-    output(context, x, o, out);
+    queries(context, in.needed(), in.first_position + skipped, q);
+    mix(context, in, {q, k.slice(skipped, T), v.slice(skipped, T)}, sum, o);
+    output(context, in, o, out);
   }
 
   // Spec 9.4: 4 C d H for the products inside a chunk, 4 d d H for the state.
@@ -114,16 +112,45 @@ class Lightning final : public Mixer {
       for (int64_t h = 0; h < H_; ++h) std::copy_n(x[t][h / (H_ / Hkv_)].data, D_, wide[t][h].data);
     return wide;
   }
+  struct Rows {
+    TensorView<const float, 3> q, k, v;  // [R, H, D]
+  };
+  // The state is shown where a chunk ends: a call of the op that ends there leaves the same bytes.
+  void mix(const MixerContext& context, const MixerInput& in, const Rows& rows, ops::LightningState& sum,
+           TensorView<float, 3> o) const {
+    const int64_t R = o.extent[0], first = in.first_position + in.first_needed_row;
+    int64_t begin = 0;
+    const auto run_to = [&](int64_t end) {
+      ops::lightning(context, rows.q.slice(begin, end), rows.k.slice(begin, end), rows.v.slice(begin, end), slopes_,
+                     static_cast<float>(config_.lightning_scale_value()), sum, o.slice(begin, end));
+      begin = end;
+    };
+    for (int64_t end = kChunk - first % kChunk; end <= R; end += kChunk)
+      if (in.taps.wants(site::kState, first + end - 1)) {
+        run_to(end);
+        tell_state(in.taps, first + end - 1, sum);
+      }
+    if (begin < R) run_to(R);
+  }
+  void tell_state(const Taps& taps, int64_t position, const ops::LightningState& sum) const {
+    TensorView<const float, 3> state;
+    state.data = sum.sum(0).data;
+    state.extent = {H_, D_, D_};
+    state.stride = {H_ > 1 ? sum.sum(1).data - state.data : 0, D_, 1};
+    taps.tell(site::kState, position,
+              {TapView("state", {"head", "key_dim", "value_dim"}, state),
+               TapView("decay", {"head"}, make_view(slopes_.data(), slopes_.size()))});
+  }
   // o_norm over all heads together, then the gate, then o_proj (spec 3.1).
-  void output(const MixerContext& context, TensorView<const float, 2> x, TensorView<float, 3> o,
-              TensorView<float, 2> out) const {
+  void output(const MixerContext& context, const MixerInput& in, TensorView<float, 3> o, TensorView<float, 2> out) const {
     const TensorView<float, 2> flat = flatten_heads(o);
     round_if(context, flat);
     if (config_.use_output_norm) ops::rms_norm(context, flat, tensors_->vector(kONorm), eps(), flat);
     if (config_.use_output_gate) {
       const Workspace::Scope scope(context.workspace);
       const auto gate = context.workspace.take<float>(flat.extent[0], flat.extent[1]);
-      project(context, x, tensors_->matrix(kGate), gate);
+      project(context, in.needed(), tensors_->matrix(kGate), gate);
+      in.taps.tell_rows(site::kGate, "gate", in.first_position + in.first_needed_row, gate);
       gate_in_place(context, gate, flat);
     }
     project(context, flat, tensors_->matrix(kO), out);

@@ -84,9 +84,9 @@ struct Call {
 
 // Listed blocks that row r has to choose.
 std::span<const int32_t> Call::included(int64_t r) const {
-  if (params.rule != SelectRule::kInclude) return {};
-  const auto begin = std::lower_bound(params.listed.begin(), params.listed.end(), init(r));
-  const auto end = std::lower_bound(begin, params.listed.end(), first_local(r));
+  if (params.preferred.empty()) return {};
+  const auto begin = std::lower_bound(params.preferred.begin(), params.preferred.end(), init(r));
+  const auto end = std::lower_bound(begin, params.preferred.end(), first_local(r));
   return {begin, begin + std::min<int64_t>(free_slots(r), end - begin)};
 }
 
@@ -341,14 +341,17 @@ void write_random(const Call& call) {
     for (int64_t r = tile * kRows; r < std::min(R, (tile + 1) * kRows); ++r)
       for (int64_t g = 0; g < call.fine.kv_heads(); ++g) {
         const std::vector<int32_t> chosen =
-            random_blocks(call.params.seed, call.position(r), g, call.init(r), call.first_local(r), call.free_slots(r));
+            random_blocks(*call.params.draw, call.position(r), g, call.init(r), call.first_local(r), call.free_slots(r));
         write_blocks(call, r, g, chosen.data(), static_cast<int64_t>(chosen.size()));
       }
   });
 }
 
 void check_listed(const Call& call) {
-  const auto& listed = call.params.listed;
+  const SelectParams& params = call.params;
+  if (!params.preferred.empty() + !params.barred.empty() + params.draw.has_value() > 1)
+    throw Error(ErrorCode::kConfig, "select_blocks: preferred, barred and drawn blocks exclude each other");
+  const auto& listed = params.preferred.empty() ? params.barred : params.preferred;
   if (call.params.query_step < 1)
     throw Error(ErrorCode::kConfig, "select_blocks: query_step is {}, expected at least 1", call.params.query_step);
   for (size_t i = 0; i < listed.size(); ++i)
@@ -422,7 +425,7 @@ void select_blocks(const Context& context, TensorView<const float, 3> q, const P
   check(call);
   const int64_t R = q.extent[0];
   if (R == 0) return;
-  const bool random = params.rule == SelectRule::kRandom;
+  const bool random = params.draw.has_value();
   if (context.is_ref()) {
     for (int64_t r = 0; r < R; ++r)
       select_ref(q[r], fine, coarse, call.position(r), params, context.numerics, blocks[r],
@@ -430,9 +433,9 @@ void select_blocks(const Context& context, TensorView<const float, 3> q, const P
     return;
   }
   if (random && scores == nullptr) return write_random(call);
-  if (params.rule == SelectRule::kInclude || params.rule == SelectRule::kExclude) {
+  if (const auto listed = params.preferred.empty() ? params.barred : params.preferred; !listed.empty()) {
     call.barred.resize(static_cast<size_t>(call.own_block(R - 1) + 1));
-    for (const int32_t id : params.listed)
+    for (const int32_t id : listed)
       if (id < static_cast<int64_t>(call.barred.size())) call.barred[static_cast<size_t>(id)] = 1;
   }
   int64_t first_row = 0;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -12,15 +13,6 @@ namespace sala::ops {
 
 struct Context;
 
-// Who fills the slots that forced blocks leave free. Blocks to choose from: visible and not forced.
-enum class SelectRule {
-  kScores,   // the best scores: the architecture
-  kInclude,  // first the listed blocks, the lowest ids where they are more than the slots, then the best scores of the
-             // others
-  kExclude,  // the best scores of the blocks that are not listed; slots stay empty where there are no others
-  kRandom,   // blocks drawn uniformly, without repeats; all of them where they are fewer than the slots
-};
-
 // Named as in sparse_config.
 struct SelectParams {
   int64_t block_size = 64, kernel_size = 32, kernel_stride = 16, init_blocks = 1, window_size = 2048, topk = 64;
@@ -28,9 +20,12 @@ struct SelectParams {
   bool exact_lse = false;  // normalise over the fine keys instead of the coarse ones
   int64_t query_step = 1;  // tokens between two queries
 
-  SelectRule rule = SelectRule::kScores;
-  std::span<const int32_t> listed;  // for kInclude and kExclude: ids from 0 on, ascending, no repeats
-  uint64_t seed = 0;                // for kRandom: the draw depends on it, the query's position and the KV head alone
+  // The slots that forced blocks leave free take the best scores of the visible blocks that are not forced. At most one of
+  // these changes that; ids from 0 on, ascending, no repeats.
+  std::span<const int32_t> preferred;  // first these, the lowest ids where they are more than the slots
+  std::span<const int32_t> barred;     // never these; slots stay empty where there are no others
+  std::optional<uint64_t> draw;        // blocks drawn uniformly, without repeats, all of them where they are fewer than the
+                                       // slots: by this seed, the query's position and the KV head alone
 
   static constexpr int64_t kCoarse = 4;  // coarse windows are four times as long and as far apart (spec 4.2)
   int64_t slots() const { return topk + window_size / block_size; }
@@ -44,8 +39,8 @@ struct SelectParams {
 //   score[b] = max of P[j] over the visible fine windows that overlap block b; -inf where there is none
 //   forced: score = +inf for b < init_blocks, the block of t and the window_size / block_size blocks before it
 // blocks[r][g] = the slots() visible blocks (b <= t / block_size) with the largest scores, ascending, padded with -1.
-// rule: says who comes between the forced ones and the best; the scores stay as they are. Ties: the lower id wins. While no
-// coarse key is visible every visible block has score +inf; forced ones still come first.
+// preferred, barred and draw say who comes between the forced ones and the best; the scores stay as they are. Ties: the
+// lower id wins. While no coarse key is visible every visible block has score +inf; forced ones still come first.
 //
 //   q: [R, H, D]; fine, coarse: compressed keys [n, Hkv, D], complete for the last position; blocks: [R, Hkv, slots()];
 //   scores, when wanted: [R, Hkv, Nb] pooled scores as above, -inf for blocks after the query.

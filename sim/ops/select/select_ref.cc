@@ -50,26 +50,24 @@ std::vector<double> group_scores(TensorView<const float, 2> q, const PackedKeys&
 // The blocks of one KV head that are read, ascending.
 std::vector<int32_t> ranked(const std::vector<double>& score, const std::vector<bool>& forced, int64_t position, int64_t g,
                             const SelectParams& params) {
-  const auto listed = [&](int32_t b) { return std::count(params.listed.begin(), params.listed.end(), b) > 0; };
+  const auto holds = [](std::span<const int32_t> list, int32_t b) { return std::count(list.begin(), list.end(), b) > 0; };
   std::vector<int32_t> order;
   int64_t num_forced = 0;
   for (int32_t b = 0; b < static_cast<int32_t>(score.size()); ++b) {
     const bool is_forced = forced[static_cast<size_t>(b)];
     num_forced += is_forced;
-    if (is_forced || params.rule != SelectRule::kExclude || !listed(b)) order.push_back(b);
+    if (is_forced || !holds(params.barred, b)) order.push_back(b);
   }
   std::vector<int32_t> drawn;
-  if (params.rule == SelectRule::kRandom) {
+  if (params.draw) {
     const auto begin = std::find(forced.begin(), forced.end(), false);  // what is not forced lies together
     const auto end = std::find(begin, forced.end(), true);
     drawn =
-        random_blocks(params.seed, position, g, begin - forced.begin(), end - forced.begin(), params.slots() - num_forced);
+        random_blocks(*params.draw, position, g, begin - forced.begin(), end - forced.begin(), params.slots() - num_forced);
   }
   const auto place = [&](int32_t b) {  // lower comes first
     if (forced[static_cast<size_t>(b)]) return 0;
-    if (params.rule == SelectRule::kInclude) return listed(b) ? 1 : 2;
-    if (params.rule == SelectRule::kRandom) return std::count(drawn.begin(), drawn.end(), b) > 0 ? 1 : 2;
-    return 2;
+    return holds(params.preferred, b) || holds(drawn, b) ? 1 : 2;
   };
   std::stable_sort(order.begin(), order.end(), [&](int32_t a, int32_t b) {
     const int first = place(a), second = place(b);

@@ -1,13 +1,15 @@
-// Sessions: dense and sparse, dense_len, probes, hooks, bad calls.
+// Sessions: dense and sparse, dense_len, observers, bad calls.
 #include <gtest/gtest.h>
 
 #include <cmath>
 #include <map>
+#include <set>
 
 #include "sala/model/safetensors.h"
 #include "sala/model/session.h"
 #include "sim/model/random_model.h"
 #include "tests/sim/model/small_model.h"
+#include "tests/sim/model/watcher.h"
 
 namespace sala {
 namespace {
@@ -27,12 +29,16 @@ std::vector<float> logits_of(const Model& model, const std::vector<int32_t>& ids
   return copy(session.logits());
 }
 
-class CountingProbe : public SessionProbe {
+// Blocks of every tenth position, by layer and position.
+class CountingProbe : public Observer {
  public:
-  bool wants(int64_t position) const override { return position % 10 == 3; }
-  void on_selection(int layer, int64_t position, int64_t block_size, TensorView<const int32_t, 2> blocks,
-                    TensorView<const float, 2> scores) override {
-    EXPECT_EQ(block_size, 16);
+  std::vector<std::string> sites() const override { return {std::string(site::kBlockScores)}; }
+  bool wants(std::string_view, int, int64_t position) const override { return position % 10 == 3; }
+  void on_tap(const Tap& tap) override {
+    const int64_t position = tap.position;
+    const auto blocks = tap["blocks"].as<int32_t, 2>();
+    const auto scores = tap["scores"].as<float, 2>();
+    EXPECT_EQ(tap["block_size"].number(), 16);
     EXPECT_EQ(scores.extent[1], position / 16 + 1);
     std::vector<int32_t> row;
     for (int64_t g = 0; g < blocks.extent[0]; ++g) {
@@ -40,10 +46,10 @@ class CountingProbe : public SessionProbe {
       EXPECT_TRUE(std::isinf(scores[g][position / 16]));
       for (int64_t s = 0; s < blocks.extent[1]; ++s) row.push_back(blocks[g][s]);
     }
-    if (!seen[layer].empty()) {
-      EXPECT_GT(position, seen[layer].rbegin()->first);
+    if (!seen[tap.layer].empty()) {
+      EXPECT_GT(position, seen[tap.layer].rbegin()->first);
     }
-    seen[layer][position] = row;
+    seen[tap.layer][position] = row;
   }
   std::map<int, std::map<int64_t, std::vector<int32_t>>> seen;
 };
@@ -63,11 +69,13 @@ TEST(SparseEqualsDense, ReleasedSelectionUpTo6144Tokens) {
     config.sparse_config.dense_len = dense ? 100000 : 0;
     model.override_config(config);
     Session session(model, room_for(6145));
-    session.set_hidden_hook([&](int layer, int64_t, TensorView<const float, 2> h) {
-      if (layer == 0) hidden[dense].insert(hidden[dense].end(), h.data, h.data + h.size());
+    Watcher watcher(site::kHidden, [&](const Tap& tap) {
+      const auto h = tap["hidden"].as<float, 2>();
+      if (tap.layer == 0) hidden[dense].insert(hidden[dense].end(), h.data, h.data + h.size());
     });
+    session.set_observer(&watcher);
     session.prefill(std::span(ids).first(6144));
-    session.set_hidden_hook({});
+    session.set_observer(nullptr);
     session.decode(ids[6144]);
     last[dense] = copy(session.logits());
   }
@@ -99,7 +107,7 @@ TEST(DenseLen, DecodingAcrossItCompressesWhatIsCached) {
   const std::vector<int32_t> ids = random_ids(config, 203);
   Session once(model, room_for(203)), each(model, room_for(203));
   CountingProbe probe;
-  once.set_probe(&probe);
+  once.set_observer(&probe);
   once.prefill(std::span(ids).first(149));  // dense
   EXPECT_TRUE(probe.seen.empty());
   for (size_t i = 149; i < 203; ++i) once.decode(ids[i]);
@@ -115,9 +123,9 @@ TEST(Probe, SeesTheSameWithAnySplitAndChangesNothing) {
   const std::vector<float> plain = logits_of(model, ids);
   CountingProbe whole, split;
   Session session(model, room_for(203)), pieces(model, room_for(203, 17));
-  session.set_probe(&whole);
+  session.set_observer(&whole);
   session.prefill(ids);
-  pieces.set_probe(&split);
+  pieces.set_observer(&split);
   pieces.prefill(ids);
   EXPECT_EQ(copy(session.logits()), plain);
   EXPECT_EQ(copy(pieces.logits()), plain);
@@ -127,19 +135,89 @@ TEST(Probe, SeesTheSameWithAnySplitAndChangesNothing) {
   EXPECT_EQ(whole.seen[0].size(), whole.seen[3].size());
 }
 
-TEST(HiddenHook, SeesEveryLayerOfEveryChunk) {
+TEST(HiddenSite, ShowsEveryLayerOfEveryChunk) {
   const Model model = random_model(small_config("SLF"), 15);
   const std::vector<int32_t> ids = random_ids(model.config(), 100);
   Session session(model, room_for(100, 64));
   std::map<int, int64_t> rows;
-  session.set_hidden_hook([&](int layer, int64_t first, TensorView<const float, 2> h) {
-    EXPECT_EQ(rows[layer], first);
+  Watcher watcher(site::kHidden, [&](const Tap& tap) {
+    const auto h = tap["hidden"].as<float, 2>();
+    EXPECT_EQ(rows[tap.layer], tap.position);
     EXPECT_EQ(h.extent[1], 40);
-    rows[layer] += h.extent[0];
+    rows[tap.layer] += h.extent[0];
   });
+  session.set_observer(&watcher);
   session.prefill(ids);
   EXPECT_EQ(rows, (std::map<int, int64_t>{{-1, 100}, {0, 100}, {1, 100}, {2, 100}}));
   EXPECT_EQ(copy(session.logits()), logits_of(model, ids));
+}
+
+// Rows of the last layer that nobody else needs are made for the observer, and are those of a run that makes all.
+TEST(HiddenSite, RowsOfAPrunedLayerAreThoseOfAWholeOne) {
+  const Model model = random_model(small_config("SLF"), 15);
+  const std::vector<int32_t> ids = random_ids(model.config(), 100);
+  std::map<bool, std::map<int64_t, std::vector<float>>> rows;
+  for (const bool prune : {true, false}) {
+    SessionOptions options = room_for(100, 32);
+    options.prune = prune;
+    Session session(model, options);
+    const auto wanted = [](int layer, int64_t position) { return layer == 2 && (position % 30 == 7 || position == 99); };
+    Watcher watcher(site::kHidden, wanted, [&](const Tap& tap) {
+      const auto h = tap["hidden"].as<float, 2>();
+      for (int64_t t = 0; t < h.extent[0]; ++t) rows[prune][tap.position + t].assign(h[t].data, h[t].data + h.extent[1]);
+    });
+    session.set_observer(&watcher);
+    session.prefill(ids);
+    EXPECT_EQ(copy(session.logits()), logits_of(model, ids));
+  }
+  EXPECT_EQ(rows[true].size(), 5u);
+  EXPECT_EQ(rows[true], rows[false]);
+}
+
+// Heads of layer 1 at the ends of chunks: what a model that stops there has, however the prompt is split.
+TEST(StateSite, IsTheStateAtTheEndOfAChunkAndChangesNothing) {
+  const Model model = random_model(small_config("SLF"), 15);
+  const std::vector<int32_t> ids = random_ids(model.config(), 200);
+  std::map<int64_t, std::map<int64_t, std::vector<float>>> seen;  // chunk: position: values
+  for (const int64_t chunk : {200, 50, 1}) {
+    Session session(model, room_for(200, chunk));
+    Watcher watcher(site::kState, [&](const Tap& tap) {
+      const auto state = tap["state"].as<float, 3>();
+      EXPECT_EQ(tap.layer, 1);
+      EXPECT_EQ(state.extent, (std::array<int64_t, 3>{3, 32, 32}));
+      EXPECT_EQ((tap["decay"].as<float, 1>().extent[0]), 3);
+      auto& values = seen[chunk][tap.position];
+      for (int64_t h = 0; h < 3; ++h)
+        for (int64_t d = 0; d < 32; ++d) values.insert(values.end(), state[h][d].data, state[h][d].data + 32);
+    });
+    session.set_observer(&watcher);
+    session.prefill(ids);
+    EXPECT_EQ(copy(session.logits()), logits_of(model, ids));
+  }
+  EXPECT_EQ(seen[200].size(), 3u);
+  EXPECT_EQ(seen[200].begin()->first, 63);
+  EXPECT_EQ(seen[200], seen[50]);
+  EXPECT_EQ(seen[200], seen[1]);
+  EXPECT_NE(seen[200][63], seen[200][127]);
+}
+
+TEST(GateSite, ShowsTheRowsThatAreWanted) {
+  const Model model = random_model(small_config("SLF"), 15);
+  const std::vector<int32_t> ids = random_ids(model.config(), 100);
+  Session session(model, room_for(100, 64));
+  std::map<int, std::vector<int64_t>> widths;
+  std::set<int64_t> positions;
+  const auto wanted = [](int, int64_t position) { return position >= 60 && position < 70; };
+  Watcher watcher(site::kGate, wanted, [&](const Tap& tap) {
+    const auto gate = tap["gate"].as<float, 2>();
+    widths[tap.layer].push_back(gate.extent[1]);
+    for (int64_t t = 0; t < gate.extent[0]; ++t) positions.insert(tap.position + t);
+  });
+  session.set_observer(&watcher);
+  session.prefill(ids);
+  EXPECT_EQ(copy(session.logits()), logits_of(model, ids));
+  EXPECT_EQ(positions.size(), 10u);
+  EXPECT_EQ(widths, (std::map<int, std::vector<int64_t>>{{0, {64, 64}}, {1, {96, 96}}, {2, {64, 64}}}));
 }
 
 TEST(Bf16Class, EveryHiddenValueIsABf16) {
@@ -151,7 +229,11 @@ TEST(Bf16Class, EveryHiddenValueIsABf16) {
   const auto count = [&](const float* values, int64_t size) {
     for (int64_t i = 0; i < size; ++i) wrong += bf16_to_float(float_to_bf16(values[i])) != values[i];
   };
-  session.set_hidden_hook([&](int, int64_t, TensorView<const float, 2> h) { count(h.data, h.size()); });
+  Watcher watcher(site::kHidden, [&](const Tap& tap) {
+    const auto h = tap["hidden"].as<float, 2>();
+    count(h.data, h.size());
+  });
+  session.set_observer(&watcher);
   session.prefill(random_ids(model.config(), 100));
   count(session.logits().data(), static_cast<int64_t>(session.logits().size()));
   EXPECT_EQ(wrong, 0);

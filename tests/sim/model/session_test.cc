@@ -9,6 +9,7 @@
 #include "sim/model/random_model.h"
 #include "sim/ops/kernels.h"
 #include "tests/sim/model/small_model.h"
+#include "tests/sim/model/watcher.h"
 
 namespace sala {
 namespace {
@@ -167,8 +168,11 @@ class EveryFp32Model : public EveryModel {
     chosen.kernels = kernels;
     Session session(model_, chosen);
     std::vector<float> values;
-    session.set_hidden_hook(
-        [&](int, int64_t, TensorView<const float, 2> h) { values.insert(values.end(), h.data, h.data + h.size()); });
+    Watcher watcher(site::kHidden, [&](const Tap& tap) {
+      const auto h = tap["hidden"].as<float, 2>();
+      values.insert(values.end(), h.data, h.data + h.size());
+    });
+    session.set_observer(&watcher);
     feed(session, kTokens);
     values.insert(values.end(), session.logits().begin(), session.logits().end());
     return values;

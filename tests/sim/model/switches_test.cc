@@ -16,43 +16,56 @@
 namespace sala {
 namespace {
 
-using Kind = SelectionPolicy::Kind;
 constexpr int64_t kTokens = 331;      // of blocks of 16; 5 are read: 1 first, own, 2 before it, and 1 free
 constexpr double kAgainstRef = 1e-5;  // as session_test.cc
 constexpr int64_t kBlock = 16, kSlots = 5;
 const TokenSpan kEvidence{95, 130};  // blocks 5 to 8
 
-class KeepAll final : public SessionProbe {
+// Blocks of every query.
+class KeepAll final : public Observer {
  public:
-  bool wants(int64_t) const override { return true; }
-  void on_selection(int layer, int64_t position, int64_t, TensorView<const int32_t, 2> blocks,
-                    TensorView<const float, 2> scores) override {
+  explicit KeepAll(std::string_view where = site::kBlockScores) : site_(where) {}
+  std::vector<std::string> sites() const override { return {site_}; }
+  bool wants(std::string_view, int, int64_t) const override { return true; }
+  void on_tap(const Tap& tap) override {
+    const auto blocks = tap["blocks"].as<int32_t, 2>();
     for (int64_t g = 0; g < blocks.extent[0]; ++g) {
-      auto& row = seen[{layer, g, position}];
+      auto& row = seen[{tap.layer, g, tap.position}];
       for (int64_t s = 0; s < blocks.extent[1]; ++s)
         if (blocks[g][s] >= 0) row.insert(blocks[g][s]);
-      EXPECT_EQ(scores.extent[1], position / 16 + 1);
     }
+    if (site_ == site::kSelection) return;
+    const auto scores = tap["scores"].as<float, 2>();
+    EXPECT_EQ(scores.extent[1], tap.position / 16 + 1);
+    for (int64_t g = 0; g < scores.extent[0]; ++g)
+      pooled[{tap.layer, g, tap.position}].assign(scores[g].data, scores[g].data + scores.extent[1]);
   }
-  std::map<std::tuple<int, int64_t, int64_t>, std::set<int32_t>> seen;  // layer, KV head, position
+  using Key = std::tuple<int, int64_t, int64_t>;  // layer, KV head, position
+  std::map<Key, std::set<int32_t>> seen;
+  std::map<Key, std::vector<float>> pooled;
+
+ private:
+  std::string site_;
 };
 
 // Logits of the last query of every softmax layer, by head and key; hidden rows seen.
-class KeepAttention final : public SessionProbe {
+class KeepAttention final : public Observer {
  public:
-  bool wants(int64_t) const override { return false; }
-  bool wants_attention(int64_t position) const override { return position == kTokens - 1; }
-  void on_selection(int, int64_t, int64_t, TensorView<const int32_t, 2>, TensorView<const float, 2>) override {
-    ADD_FAILURE() << "nobody asked for the selection";
+  std::vector<std::string> sites() const override { return {std::string(site::kAttention), std::string(site::kHidden)}; }
+  bool wants(std::string_view site, int layer, int64_t position) const override {
+    return position == kTokens - 1 || (site == site::kHidden && layer < 2);
   }
-  void on_attention(int layer, int64_t position, int64_t head, std::span<const int64_t> keys,
-                    std::span<const float> scaled) override {
-    EXPECT_EQ(position, kTokens - 1);
-    ASSERT_EQ(keys.size(), scaled.size());
-    for (size_t i = 0; i < keys.size(); ++i) logits[{layer, head}].emplace(keys[i], scaled[i]);
-  }
-  void on_hidden(int layer, int64_t first_position, TensorView<const float, 2> hidden) override {
-    for (int64_t t = 0; t < hidden.extent[0]; ++t) rows[layer].insert(first_position + t);
+  void on_tap(const Tap& tap) override {
+    if (tap.site == site::kHidden) {
+      for (int64_t t = 0; t < tap["hidden"].extent()[0]; ++t) rows[tap.layer].insert(tap.position + t);
+      return;
+    }
+    EXPECT_EQ(tap.site, site::kAttention) << "nobody asked for it";
+    EXPECT_EQ(tap.position, kTokens - 1);
+    const auto keys = tap["keys"].as<int64_t, 1>();
+    const auto scaled = tap["logits"].as<float, 1>();
+    ASSERT_EQ(keys.extent[0], scaled.extent[0]);
+    for (int64_t i = 0; i < keys.extent[0]; ++i) logits[{tap.layer, tap["head"].number()}].emplace(keys[i], scaled[i]);
   }
   std::map<std::pair<int, int64_t>, std::map<int64_t, float>> logits;
   std::map<int, std::set<int64_t>> rows;
@@ -66,7 +79,7 @@ struct Call {
   bool prune = true;
 };
 
-std::vector<float> logits_of(const Model& model, const Call& run, SessionProbe* probe = nullptr) {
+std::vector<float> logits_of(const Model& model, const Call& run, Observer* observer = nullptr) {
   SessionOptions options;
   options.max_tokens = kTokens;
   options.chunk_tokens = run.chunk;
@@ -75,7 +88,7 @@ std::vector<float> logits_of(const Model& model, const Call& run, SessionProbe* 
   options.prune = run.prune;
   Session session(model, options);
   if (has_layer(model.config(), &MixerTraits::selects)) session.set_selection(run.policy);
-  session.set_probe(probe);
+  session.set_observer(observer);
   const std::vector<int32_t> ids = random_ids(model.config(), kTokens);
   session.set_prompt_tokens(kTokens);
   for (int64_t at = 0; at < kTokens; at += run.step)
@@ -103,8 +116,10 @@ Model small_model(const std::string& letters, const std::function<void(ModelConf
 }
 
 const std::vector<SelectionPolicy>& policies() {
-  static const std::vector<SelectionPolicy> all = {
-      {Kind::kLearned, {}, 0}, {Kind::kForceIn, {kEvidence}, 0}, {Kind::kForceOut, {kEvidence}, 0}, {Kind::kRandom, {}, 5}};
+  static const std::vector<SelectionPolicy> all = {{SelectBy::kLearned, {}, 0},
+                                                   {SelectBy::kOracle, {kEvidence}, 0},
+                                                   {SelectBy::kAdversary, {kEvidence}, 0},
+                                                   {SelectBy::kRandom, {}, 5}};
   return all;
 }
 
@@ -200,8 +215,10 @@ TEST_P(EveryPolicy, SplitThreadsKernelsPruningAndProbesChangeNoByte) {
     set_num_threads(3);
     EXPECT_EQ(logits_of(model_, run), whole);
     set_num_threads(before);
-    KeepAll probe;
-    EXPECT_EQ(logits_of(model_, run, &probe), whole);
+    KeepAll scores, blocks(site::kSelection);
+    EXPECT_EQ(logits_of(model_, run, &scores), whole);
+    EXPECT_EQ(logits_of(model_, run, &blocks), whole);
+    EXPECT_EQ(blocks.seen, scores.seen);
   }
 }
 
@@ -219,6 +236,7 @@ TEST_P(EveryPolicy, EveryQueryKeepsToThePolicy) {
   run.step = 13;
   logits_of(model_, run, &pieces);
   EXPECT_EQ(whole.seen, pieces.seen);
+  EXPECT_EQ(whole.pooled, pieces.pooled);
   EXPECT_EQ(whole.seen.size(), 3u * 2 * kTokens);
   int64_t free_evidence = 0, evidence_read = 0;
   for (const auto& [key, blocks] : whole.seen) {
@@ -228,18 +246,18 @@ TEST_P(EveryPolicy, EveryQueryKeepsToThePolicy) {
     for (int64_t b = std::max<int64_t>(0, own - 2); b <= own; ++b) forced.insert(static_cast<int32_t>(b));
     EXPECT_TRUE(std::includes(blocks.begin(), blocks.end(), forced.begin(), forced.end()));
     EXPECT_LE(blocks.size(), most);
-    if (policy_.kind != Kind::kForceOut) {
+    if (policy_.by != SelectBy::kAdversary) {
       EXPECT_EQ(blocks.size(), most) << position;
     }
     for (int32_t b = 5; b <= 8; ++b) {
       if (b > own || forced.contains(b)) continue;
       free_evidence += 1;
       evidence_read += blocks.contains(b);
-      if (policy_.kind == Kind::kForceOut) {
+      if (policy_.by == SelectBy::kAdversary) {
         EXPECT_FALSE(blocks.contains(b)) << position << " " << b;
       }
     }
-    if (policy_.kind == Kind::kForceIn && own >= 8) {
+    if (policy_.by == SelectBy::kOracle && own >= 8) {
       EXPECT_TRUE(blocks.contains(5)) << position;  // one slot is free: the earliest
     }
     if (std::get<1>(GetParam()) == "block") {
@@ -249,14 +267,13 @@ TEST_P(EveryPolicy, EveryQueryKeepsToThePolicy) {
     }
   }
   EXPECT_GT(free_evidence, 1000);
-  if (policy_.kind != Kind::kForceOut) {
+  if (policy_.by != SelectBy::kAdversary) {
     EXPECT_GT(evidence_read, 0);
   }
 }
 
 std::string policy_name(const testing::TestParamInfo<std::tuple<size_t, std::string>>& test) {
-  const char* names[] = {"learned", "force_in", "force_out", "random"};
-  return std::string(names[std::get<0>(test.param)]) + "_per_" + std::get<1>(test.param);
+  return std::string(select_by_table()[std::get<0>(test.param)].name) + "_per_" + std::get<1>(test.param);
 }
 INSTANTIATE_TEST_SUITE_P(Small, EveryPolicy,
                          testing::Combine(testing::Range<size_t>(0, 4), testing::Values("token", "block")), policy_name);
@@ -264,8 +281,8 @@ INSTANTIATE_TEST_SUITE_P(Small, EveryPolicy,
 TEST(Selection, RandomDrawsDifferBetweenSeedsLayersHeadsAndQueries) {
   const Model model = small_model("SLSS");
   KeepAll one, two;
-  logits_of(model, {.policy = {Kind::kRandom, {}, 5}}, &one);
-  logits_of(model, {.policy = {Kind::kRandom, {}, 6}}, &two);
+  logits_of(model, {.policy = {SelectBy::kRandom, {}, 5}}, &one);
+  logits_of(model, {.policy = {SelectBy::kRandom, {}, 6}}, &two);
   EXPECT_NE(one.seen, two.seen);
   int64_t layers = 0, heads = 0, queries = 0;
   for (int64_t t = 200; t < 331; ++t) {
@@ -288,21 +305,23 @@ TEST(Selection, APolicyHoldsUntilItIsChangedAndIsRefusedWhereNothingSelects) {
     return std::vector<float>(session.logits().begin(), session.logits().end());
   };
   const std::vector<float> learned = run();
-  session.set_selection({Kind::kForceOut, {kEvidence}, 0});
+  session.set_selection({SelectBy::kAdversary, {kEvidence}, 0});
   const std::vector<float> out = run();
   EXPECT_NE(out, learned);
   EXPECT_EQ(run(), out);
   session.set_selection({});
   EXPECT_EQ(run(), learned);
-  session.set_selection({Kind::kForceIn, {}, 0});
+  session.set_selection({SelectBy::kOracle, {}, 0});
   EXPECT_EQ(run(), learned) << "nothing to force";
   Session other(dense, options);
   other.set_selection({});
-  expect_error(ErrorCode::kConfig, {"no layer of this model selects"}, [&] { other.set_selection({Kind::kRandom, {}, 1}); });
+  expect_error(ErrorCode::kConfig, {"no layer of this model selects"}, [&] {
+    other.set_selection({SelectBy::kRandom, {}, 1});
+  });
 }
 
 TEST(Selection, SpansAreTheBlocksThatTheyTouch) {
-  const SelectionPolicy policy{Kind::kForceIn, {{60, 64}, {0, 1}, {15, 17}, {63, 65}, {90, 90}}, 0};
+  const SelectionPolicy policy{SelectBy::kOracle, {{60, 64}, {0, 1}, {15, 17}, {63, 65}, {90, 90}}, 0};
   EXPECT_EQ(policy.blocks(16), (std::vector<int32_t>{0, 1, 3, 4}));
   EXPECT_EQ(policy.blocks(64), (std::vector<int32_t>{0, 1}));
 }

@@ -7,18 +7,19 @@
 namespace sala::ops {
 namespace {
 
+enum class Kind { kScores, kPreferred, kBarred, kDraw };
 struct Rule {
   std::string name;
-  SelectRule rule;
+  Kind kind;
   std::vector<int32_t> listed;
 };
 const std::vector<Rule>& rules() {
-  static const std::vector<Rule> all = {{"scores", SelectRule::kScores, {}},
-                                        {"none included", SelectRule::kInclude, {}},
-                                        {"included", SelectRule::kInclude, {0, 3, 9, 11, 40, 900}},
-                                        {"one excluded", SelectRule::kExclude, {5}},
-                                        {"excluded", SelectRule::kExclude, {0, 2, 3, 4, 5, 6, 7, 9, 17, 18, 23, 900}},
-                                        {"random", SelectRule::kRandom, {}}};
+  static const std::vector<Rule> all = {{"scores", Kind::kScores, {}},
+                                        {"none preferred", Kind::kPreferred, {}},
+                                        {"preferred", Kind::kPreferred, {0, 3, 9, 11, 40, 900}},
+                                        {"one barred", Kind::kBarred, {5}},
+                                        {"barred", Kind::kBarred, {0, 2, 3, 4, 5, 6, 7, 9, 17, 18, 23, 900}},
+                                        {"drawn", Kind::kDraw, {}}};
   return all;
 }
 
@@ -37,9 +38,9 @@ const std::vector<std::pair<Shape, SelectParams>>& problems() {
 // Refers to the rule.
 Problem with_rule(const std::pair<Shape, SelectParams>& item, const Rule& rule) {
   SelectParams params = item.second;
-  params.rule = rule.rule;
-  params.listed = rule.listed;
-  params.seed = 99;
+  if (rule.kind == Kind::kPreferred) params.preferred = rule.listed;
+  if (rule.kind == Kind::kBarred) params.barred = rule.listed;
+  if (rule.kind == Kind::kDraw) params.draw = 99;
   return Problem(item.first, params);
 }
 
@@ -84,7 +85,7 @@ TEST_P(EveryKernel, ForcedInAndOutAreWhatTheySay) {
         for (const int32_t id : rule.listed)
           if (std::binary_search(mine.candidates.begin(), mine.candidates.end(), id)) listed.push_back(id);
         const auto room = static_cast<size_t>(problem.params.slots()) - mine.forced.size();
-        if (rule.rule == SelectRule::kInclude) {
+        if (rule.kind == Kind::kPreferred) {
           ASSERT_EQ(mine.free.size(), learned.free.size());
           listed.resize(std::min(listed.size(), room));
           ASSERT_TRUE(std::includes(mine.free.begin(), mine.free.end(), listed.begin(), listed.end())) << row;
@@ -95,10 +96,10 @@ TEST_P(EveryKernel, ForcedInAndOutAreWhatTheySay) {
             }
           for (const int32_t id : learned.free) given_way += !std::binary_search(mine.free.begin(), mine.free.end(), id);
           ASSERT_LE(given_way, static_cast<int64_t>(listed.size()));
-        } else if (rule.rule == SelectRule::kExclude) {
+        } else if (rule.kind == Kind::kBarred) {
           for (const int32_t id : listed) ASSERT_FALSE(std::binary_search(mine.free.begin(), mine.free.end(), id)) << id;
           ASSERT_EQ(mine.free.size(), std::min(room, mine.candidates.size() - listed.size()));
-        } else if (rule.rule == SelectRule::kRandom) {
+        } else if (rule.kind == Kind::kDraw) {
           ASSERT_EQ(mine.free.size(), std::min(room, mine.candidates.size()));
         }
       }
@@ -165,11 +166,15 @@ TEST(Select, DrawsDependOnSeedPositionAndHead) {
 
 TEST(Select, BadListsAreRefused) {
   for (const std::vector<int32_t>& listed : {std::vector<int32_t>{-1}, {3, 3}, {4, 2}}) {
-    const Rule rule{"bad", SelectRule::kInclude, listed};
+    const Rule rule{"bad", Kind::kPreferred, listed};
     const Problem problem = with_rule({{2, 300, 4, 2, 8}, kSmall}, rule);
     expect_error(ErrorCode::kConfig, {"listed block", "ascending"}, [&] { problem.select(find_kernels("best")); });
   }
   Problem problem({2, 300, 4, 2, 8}, kSmall);
+  const std::vector<int32_t> one = {3};
+  problem.params.preferred = problem.params.barred = one;
+  expect_error(ErrorCode::kConfig, {"exclude each other"}, [&] { problem.select(find_kernels("best")); });
+  problem.params.preferred = problem.params.barred = {};
   problem.params.query_step = 0;
   expect_error(ErrorCode::kConfig, {"query_step is 0"}, [&] { problem.select(find_kernels("best")); });
 }

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
+#include <string_view>
 #include <vector>
 
 namespace sala {
@@ -11,17 +13,28 @@ struct TokenSpan {
   int64_t begin = 0, end = 0;
 };
 
-// Holds for every query of every selecting layer, generated tokens included. Blocks that are always read (the first
-// ones, the query's own, the window's) stay so, and a query never reads more blocks than the config says.
+// Who fills the slots that are free to fill. Blocks that are always read (the first ones, the query's own, the window's)
+// stay so, and a query never reads more blocks than the config says.
+enum class SelectBy {
+  kLearned,    // the best block scores: the architecture
+  kOracle,     // blocks that the spans touch come first, the earliest where they are more than free slots; then the best
+               // scores
+  kAdversary,  // blocks that the spans touch are read only where they are always read
+  kRandom,     // blocks drawn uniformly: by seed, layer, KV head and position of the query
+};
+struct SelectByInfo {
+  SelectBy by;
+  std::string_view name;     // "oracle"
+  std::string_view phrase;   // "by an oracle"
+  std::string_view meaning;  // a clause, when the spans are those of evidence
+};
+// All of them, in the order of the enum: the one table.
+std::span<const SelectByInfo> select_by_table();
+const SelectByInfo& info_of(SelectBy by);
+
+// Holds for every query of every selecting layer, generated tokens included.
 struct SelectionPolicy {
-  enum class Kind {
-    kLearned,   // the best block scores: the architecture
-    kForceIn,   // blocks that `spans` touch come first, the earliest where they are more than free slots; then the best
-                // scores
-    kForceOut,  // blocks that `spans` touch are read only where they are always read
-    kRandom,    // free slots hold blocks drawn uniformly: by `seed`, layer, KV head and position of the query
-  };
-  Kind kind = Kind::kLearned;
+  SelectBy by = SelectBy::kLearned;
   std::vector<TokenSpan> spans;  // any order, may overlap
   uint64_t seed = 0;             // another one for every sequence
 

@@ -11,8 +11,8 @@
 #include "sala/core/numerics.h"
 #include "sala/core/tensor.h"
 #include "sala/model/model.h"
-#include "sala/model/probe.h"
 #include "sala/model/selection_policy.h"
+#include "sala/model/tap.h"
 
 namespace sala {
 
@@ -64,11 +64,8 @@ class Session {
   // Who chooses blocks from the next token on; a new session's policy is kLearned, and reset() keeps it. The engine knows no
   // tasks: it is told spans and seeds. Throws Error{kConfig} when the model has no layer that selects.
   void set_selection(const SelectionPolicy& policy);
-  // Null = off. Not owned.
-  void set_probe(SessionProbe* probe);
-  // When set, receives the hidden states h after every layer of every chunk (layer -1 = embedding): [T, E].
-  using HiddenHook = std::function<void(int layer, int64_t first_position, TensorView<const float, 2> hidden)>;
-  void set_hidden_hook(HiddenHook hook);
+  // Who watches from the next token on; null = nobody. Not owned.
+  void set_observer(Observer* observer);
   int64_t peak_bytes() const;
 
  private:

@@ -1,0 +1,38 @@
+#include "sala/model/tap.h"
+
+#include <algorithm>
+
+namespace sala {
+
+const TapView& Tap::operator[](std::string_view name) const {
+  for (const TapView& view : views)
+    if (view.name() == name) return view;
+  throw Error(ErrorCode::kInternal, "site '{}' has no view '{}'", site, name);
+}
+
+bool Taps::reads(std::string_view site) const {
+  return observer_ != nullptr && std::find(sites_->begin(), sites_->end(), site) != sites_->end();
+}
+
+bool Taps::asks_for(int64_t position) const {
+  return std::any_of(sites_->begin(), sites_->end(),
+                     [&](const std::string& site) { return observer_->wants(site, layer_, position); });
+}
+
+void Taps::tell(std::string_view site, int64_t position, std::initializer_list<TapView> views) const {
+  observer_->on_tap({site, layer_, position, {views.begin(), views.size()}});
+}
+
+void Taps::tell_rows(std::string_view site, std::string_view name, int64_t first_position,
+                     TensorView<const float, 2> x) const {
+  if (!reads(site)) return;
+  for (int64_t begin = 0, end; begin < x.extent[0]; begin = end) {
+    const bool wanted = wants(site, first_position + begin);
+    for (end = begin + 1; end < x.extent[0] && wants(site, first_position + end) == wanted;) ++end;
+    if (wanted)
+      tell(site, first_position + begin,
+           {TapView(name, std::array<std::string_view, 2>{"token", "channel"}, x.slice(begin, end))});
+  }
+}
+
+}  // namespace sala
