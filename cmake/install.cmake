@@ -2,7 +2,7 @@
 include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/sala)
 
-set(sala_libraries core ops tokenizer sim tasks)
+set(sala_libraries core text ops tokenizer sim tasks)
 foreach(library IN LISTS sala_libraries)
   set_target_properties(sala_${library} PROPERTIES EXPORT_NAME ${library})
   install(TARGETS sala_${library} EXPORT salaTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})

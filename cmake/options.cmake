@@ -28,6 +28,11 @@ option(SALA_FAST_BUILD "Precompile common headers and compile folders as one, fo
 find_package(Threads REQUIRED)
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
+# Debian's libfmt is shared only: a static program takes fmt from its headers.
+set(SALA_FMT fmt::fmt)
+if(SALA_STATIC)
+  set(SALA_FMT fmt::fmt-header-only)
+endif()
 
 set(shadow -Wshadow)
 if(SALA_FAST_BUILD)  # joins files: what these two find between them is no mistake

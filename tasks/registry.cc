@@ -7,6 +7,7 @@
 #include "sala/core/error.h"
 #include "sala/tasks/training.h"
 #include "sala/tasks/user_files.h"
+#include "sim/text/near.h"
 #include "tasks/mrcr/mrcr.h"
 #include "tasks/nolima/nolima.h"
 #include "tasks/ruler/cwe.h"
@@ -50,31 +51,13 @@ Registry& registry() {
   return all;
 }
 
-int64_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<int64_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = static_cast<int64_t>(j);
-  for (size_t i = 1; i <= a.size(); ++i) {
-    int64_t diagonal = row[0];
-    row[0] = static_cast<int64_t>(i);
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const int64_t substitute = diagonal + (a[i - 1] != b[j - 1]);
-      diagonal = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, substitute});
-    }
-  }
-  return row[b.size()];
-}
-
+// Names and groups near to a word of a list.
 std::vector<std::string> near_names(const std::string& word) {
-  std::vector<std::pair<int64_t, std::string>> ranked;
+  std::vector<std::string> names;
   for (const Task* task : all_tasks())
     for (const std::string& name : {task->name(), task->group(), task->traits().subgroup})
-      if (!name.empty()) ranked.emplace_back(edit_distance(word, name), name);
-  std::sort(ranked.begin(), ranked.end());
-  ranked.erase(std::unique(ranked.begin(), ranked.end()), ranked.end());
-  std::vector<std::string> names;
-  for (size_t i = 0; i < std::min<size_t>(3, ranked.size()); ++i) names.push_back(ranked[i].second);
-  return names;
+      if (!name.empty()) names.push_back(name);
+  return text::near_matches(word, std::move(names));
 }
 
 // What stands in sample ids, lists of tasks, paths of result files and JSON.

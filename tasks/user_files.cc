@@ -3,15 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <charconv>
-#include <cstring>
-#include <fstream>
 #include <set>
-#include <sstream>
 
 #include "sala/core/error.h"
 #include "sala/core/sha256.h"
+#include "sim/text/files.h"
 #include "tasks/mrcr/mrcr.h"
 #include "tasks/mrcr/rows.h"
 #include "tasks/nolima/checks.h"
@@ -21,14 +18,6 @@ namespace sala::tasks {
 namespace {
 
 constexpr std::string_view kNolimaUser = "nolima_user";
-
-std::string read_file(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw Error(ErrorCode::kIo, "cannot read {}: {}", path, std::strerror(errno));
-  std::stringstream text;
-  text << file.rdbuf();
-  return text.str();
-}
 
 class Opened final : public UserFiles {
  public:
@@ -54,7 +43,7 @@ class Opened final : public UserFiles {
   void open_nolima(const UserPaths& paths) {
     needles_ = own_needle_set(Split::kEval);
     if (!paths.needles.empty()) {
-      const std::string text = read_file(paths.needles);
+      const std::string text = text::read_file(paths.needles);
       needles_ = parse_needle_set(text, paths.needles, &problems_);
       add_file("needles", paths.needles, text);
     }
@@ -62,7 +51,7 @@ class Opened final : public UserFiles {
       books_ = open_books(paths.books);
       for (int64_t book = 0; book < books_->count(); ++book) {  // the name is part of the seed
         const std::string path = fmt::format("{}/{}", paths.books, books_->name(book));
-        add_file("book " + books_->name(book), path, read_file(path));
+        add_file("book " + books_->name(book), path, text::read_file(path));
       }
     }
     const BookShelf& books = books_ ? *books_ : own_books(Split::kEval);
@@ -73,7 +62,7 @@ class Opened final : public UserFiles {
   }
   void open_mrcr(const std::string& path, const std::string& tokenizer) {
     const auto bins = tokenizer.empty() ? nullptr : open_tokenizer(tokenizer);
-    add_file(bins == nullptr ? "mrcr" : "mrcr in bins of " + bins->hash(), path, read_file(path));
+    add_file(bins == nullptr ? "mrcr" : "mrcr in bins of " + bins->hash(), path, text::read_file(path));
     MrcrRows read = load_mrcr_rows(path, bins.get());
     problems_.insert(problems_.end(), read.problems.begin(), read.problems.end());
     const auto rows = std::make_shared<const std::vector<MrcrRow>>(std::move(read.rows));

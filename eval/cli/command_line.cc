@@ -8,8 +8,8 @@
 #include <optional>
 
 #include "eval/util/files.h"
-#include "eval/util/near.h"
 #include "sala/core/error.h"
+#include "sim/text/near.h"
 
 namespace sala::eval {
 namespace {
@@ -18,7 +18,7 @@ void check_flag(const Command& command, const std::string& word) {
   const std::string name = word.substr(0, word.find('='));
   if (command.has_flag(name)) return;
   throw Error(ErrorCode::kUsage, "{} has no flag '{}'; near it: {}; `sala_eval {} --help` shows all", command.name(), name,
-              fmt::join(near_matches(name, command.long_flags()), ", "), command.name());
+              fmt::join(text::near_matches(name, command.long_flags()), ", "), command.name());
 }
 
 bool looks_like_flag(const std::string& word) {
@@ -71,7 +71,7 @@ std::vector<std::string> words_of_config(const std::string& path, const Command&
     const std::string name(key.str()), where = fmt::format("{}: '{}'", path, name), flag = "--" + name;
     if (!command.has_flag(flag) || name == "config" || name == "help")
       throw Error(ErrorCode::kUsage, "{} is no flag of {}; near it: {}", where, command.name(),
-                  fmt::join(near_matches(flag, command.long_flags()), ", "));
+                  fmt::join(text::near_matches(flag, command.long_flags()), ", "));
     if (const toml::table* inner = node.as_table()) {
       if (name != "set") throw Error(ErrorCode::kFormat, "{} is a table; only [set] is one", where);
       add_set_words(*inner, "", where, words);
@@ -100,7 +100,7 @@ std::vector<std::string> prepare_words(const Program& program, const std::vector
   }
   if (!command)
     throw Error(ErrorCode::kUsage, "no command '{}'; near it: {}; `sala_eval --help` shows all", words[0],
-                fmt::join(near_matches(words[0], commands), ", "));
+                fmt::join(text::near_matches(words[0], commands), ", "));
   std::vector<std::string> from_file, others;
   for (std::size_t i = 1; i < words.size(); ++i) {
     if (looks_like_flag(words[i])) check_flag(*command, words[i]);

@@ -20,6 +20,7 @@
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
 #include "sala/tasks/training.h"
+#include "sim/text/utf8.h"
 
 namespace sala::eval {
 namespace {
@@ -87,10 +88,6 @@ void generate_tokens(const Options& options, const Tokenizer& tokenizer) {
   });
 }
 
-int64_t code_points(std::string_view text) {
-  return std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; });
-}
-
 using Json = nlohmann::ordered_json;
 
 Json evidence_json(const tasks::Sample& sample) {
@@ -121,7 +118,8 @@ Json ruler_fields(const tasks::Task& task, const tasks::Sample& sample) {
   line["answer_prefix"] = sample.answer_prefix;
   if (answer_token >= 0 && task.traits().hides_answers) {
     line["token_position_answer"] = answer_token;
-    line["answer_char"] = code_points(std::string_view(sample.input).substr(0, sample.input.find(sample.outputs[0])));
+    line["answer_char"] =
+        text::count_code_points(std::string_view(sample.input).substr(0, sample.input.find(sample.outputs[0])));
   }
   return line;
 }

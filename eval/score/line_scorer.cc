@@ -6,8 +6,8 @@
 #include <algorithm>
 #include <utility>
 
-#include "eval/util/near.h"
 #include "sala/core/error.h"
+#include "sim/text/near.h"
 
 namespace sala::eval {
 namespace {
@@ -15,7 +15,7 @@ namespace {
 Error unknown_task(const std::string& name) {
   std::vector<std::string> names;
   for (const tasks::Task* task : tasks::all_tasks()) names.emplace_back(task->name());
-  return Error(ErrorCode::kFormat, "no task '{}'; near it: {}", name, fmt::join(near_matches(name, names), ", "));
+  return Error(ErrorCode::kFormat, "no task '{}'; near it: {}", name, fmt::join(text::near_matches(name, names), ", "));
 }
 
 // The same metric as the ports have it: lm-eval counts the share of the answers also where any one will do.

@@ -11,7 +11,7 @@
 #include "eval/spec/record.h"
 #include "sala/core/error.h"
 #include "sala/core/rng.h"
-#include "sim/model/json_read.h"
+#include "sim/text/json.h"
 #include "tasks/mrcr/rows.h"
 
 namespace sala::eval {
@@ -236,7 +236,7 @@ std::optional<PredictionFormat> detect_format(const Json& line) {
 Json parse_json_line(std::string& line, std::vector<std::string>& notes) {
   const auto parse = [&] {
     try {
-      return parse_json(line, "the line");
+      return text::parse_json(line, "the line");
     } catch (const Error& as_written) {
       StandardJson standard = standard_json(line);
       if (standard.not_numbers + standard.surrogates == 0) throw;
@@ -244,7 +244,7 @@ Json parse_json_line(std::string& line, std::vector<std::string>& notes) {
         notes.push_back(fmt::format("{} lone surrogate{} in its texts count{} as U+FFFD", standard.surrogates,
                                     standard.surrogates == 1 ? "" : "s", standard.surrogates == 1 ? "s" : ""));
       try {
-        Json json = parse_json(standard.text, "the line");
+        Json json = text::parse_json(standard.text, "the line");
         line = std::move(standard.text);
         return json;
       } catch (const Error&) {

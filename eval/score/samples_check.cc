@@ -11,6 +11,7 @@
 #include "eval/util/files.h"
 #include "eval/util/json_fields.h"
 #include "sala/core/error.h"
+#include "sim/text/json.h"
 
 namespace sala::eval {
 namespace {
@@ -70,8 +71,8 @@ void SamplesCheck::begin_file(const std::string& path) {
   has_plan_ = false;
   const std::string plan_file = (fs::path(folder_) / "run.json").string();
   if (fs::path(path).filename() != "samples.jsonl" || !file_exists(plan_file)) return;
-  const auto json = fields::Json::parse(read_file(plan_file), nullptr, false);
   try {
+    const fields::Json json = text::parse_json(read_file(plan_file), plan_file);
     for (const auto& [cell, indexes] : fields::field(fields::field(json, "plan"), "cells").items()) {
       const std::string task = cell.substr(0, cell.find('@'));
       const bool wanted =

@@ -9,11 +9,11 @@
 
 #include "eval/spec/family.h"
 #include "eval/spec/record.h"
-#include "eval/util/near.h"
 #include "sala/core/error.h"
 #include "sala/core/rng.h"
 #include "sim/mixers/mixer.h"
 #include "sim/model/random_model.h"
+#include "sim/text/near.h"
 
 namespace sala::eval {
 namespace {
@@ -85,7 +85,7 @@ ModelEntry by_name(const std::string& name) {
   std::vector<std::string> names = {"9b-shape", "qwen3-8b-shape"};
   for (const ModelEntry& entry : family_members()) names.push_back(entry.name);
   throw Error(ErrorCode::kUsage, "no model '{}'; near it: {}; `sala_eval list models` shows all", name,
-              fmt::join(near_matches(name, names), ", "));
+              fmt::join(text::near_matches(name, names), ", "));
 }
 
 bool evenly_spread(const ModelEntry& entry) {

@@ -6,6 +6,8 @@
 
 #include "eval/util/json_fields.h"
 #include "sala/core/error.h"
+#include "sim/text/json.h"
+#include "sim/text/utf8.h"
 
 namespace sala::eval {
 namespace {
@@ -26,35 +28,11 @@ std::vector<std::pair<std::string, double>> parse_named_numbers(const Json& line
   return values;
 }
 
-// Bytes of the UTF-8 character that begins at text[i]; 0 when it is none. Follows RFC 3629.
-std::size_t character_bytes(const std::string& text, std::size_t i) {
-  const auto byte = [&](std::size_t at) { return at < text.size() ? static_cast<unsigned char>(text[at]) : 0u; };
-  const unsigned first = byte(i);
-  if (first < 0x80) return first == 0 ? 0 : 1;
-  const auto tail = [&](std::size_t at, unsigned low = 0x80, unsigned high = 0xBF) {
-    return byte(at) >= low && byte(at) <= high;
-  };
-  if (first >= 0xC2 && first <= 0xDF) return tail(i + 1) ? 2 : 0;
-  if (first >= 0xE0 && first <= 0xEF) {
-    const bool second = tail(i + 1, first == 0xE0 ? 0xA0 : 0x80, first == 0xED ? 0x9F : 0xBF);
-    return second && tail(i + 2) ? 3 : 0;
-  }
-  if (first >= 0xF0 && first <= 0xF4) {
-    const bool second = tail(i + 1, first == 0xF0 ? 0x90 : 0x80, first == 0xF4 ? 0x8F : 0xBF);
-    return second && tail(i + 2) && tail(i + 3) ? 4 : 0;
-  }
-  return 0;
-}
-
 }  // namespace
 
 std::string printable_utf8(const std::string& text) {
-  std::string clean;
-  for (std::size_t i = 0; i < text.size();) {
-    const std::size_t bytes = character_bytes(text, i);
-    clean += bytes == 0 ? "\xEF\xBF\xBD" : text.substr(i, bytes);
-    i += bytes == 0 ? 1 : bytes;
-  }
+  std::string clean;  // a NUL would end the text in HDF5
+  for (const char c : text::with_replacements(text)) clean += c == 0 ? text::kReplacement : std::string_view(&c, 1);
   return clean;
 }
 
@@ -94,8 +72,9 @@ std::string to_line(const SampleRecord& record) {
 }
 
 SampleRecord parse_line(const std::string& line) {
-  const Json json = Json::parse(line, nullptr, false);
-  if (json.is_discarded()) throw Error(ErrorCode::kFormat, "the line is no JSON");
+  Json json;
+  if (const auto problem = text::read_json(line, json))
+    throw Error(ErrorCode::kFormat, "{}", problem->syntax ? "the line is no JSON" : problem->what);
   SampleRecord record;
   record.id = text(json, "id");
   record.task = text(json, "task");

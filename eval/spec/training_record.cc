@@ -8,7 +8,8 @@
 #include "eval/util/json_fields.h"
 #include "sala/core/error.h"
 #include "sala/tasks/task.h"
-#include "sim/model/json_read.h"
+#include "sim/text/files.h"
+#include "sim/text/json.h"
 
 namespace sala::eval {
 namespace {
@@ -73,7 +74,7 @@ std::optional<TrainingRecord> read_training(const std::string& directory) {
   std::error_code ignored;
   if (directory.empty() || !std::filesystem::exists(path, ignored)) return std::nullopt;
   try {
-    const Json json = parse_json(read_text_file(path, kMostBytes), path);
+    const Json json = text::parse_json(text::read_file(path, kMostBytes), path);
     if (!json.is_object()) throw Error(ErrorCode::kFormat, "it holds no JSON object");
     return parse_training(json);
   } catch (const Error& problem) {

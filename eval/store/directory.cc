@@ -9,6 +9,7 @@
 
 #include "sala/core/error.h"
 #include "sala/core/rng.h"
+#include "sim/text/json.h"
 
 namespace sala::eval {
 namespace {
@@ -27,8 +28,9 @@ bool holds_a_run(const std::string& path) {
 }
 
 Json read_plan_file(const std::string& path) {
-  const Json json = Json::parse(read_file(path), nullptr, false);
-  if (!json.is_object() || !json.contains("plan") || !json.contains("started") || !json["started"].is_string())
+  Json json;
+  const auto problem = text::read_json(read_file(path), json);
+  if (problem || !json.is_object() || !json.contains("plan") || !json.contains("started") || !json["started"].is_string())
     throw Error(ErrorCode::kFormat, "{} is damaged: it is not the plan of a run; choose another --out", path);
   const Json& plan = json["plan"];
   const std::string schema = plan.is_object() ? plan.value("schema", Json()).dump() : "absent";

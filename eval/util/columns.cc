@@ -5,13 +5,13 @@
 #include <algorithm>
 #include <cstdint>
 
+#include "sim/text/utf8.h"
+
 namespace sala::eval {
 namespace {
 
 // Code points, so that a column with letters beyond ASCII lines up.
-std::size_t width_of(const std::string& text) {
-  return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
-}
+std::size_t width_of(const std::string& text) { return static_cast<std::size_t>(text::count_code_points(text)); }
 
 }  // namespace
 

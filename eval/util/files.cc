@@ -48,26 +48,6 @@ bool file_exists(const std::string& path) {
   return ::stat(path.c_str(), &info) == 0;
 }
 
-std::string read_file(const std::string& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (descriptor < 0) throw io_error("open", path);
-  std::string text;
-  char block[1 << 16];
-  for (;;) {
-    const ssize_t count = ::read(descriptor, block, sizeof block);
-    if (count < 0 && errno == EINTR) continue;
-    if (count < 0) {
-      const Error failure = io_error("read", path);
-      ::close(descriptor);
-      throw failure;
-    }
-    if (count == 0) break;
-    text.append(block, static_cast<std::size_t>(count));
-  }
-  ::close(descriptor);
-  return text;
-}
-
 void make_folders(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);

@@ -5,10 +5,11 @@
 #include <string>
 #include <string_view>
 
+#include "sim/text/files.h"
+
 namespace sala::eval {
 
-// Throws Error{kIo} with the path and the system's reason.
-std::string read_file(const std::string& path);
+using text::read_file;
 bool file_exists(const std::string& path);
 // Creates the folder and its parents.
 void make_folders(const std::string& path);

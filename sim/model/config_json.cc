@@ -5,9 +5,11 @@
 #include <sstream>
 #include <type_traits>
 
+#include "sala/core/error.h"
 #include "sala/model/config.h"
 #include "sim/mixers/mixer.h"
-#include "sim/model/json_read.h"
+#include "sim/text/files.h"
+#include "sim/text/json.h"
 
 namespace sala {
 namespace {
@@ -325,7 +327,7 @@ void read_fields(ModelConfig& config, const Json& object, const std::string& sou
 }  // namespace
 
 ModelConfig ModelConfig::from_json(const std::string& text, const std::string& source) {
-  const Json object = parse_json(text, source);
+  const Json object = text::parse_json(text, source);
   if (!object.is_object()) throw Error(ErrorCode::kFormat, "{}: holds no JSON object", source);
   ModelConfig config;
   if (const auto type = object.find("model_type"); type != object.end() && *type == "qwen3") {
@@ -342,7 +344,7 @@ ModelConfig ModelConfig::from_json(const std::string& text, const std::string& s
   return config;
 }
 
-ModelConfig ModelConfig::load(const std::string& path) { return from_json(read_text_file(path, kMaxConfigBytes), path); }
+ModelConfig ModelConfig::load(const std::string& path) { return from_json(text::read_file(path, kMaxConfigBytes), path); }
 
 std::string ModelConfig::to_json() const {
   return write(Lister(*this).root()).dump(1, ' ', true, Json::error_handler_t::replace) + "\n";

@@ -9,9 +9,11 @@
 #include <filesystem>
 #include <map>
 
+#include "sala/core/error.h"
 #include "sala/model/safetensors.h"
-#include "sim/model/json_read.h"
 #include "sim/model/safetensors_internal.h"
+#include "sim/text/files.h"
+#include "sim/text/json.h"
 
 namespace sala {
 namespace {
@@ -99,7 +101,7 @@ void SafetensorsFile::Impl::read_header() {
     fail("claims a header of {} bytes, the file has {} after the length", length, file.size() - 8);
   data_begin = 8 + static_cast<int64_t>(length);
   const std::string_view text(reinterpret_cast<const char*>(file.data()) + 8, length);
-  const Json header = parse_json(text, path);
+  const Json header = text::parse_json(text, path);
   if (!header.is_object()) fail("the header is no JSON object");
   for (const auto& [name, entry] : header.items()) {
     if (name == "__metadata__")
@@ -272,7 +274,7 @@ namespace {
 
 // File of each tensor, as the index says; plain file names only.
 std::map<std::string, std::string> read_index(const std::string& path) {
-  const Json index = parse_json(read_text_file(path, kMaxIndexBytes), path);
+  const Json index = text::parse_json(text::read_file(path, kMaxIndexBytes), path);
   if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
     throw Error(ErrorCode::kFormat, "{}: has no object 'weight_map'", path);
   std::map<std::string, std::string> map;

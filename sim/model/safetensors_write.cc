@@ -2,8 +2,9 @@
 #include <cstdio>
 #include <cstring>
 
+#include "sala/core/error.h"
 #include "sala/model/safetensors.h"
-#include "sim/model/json_read.h"
+#include "sim/text/json.h"
 
 namespace sala {
 namespace {

@@ -7,6 +7,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "sim/tokenizer/merge_table.h"
 #include "sim/tokenizer/sp_model.h"
 
 namespace sala::tokenizer {
@@ -16,20 +17,8 @@ namespace sala::tokenizer {
 class BpeMerges {
  public:
   static constexpr int32_t kUnknown = -1;  // a character of no piece: it merges with nothing
-  struct Symbol {
-    int32_t id;
-    int32_t origin;  // where the symbol's text begins, in the caller's terms
-    int32_t chars;   // characters in it; 0: merged into the symbol before it
-    int32_t previous, next;
-  };
-  struct Candidate {
-    float score;
-    int32_t left, right, merged;
-    int32_t chars;  // of the merged symbol: tells a candidate that has gone stale
-    bool operator<(const Candidate& other) const {
-      return score < other.score || (score == other.score && left > other.left);
-    }
-  };
+  using Symbol = MergeSymbol;
+  using Candidate = MergeTable<float>::Candidate;
 
   explicit BpeMerges(const std::vector<Piece>& pieces);
   // `character`: one valid UTF-8 character.
@@ -45,34 +34,20 @@ class BpeMerges {
   }
   // Merges the pair with the best score until no pair is a piece; the leftmost of equals (SentencePiece's order). `symbols`
   // are linked through previous and next (-1 at the ends); `heap` is scratch.
-  void merge(std::vector<Symbol>& symbols, std::vector<Candidate>& heap) const;
+  void merge(std::vector<Symbol>& symbols, std::vector<Candidate>& heap) const { table_.merge(symbols, heap); }
 
  private:
-  struct Pair {
-    uint64_t key = kFree;
-    int32_t merged = 0;
-  };
-  static constexpr uint64_t kFree = ~uint64_t{0};
   static uint32_t packed(std::string_view character) {
     uint32_t bytes = 0;
     for (unsigned char c : character) bytes = bytes << 8 | c;
     return bytes;
   }
-  static uint64_t key(int32_t left, int32_t right) {
-    return uint64_t{static_cast<uint32_t>(left)} << 32 | static_cast<uint32_t>(right);
-  }
-  size_t slot(uint64_t key) const { return key * 0x9E3779B97F4A7C15u >> shift_; }
-  int32_t merged(int32_t left, int32_t right) const;
-  void insert(uint64_t key, int32_t piece);
-
   void note_joins(std::string_view piece);
 
   std::array<int32_t, 128> ascii_;
   std::vector<std::array<bool, 256>> joins_;    // [256] by left byte
   std::unordered_map<uint32_t, int32_t> wide_;  // by packed bytes
-  std::vector<float> scores_;                   // by piece
-  std::vector<Pair> pairs_;                     // open addressing, at most half full
-  int shift_ = 63;
+  MergeTable<float> table_;                     // by the score of the merged piece
 };
 
 }  // namespace sala::tokenizer

@@ -8,10 +8,10 @@
 #include <cstring>
 #include <memory>
 
+#include "sim/text/utf8.h"
 #include "sim/tokenizer/bpe_merge.h"
 #include "sim/tokenizer/sp_model.h"
 #include "sim/tokenizer/tokenizers.h"
-#include "sim/tokenizer/utf8.h"
 #include "sim/tokenizer/word_cache.h"
 
 namespace sala::tokenizer {
@@ -113,8 +113,8 @@ void BpeTokenizer::encode_word(std::string_view word, int64_t spaces, ThreadStat
   };
   for (int64_t i = 0; i < spaces; ++i) add(space_, i - spaces);
   for (size_t at = 0; at < word.size();) {
-    const size_t size = valid_char_length(word.substr(at));
-    const std::string_view character = size == 0 ? kReplacement : word.substr(at, size);
+    const size_t size = text::valid_char_length(word.substr(at));
+    const std::string_view character = size == 0 ? text::kReplacement : word.substr(at, size);
     add(character == " " ? space_ : merges_.symbol(character), static_cast<int64_t>(at));
     at += std::max<size_t>(size, 1);
   }
@@ -133,8 +133,8 @@ void BpeTokenizer::encode_word(std::string_view word, int64_t spaces, ThreadStat
     std::string_view bytes = kSpace;  // a single character that is no piece: its bytes
     if (symbol.origin >= 0 && word[symbol.origin] != ' ') {
       bytes = word.substr(symbol.origin);
-      const size_t size = valid_char_length(bytes);
-      bytes = size == 0 ? kReplacement : bytes.substr(0, size);
+      const size_t size = text::valid_char_length(bytes);
+      bytes = size == 0 ? text::kReplacement : bytes.substr(0, size);
     }
     for (const char byte : bytes) {
       state.ids.push_back(byte_ids_[static_cast<unsigned char>(byte)]);
@@ -222,11 +222,7 @@ void BpeTokenizer::encode_into(std::string_view text, std::vector<int32_t>& out,
 std::string BpeTokenizer::decode(const std::vector<int32_t>& ids) const {
   std::string text, bytes;
   const auto flush_bytes = [&] {
-    for (size_t at = 0; at < bytes.size();) {
-      const size_t size = valid_char_length(std::string_view(bytes).substr(at));
-      text += size ? std::string_view(bytes).substr(at, size) : kReplacement;
-      at += size ? size : 1;
-    }
+    text += text::with_replacements(bytes);
     bytes.clear();
   };
   bool at_start = model_.add_dummy_prefix;  // a space before any text is the dummy one
@@ -273,7 +269,7 @@ std::string bpe_unsupported_reason(const SpModel& model) {
       std::string_view word = piece.text;
       while (word.starts_with(kSpace)) word.remove_prefix(kSpace.size());
       if (word.find(kSpace) != std::string_view::npos) return "a piece crosses a word boundary";
-    } else if (valid_char_length(piece.text) == piece.text.size()) {
+    } else if (text::valid_char_length(piece.text) == piece.text.size()) {
       return "a reserved piece is a single character";
     }
     bytes += piece.type == PieceType::kByte;

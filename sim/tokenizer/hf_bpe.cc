@@ -2,80 +2,20 @@
 // byte fallback (MiniCPM). Follows the Rust reference (`tokenizers`); tests compare with its ids, offsets and decoded text.
 #include <algorithm>
 #include <array>
-#include <fstream>
-#include <iterator>
-#include <queue>
 #include <unordered_map>
 
 #include "sala/core/rng.h"
+#include "sim/text/files.h"
+#include "sim/text/utf8.h"
 #include "sim/tokenizer/hf_config.h"
+#include "sim/tokenizer/merge_table.h"
 #include "sim/tokenizer/text_split.h"
 #include "sim/tokenizer/tokenizers.h"
-#include "sim/tokenizer/utf8.h"
 
 namespace sala::tokenizer {
 namespace {
 
-struct Symbol {
-  int32_t id;
-  int32_t begin;           // first byte in the word
-  int32_t previous, next;  // -1 = none
-  bool alive;
-};
-
-struct Candidate {
-  int32_t rank, left, merged;
-  bool operator>(const Candidate& other) const { return rank != other.rank ? rank > other.rank : left > other.left; }
-};
-
-// The merges of a model: applies the best-ranked one, the leftmost among equals, until none applies.
-class Merger {
- public:
-  explicit Merger(const std::vector<HfConfig::Merge>& merges) {
-    merges_.reserve(merges.size());
-    for (size_t rank = 0; rank < merges.size(); ++rank)
-      merges_.insert_or_assign(key(merges[rank].left, merges[rank].right),
-                               Entry{static_cast<int32_t>(rank), merges[rank].merged});
-  }
-  void merge(std::vector<Symbol>& symbols) const {
-    std::vector<Candidate> storage;
-    std::priority_queue<Candidate, std::vector<Candidate>, std::greater<>> queue({}, std::move(storage));
-    const auto consider = [&](int32_t left) {
-      const int32_t right = left < 0 ? -1 : symbols[static_cast<size_t>(left)].next;
-      if (right < 0) return;
-      const auto found = merges_.find(key(symbols[static_cast<size_t>(left)].id, symbols[static_cast<size_t>(right)].id));
-      if (found != merges_.end()) queue.push({found->second.rank, left, found->second.merged});
-    };
-    for (int32_t i = 0; i < static_cast<int32_t>(symbols.size()); ++i) consider(i);
-    while (!queue.empty()) {
-      const Candidate best = queue.top();
-      queue.pop();
-      Symbol& left = symbols[static_cast<size_t>(best.left)];
-      if (!left.alive || left.next < 0) continue;
-      Symbol& right = symbols[static_cast<size_t>(left.next)];
-      const auto found = merges_.find(key(left.id, right.id));
-      if (found == merges_.end() || found->second.merged != best.merged) continue;  // stale
-      left.id = best.merged;
-      right.alive = false;
-      left.next = right.next;
-      if (right.next >= 0) symbols[static_cast<size_t>(right.next)].previous = best.left;
-      consider(left.previous);
-      consider(best.left);
-    }
-  }
-
- private:
-  struct Entry {
-    int32_t rank, merged;
-  };
-  static uint64_t key(int32_t left, int32_t right) {
-    return static_cast<uint64_t>(static_cast<uint32_t>(left)) << 32 | static_cast<uint32_t>(right);
-  }
-  struct Hash {
-    size_t operator()(uint64_t x) const { return (x ^ x >> 32) * 0x9E3779B97F4A7C15ull; }
-  };
-  std::unordered_map<uint64_t, Entry, Hash> merges_;
-};
+constexpr int64_t kMostTokenizerBytes = int64_t{1} << 30;
 
 class HfTokenizer final : public Tokenizer {
  public:
@@ -116,11 +56,11 @@ class HfTokenizer final : public Tokenizer {
   template <class Offset>
   void emit(std::string_view word, const Offset& offset, Output& out) const;
   Pieces encode_word(std::string_view word) const;
-  void fall_back(std::string_view character, int32_t begin, std::vector<Symbol>& symbols) const;
+  void fall_back(std::string_view character, int32_t begin, std::vector<MergeSymbol>& symbols) const;
 
   HfConfig config_;
   std::string hash_;
-  Merger merger_;
+  MergeTable<int32_t> merges_;  // priority: the rank, negative
   std::vector<SplitPattern> patterns_;
   std::unordered_map<std::string, int32_t> ids_;  // raw bytes of byte-level pieces, text of others
   std::vector<std::string> raw_;                  // by id: what ids_ has; content of added tokens
@@ -131,7 +71,11 @@ class HfTokenizer final : public Tokenizer {
 };
 
 HfTokenizer::HfTokenizer(HfConfig config, std::string hash)
-    : config_(std::move(config)), hash_(std::move(hash)), merger_(config_.merges) {
+    : config_(std::move(config)), hash_(std::move(hash)), merges_(config_.merges.size()) {
+  for (size_t rank = 0; rank < config_.merges.size(); ++rank) {
+    const HfConfig::Merge& merge = config_.merges[rank];
+    merges_.insert(merge.left, merge.right, -static_cast<int32_t>(rank), merge.merged);
+  }
   for (const std::string& pattern : config_.split_patterns) patterns_.emplace_back(pattern);
   index_pieces();
 }
@@ -210,8 +154,7 @@ void HfTokenizer::split_words(std::string_view text, size_t pattern, size_t base
       text,
       [&](int32_t begin) {
         size_t byte = base + static_cast<size_t>(begin);
-        while (byte > 0 && (static_cast<unsigned char>(clean.text[byte]) & 0xC0) == 0x80)
-          --byte;  // offsets are those of characters
+        while (byte > 0 && text::is_continuation(clean.text[byte])) --byte;  // offsets are those of characters
         return origin + clean.origin_of(byte);
       },
       out);
@@ -238,7 +181,7 @@ void HfTokenizer::marked_words(const MappedText& clean, int64_t base, bool first
   if (wanted && !(config_.prepend_unless_present && present)) add(mark, 0);
   bool after_mark = !word.empty();
   for (size_t at = 0; at < clean.text.size();) {
-    const size_t size = valid_char_length(std::string_view(clean.text).substr(at));
+    const size_t size = text::valid_char_length(std::string_view(clean.text).substr(at));
     const std::string_view character = std::string_view(clean.text).substr(at, size);
     const bool is_mark = character == " " || character == mark;
     if (is_mark && !word.empty() && (config_.split_before_mark || (marks_start_words_ && !after_mark))) flush();
@@ -267,13 +210,13 @@ void HfTokenizer::emit(std::string_view word, const Offset& offset, Output& out)
 HfTokenizer::Pieces HfTokenizer::encode_word(std::string_view word) const {
   if (config_.ignore_merges)
     if (const auto whole = ids_.find(std::string(word)); whole != ids_.end()) return {{whole->second}, {0}};
-  std::vector<Symbol> symbols;
+  std::vector<MergeSymbol> symbols;
   symbols.reserve(word.size());
   for (size_t at = 0; at < word.size();) {
-    const size_t size = config_.byte_level ? 1 : valid_char_length(word.substr(at));
+    const size_t size = config_.byte_level ? 1 : text::valid_char_length(word.substr(at));
     const auto found = ids_.find(std::string(word.substr(at, size)));
     if (found != ids_.end())
-      symbols.push_back({found->second, static_cast<int32_t>(at), 0, 0, true});
+      symbols.push_back({found->second, static_cast<int32_t>(at), 1, 0, 0});
     else
       fall_back(word.substr(at, size), static_cast<int32_t>(at), symbols);
     at += size;
@@ -282,39 +225,36 @@ HfTokenizer::Pieces HfTokenizer::encode_word(std::string_view word) const {
     symbols[static_cast<size_t>(i)].previous = i - 1;
     symbols[static_cast<size_t>(i)].next = i + 1 < static_cast<int32_t>(symbols.size()) ? i + 1 : -1;
   }
-  merger_.merge(symbols);
+  std::vector<MergeTable<int32_t>::Candidate> heap;
+  merges_.merge(symbols, heap);
   Pieces pieces;
-  for (const Symbol& symbol : symbols) {
-    if (!symbol.alive) continue;
+  for (const MergeSymbol& symbol : symbols) {
+    if (symbol.parts == 0) continue;
     pieces.ids.push_back(symbol.id);
-    pieces.begins.push_back(symbol.begin);
+    pieces.begins.push_back(symbol.origin);
   }
   return pieces;
 }
 
 // A character that is no piece: its bytes' pieces, or <unk>, one for a run of them with fuse_unk.
-void HfTokenizer::fall_back(std::string_view character, int32_t begin, std::vector<Symbol>& symbols) const {
+void HfTokenizer::fall_back(std::string_view character, int32_t begin, std::vector<MergeSymbol>& symbols) const {
   const bool all = config_.byte_fallback && std::all_of(character.begin(), character.end(), [&](char c) {
                      return byte_ids_[static_cast<unsigned char>(c)] >= 0;
                    });
   if (all) {
-    for (const char c : character) symbols.push_back({byte_ids_[static_cast<unsigned char>(c)], begin, 0, 0, true});
+    for (const char c : character) symbols.push_back({byte_ids_[static_cast<unsigned char>(c)], begin, 1, 0, 0});
     return;
   }
   if (config_.unk_id < 0)
     throw Error(ErrorCode::kUnsupported, "tokenizer: the model has no piece for '{}' and no unk_token", character);
   if (config_.fuse_unk && !symbols.empty() && symbols.back().id == config_.unk_id) return;
-  symbols.push_back({config_.unk_id, begin, 0, 0, true});
+  symbols.push_back({config_.unk_id, begin, 1, 0, 0});
 }
 
 std::string HfTokenizer::decode(const std::vector<int32_t>& ids) const {
   std::string text, bytes;
   const auto flush = [&] {  // bytes that are no UTF-8 become U+FFFD each
-    for (size_t at = 0; at < bytes.size();) {
-      const size_t size = valid_char_length(std::string_view(bytes).substr(at));
-      text += size ? std::string_view(bytes).substr(at, size) : kReplacement;
-      at += size ? size : 1;
-    }
+    text += text::with_replacements(bytes);
     bytes.clear();
   };
   for (const int32_t id : ids) {
@@ -348,9 +288,7 @@ std::string HfTokenizer::decode(const std::vector<int32_t>& ids) const {
 namespace sala {
 
 std::unique_ptr<Tokenizer> make_hf_tokenizer(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw Error(ErrorCode::kIo, "tokenizer: cannot read {}", path);
-  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  const std::string text = text::read_file(path, tokenizer::kMostTokenizerBytes);
   return std::make_unique<tokenizer::HfTokenizer>(tokenizer::HfConfig::parse(text, path),
                                                   fmt::format("{:016x}", stable_hash(text)));
 }

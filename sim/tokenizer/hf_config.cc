@@ -6,7 +6,8 @@
 #include <unordered_map>
 
 #include "sala/core/error.h"
-#include "sim/tokenizer/utf8.h"
+#include "sim/text/json.h"
+#include "sim/text/utf8.h"
 
 namespace sala::tokenizer {
 namespace {
@@ -223,17 +224,18 @@ const std::array<int, 512>& visible_bytes() {
 }  // namespace
 
 HfConfig HfConfig::parse(const std::string& text, const std::string& path) {
-  const Json root = Json::parse(text, nullptr, false);
-  if (root.is_discarded() || !root.is_object()) throw Error(ErrorCode::kFormat, "tokenizer: {} is no JSON object", path);
+  Json root;
+  if (const auto problem = text::read_json(text, root))
+    throw Error(ErrorCode::kFormat, "tokenizer: {}: {}", path, problem->what);
+  if (!root.is_object()) throw Error(ErrorCode::kFormat, "tokenizer: {} is no JSON object", path);
   return Parser(root, path).parse();
 }
 
 bool bytes_of_visible(std::string_view piece, std::string& bytes) {
   bytes.clear();
   for (size_t at = 0; at < piece.size();) {
-    const size_t size = valid_char_length(piece.substr(at));
-    unsigned code = static_cast<unsigned char>(piece[at]);
-    if (size == 2) code = (code & 0x1fu) << 6 | (static_cast<unsigned char>(piece[at + 1]) & 0x3fu);
+    const size_t size = text::valid_char_length(piece.substr(at));
+    const char32_t code = text::code_point(piece.substr(at), size);
     if (size == 0 || size > 2 || code >= visible_bytes().size() || visible_bytes()[code] < 0) return false;
     bytes.push_back(static_cast<char>(visible_bytes()[code]));
     at += size;

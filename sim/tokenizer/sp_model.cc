@@ -2,15 +2,16 @@
 
 #include <bit>
 #include <cmath>
-#include <fstream>
-#include <iterator>
 #include <unordered_set>
 
 #include "sala/core/error.h"
 #include "sala/core/rng.h"
+#include "sim/text/files.h"
 
 namespace sala::tokenizer {
 namespace {
+
+constexpr int64_t kMostModelBytes = int64_t{1} << 30;
 
 // A reader of protocol-buffer wire format over borrowed bytes.
 class Wire {
@@ -125,13 +126,7 @@ int byte_of_piece(std::string_view text) {
   return high == std::string_view::npos || low == std::string_view::npos ? -1 : static_cast<int>(16 * high + low);
 }
 
-SpModel SpModel::load(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw Error(ErrorCode::kIo, "tokenizer: cannot read {}", path);
-  std::string bytes{std::istreambuf_iterator<char>(file), {}};
-  if (file.bad()) throw Error(ErrorCode::kIo, "tokenizer: cannot read {}", path);
-  return parse(std::move(bytes), path);
-}
+SpModel SpModel::load(const std::string& path) { return parse(text::read_file(path, kMostModelBytes), path); }
 
 SpModel SpModel::parse(std::string bytes, const std::string& path) {
   SpModel model;

@@ -8,7 +8,7 @@
 #include <cstdlib>
 
 #include "sala/core/error.h"
-#include "sim/tokenizer/utf8.h"
+#include "sim/text/utf8.h"
 
 namespace sala::tokenizer {
 namespace {
@@ -55,8 +55,8 @@ MappedText replace_invalid(std::string_view text) {
   MappedText out;
   bool changed = false;
   for (size_t at = 0; at < text.size();) {
-    const size_t size = valid_char_length(text.substr(at));
-    append(out, size ? text.substr(at, size) : kReplacement, static_cast<int64_t>(at), size > 0);
+    const size_t size = text::valid_char_length(text.substr(at));
+    append(out, size ? text.substr(at, size) : text::kReplacement, static_cast<int64_t>(at), size > 0);
     changed |= size == 0;
     at += size ? size : 1;
   }
@@ -152,7 +152,7 @@ std::pair<size_t, size_t> SplitPattern::Matcher::next(std::string_view text, siz
       throw Error(ErrorCode::kUnsupported, "tokenizer: matching failed with PCRE2 error {} at byte {}", found, at);
     const PCRE2_SIZE* range = pcre2_get_ovector_pointer(data);
     if (range[1] > range[0]) return {range[0], range[1]};
-    at = range[1] + std::max<size_t>(1, range[1] < text.size() ? valid_char_length(text.substr(range[1])) : 1);
+    at = range[1] + std::max<size_t>(1, range[1] < text.size() ? text::valid_char_length(text.substr(range[1])) : 1);
   }
   return {text.size(), text.size()};
 }

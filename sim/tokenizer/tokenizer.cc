@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "sala/core/error.h"
+#include "sim/text/utf8.h"
 
 namespace sala {
 
@@ -20,7 +21,7 @@ namespace {
 std::string excerpt(std::string_view text, size_t at) {
   constexpr size_t kBytes = 12;
   size_t end = std::min(text.size(), at + kBytes);
-  while (end < text.size() && (static_cast<unsigned char>(text[end]) & 0xC0) == 0x80) ++end;
+  while (end < text.size() && text::is_continuation(text[end])) ++end;
   std::string shown;
   for (const char c : text.substr(at, end - at)) shown += c == '\n' ? std::string("\\n") : std::string(1, c);
   return shown;
@@ -40,7 +41,7 @@ std::string round_trip_difference(const Tokenizer& tokenizer) {
   if (back == kText) return "";
   const auto differs = std::mismatch(kText.begin(), kText.end(), back.begin(), back.end()).first - kText.begin();
   auto at = std::min(static_cast<size_t>(differs), std::min(kText.size(), back.size()));
-  while (at > 0 && at < kText.size() && (static_cast<unsigned char>(kText[at]) & 0xC0) == 0x80) --at;
+  while (at > 0 && at < kText.size() && text::is_continuation(kText[at])) --at;
   return fmt::format("'{}' comes back as '{}'", excerpt(kText, at), excerpt(back, at));
 }
 

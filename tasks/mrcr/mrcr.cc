@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "sala/core/error.h"
+#include "sim/text/utf8.h"
 #include "tasks/mrcr/grader.h"
 #include "tasks/mrcr/synth.h"
 
@@ -156,7 +157,7 @@ Record mrcr_record(const Sample& sample, const Tokenizer& tokenizer, const std::
   for (size_t i = 0; i < messages.size(); ++i) {
     const Message& message = messages[i];
     prompt.push_back({{"role", message.role}, {"content", message.content}});
-    for (char c : message.content) chars += (static_cast<unsigned char>(c) & 0xC0) != 0x80;  // code points
+    chars += text::count_code_points(message.content);
   }
   for (size_t i = 0; i + 1 < messages.size() && desired < 0; ++i)
     if (messages[i].role == "user" && messages[i].content == sample.evidence.at(0).key &&

@@ -2,19 +2,25 @@
 
 #include <fmt/format.h>
 
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "sala/core/error.h"
-#include "tasks/mrcr/sequence_matcher.h"
-#include "tasks/text/shallow_json.h"
+#include "sim/text/files.h"
+#include "sim/text/json.h"
+#include "sim/text/utf8.h"
 
 namespace sala::tasks {
 namespace {
 
 using nlohmann::json;
+
+json read_text(std::string_view text, const char* what) {
+  json value;
+  if (const auto problem = text::read_json(text, value))
+    throw Error(ErrorCode::kFormat, "{}", problem->syntax ? fmt::format("{} is no JSON", what) : problem->what);
+  return value;
+}
 
 // Reads one field; a sentence about it when it is missing or of another type.
 const json& field(const json& object, const char* name) {
@@ -35,8 +41,8 @@ int64_t integer_field(const json& object, const char* name) {
 
 Chat read_chat(const json& object) {
   const json& prompt = field(object, "prompt");
-  const json parsed = prompt.is_string() ? parse_shallow<json>(prompt.get_ref<const std::string&>()) : json();
-  if (parsed.is_discarded()) throw Error(ErrorCode::kFormat, "the string in 'prompt' is no JSON");
+  const json parsed =
+      prompt.is_string() ? read_text(prompt.get_ref<const std::string&>(), "the string in 'prompt'") : json();
   const json& messages = prompt.is_string() ? parsed : prompt;
   if (!messages.is_array() || messages.size() < 4)
     throw Error(ErrorCode::kFormat, "'prompt' is no list of at least four messages");
@@ -51,8 +57,7 @@ Chat read_chat(const json& object) {
 }  // namespace
 
 MrcrRow parse_mrcr_row(const std::string& line, const Tokenizer* bins) {
-  const json object = parse_shallow<json>(line);
-  if (object.is_discarded()) throw Error(ErrorCode::kFormat, "this is no JSON");
+  const json object = read_text(line, "this");
   if (!object.is_object()) throw Error(ErrorCode::kFormat, "this is no JSON object");
   MrcrRow row;
   row.chat = read_chat(object);
@@ -66,7 +71,7 @@ MrcrRow parse_mrcr_row(const std::string& line, const Tokenizer* bins) {
   if (row.desired_msg_index < 0 || row.desired_msg_index > static_cast<int64_t>(messages.size()) - 3)
     throw Error(ErrorCode::kFormat, "desired_msg_index {} points outside the {} messages", row.desired_msg_index,
                 messages.size());
-  for (const Message& message : messages) row.n_chars += static_cast<int64_t>(code_points(message.content).size());
+  for (const Message& message : messages) row.n_chars += text::count_code_points(message.content);
   if (object.contains("date_added") && object["date_added"].is_string())
     row.date_added = object["date_added"].get<std::string>();
   if (bins != nullptr) {
@@ -101,8 +106,7 @@ MrcrRows read_mrcr_rows(std::istream& in, const std::string& origin, const Token
 }
 
 MrcrRows load_mrcr_rows(const std::string& path, const Tokenizer* bins) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw Error(ErrorCode::kIo, "cannot read {}: {}", path, std::strerror(errno));
+  std::istringstream file(text::read_file(path));
   return read_mrcr_rows(file, path, bins);
 }
 

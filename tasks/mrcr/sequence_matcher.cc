@@ -3,37 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "sim/tokenizer/utf8.h"
-
 namespace sala::tasks {
-namespace {
-
-constexpr char32_t kReplacement = 0xFFFD;
-
-// Bytes and value of the character at text[0]; an invalid byte is one U+FFFD.
-size_t decode_one(std::string_view text, char32_t& value) {
-  const size_t size = tokenizer::valid_char_length(text);
-  if (size == 0) {
-    value = kReplacement;
-    return 1;
-  }
-  value = static_cast<unsigned char>(text[0]);
-  if (size > 1) value &= 0x7Fu >> size;
-  for (size_t i = 1; i < size; ++i) value = value << 6 | (static_cast<unsigned char>(text[i]) & 0x3Fu);
-  return size;
-}
-
-}  // namespace
-
-std::u32string code_points(std::string_view utf8) {
-  std::u32string out;
-  out.reserve(utf8.size());
-  for (char32_t c = 0; !utf8.empty();) {
-    utf8.remove_prefix(decode_one(utf8, c));
-    out.push_back(c);
-  }
-  return out;
-}
 
 SequenceMatcher::SequenceMatcher(std::u32string b, bool autojunk, int64_t max_work)
     : b_(std::move(b)), max_work_(std::min(max_work, kMaxWork)) {
@@ -154,7 +124,7 @@ RatioResult SequenceMatcher::ratio(std::u32string_view a) {
 }
 
 RatioResult sequence_ratio(std::string_view a, std::string_view b, bool autojunk) {
-  return SequenceMatcher(code_points(b), autojunk).ratio(code_points(a));
+  return SequenceMatcher(text::code_points(b), autojunk).ratio(text::code_points(a));
 }
 
 }  // namespace sala::tasks

@@ -6,10 +6,12 @@
 #include <string_view>
 #include <vector>
 
+#include "sim/text/utf8.h"
+
 namespace sala::tasks {
 
 // Code points of UTF-8 text: difflib compares Python characters. A byte that is no part of valid UTF-8 becomes U+FFFD.
-std::u32string code_points(std::string_view utf8);
+using text::code_points;
 
 struct RatioResult {
   double ratio = 0;     // 2 * matched / (|a| + |b|), 1 when both are empty

@@ -3,16 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <list>
 #include <mutex>
-#include <sstream>
 
 #include "sala/core/error.h"
-#include "sim/tokenizer/utf8.h"
+#include "sim/text/files.h"
+#include "sim/text/utf8.h"
 #include "tasks/nolima/names.h"
 #include "tasks/nolima/narrative.h"
 
@@ -53,16 +50,6 @@ class Memo {
   std::list<std::shared_ptr<Entry>> entries_;
 };
 
-// Bytes of valid UTF-8 at the beginning of `text`.
-size_t valid_utf8_prefix(std::string_view text) {
-  for (size_t at = 0; at < text.size();) {
-    const size_t size = tokenizer::valid_char_length(text.substr(at));
-    if (size == 0) return at;
-    at += size;
-  }
-  return text.size();
-}
-
 std::string memo_key(int64_t book, int64_t size, const Tokenizer& tokenizer, Mode mode) {
   return fmt::format("{}/{}/{}/{}", book, size, tokenizer.hash(), mode == Mode::kUpstream ? "upstream" : "fixed");
 }
@@ -92,15 +79,11 @@ Directory::Directory(const std::string& path) {
     throw Error(ErrorCode::kUsage, "{} holds no .txt file; a book is one text file, a paragraph a line", path);
   std::sort(names_.begin(), names_.end());
   for (const std::string& name : names_) {
-    std::ifstream file(std::filesystem::path(path) / name, std::ios::binary);
-    if (!file) throw Error(ErrorCode::kIo, "cannot read {}/{}: {}", path, name, std::strerror(errno));
-    std::stringstream bytes;
-    bytes << file.rdbuf();
-    std::string text = bytes.str();
+    std::string text = text::read_file((std::filesystem::path(path) / name).string());
     text.erase(std::remove(text.begin(), text.end(), '\r'), text.end());
     if (text.find_first_not_of(" \t\n") == std::string::npos)
       throw Error(ErrorCode::kFormat, "book {}/{} is empty", path, name);
-    const size_t valid = valid_utf8_prefix(text);
+    const size_t valid = text::valid_prefix(text);
     if (valid != text.size()) throw Error(ErrorCode::kFormat, "book {}/{} is no UTF-8 (byte {})", path, name, valid);
     texts_.push_back(std::move(text));
   }

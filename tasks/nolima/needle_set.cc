@@ -4,17 +4,14 @@
 
 #include <algorithm>
 #include <cctype>
-#include <cerrno>
-#include <cstring>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <set>
-#include <sstream>
 
 #include "nolima_facts.h"  // generated from tasks/data/nolima/facts.json
 #include "sala/core/error.h"
+#include "sim/text/files.h"
+#include "sim/text/json.h"
 #include "tasks/nolima/names.h"
-#include "tasks/text/shallow_json.h"
 #include "tasks/text/values.h"
 
 namespace sala::tasks {
@@ -208,8 +205,9 @@ std::vector<NeedlePair> expand_needle_set(const NeedleSet& set) {
 }
 
 NeedleSet parse_needle_set(std::string_view text, const std::string& origin, std::vector<std::string>* problems) {
-  const json list = parse_shallow<json>(text);
-  if (list.is_discarded()) throw Error(ErrorCode::kFormat, "{}: this is no JSON", origin);
+  json list;
+  if (const auto problem = text::read_json(text, list))
+    throw Error(ErrorCode::kFormat, "{}: {}", origin, problem->syntax ? "this is no JSON" : problem->what);
   if (!list.is_array() || list.empty())
     throw Error(ErrorCode::kFormat, "{}: a needle set is a JSON list of templates", origin);
   NeedleSet set;
@@ -228,13 +226,7 @@ NeedleSet parse_needle_set(std::string_view text, const std::string& origin, std
   return set;
 }
 
-NeedleSet load_needle_set(const std::string& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) throw Error(ErrorCode::kIo, "cannot read {}: {}", path, std::strerror(errno));
-  std::stringstream text;
-  text << file.rdbuf();
-  return parse_needle_set(text.str(), path);
-}
+NeedleSet load_needle_set(const std::string& path) { return parse_needle_set(text::read_file(path), path); }
 
 std::string format_needle_set(const NeedleSet& set) {
   const auto object = [](const std::vector<NamedText>& list) {

@@ -9,6 +9,7 @@
 #include "sala/core/error.h"
 #include "sala/core/rng.h"
 #include "sala/core/sha256.h"
+#include "sim/text/utf8.h"
 #include "tasks/text/fit.h"  // kMinimumFill
 #include "tasks/text/py_random.h"
 
@@ -66,7 +67,7 @@ void insert_distractor(std::string& haystack, const Placement& own, const std::s
   size_t chars = context_length < 500 ? 25 : 50, from = own.pre.size();
   while (from > 0 && chars > 0) {
     --from;
-    chars -= (static_cast<unsigned char>(own.pre[from]) & 0xC0) != 0x80;
+    chars -= !text::is_continuation(own.pre[from]);
   }
   const std::string_view before = std::string_view(own.pre).substr(from);
   size_t at = before.empty() ? std::string::npos : haystack.find(before);

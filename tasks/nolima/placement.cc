@@ -5,13 +5,12 @@
 #include <unordered_map>
 
 #include "sala/core/error.h"
+#include "sim/text/utf8.h"
 
 namespace sala::tasks {
 namespace {
 
 int64_t round_half_even(double x) { return static_cast<int64_t>(std::nearbyint(x)); }
-
-bool continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 
 // Newlines of the text as token indexes, each once.
 std::vector<int64_t> newline_tokens_by_bytes(const BookTokens& book) {
@@ -38,8 +37,8 @@ std::vector<int64_t> newline_tokens_by_decoding(const BookTokens& book, const To
 void slice_bytes(const BookTokens& book, Placement& placed) {
   const std::string& text = book.text;
   auto begin = static_cast<size_t>(book.offsets[placed.start]), end = static_cast<size_t>(book.offsets[placed.end]);
-  while (begin < text.size() && continuation(text[begin])) ++begin;
-  while (end > begin && end < text.size() && continuation(text[end])) --end;
+  while (begin < text.size() && text::is_continuation(text[begin])) ++begin;
+  while (end > begin && end < text.size() && text::is_continuation(text[end])) --end;
   const auto token_begin = static_cast<size_t>(book.offsets[placed.newline]),
              token_end = static_cast<size_t>(book.offsets[placed.newline + 1]);
   const size_t newline = text.substr(token_begin, token_end - token_begin).rfind('\n');

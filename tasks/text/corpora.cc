@@ -3,18 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 
 #include "sala/core/error.h"
 #include "sala/core/rng.h"
 #include "sala/core/sha256.h"
-#include "sim/tokenizer/utf8.h"
+#include "sim/text/files.h"
+#include "sim/text/json.h"
+#include "sim/text/utf8.h"
 #include "tasks/text/corpora_files.h"
 #include "tasks/text/sentences.h"
-#include "tasks/text/shallow_json.h"
 #include "tasks/text/unicode.h"
 
 namespace sala::tasks {
@@ -29,13 +27,10 @@ int64_t line_of(std::string_view text, size_t byte) {
 
 void check_utf8(const TextFile& file) {
   const std::string_view text = file.text();
-  for (size_t at = 0; at < text.size();) {
-    const size_t length = tokenizer::valid_char_length(text.substr(at, 4));
-    if (length == 0 || text[at] == 0)
-      throw Error(ErrorCode::kFormat, "{} file {}: line {} (byte {}) {}", file.role, file.path, line_of(text, at), at,
-                  length == 0 ? "is not UTF-8" : "holds a NUL byte: this is no text file");
-    at += length;
-  }
+  const size_t valid = text::valid_prefix(text), nul = text.find('\0'), at = std::min(valid, nul);
+  if (at < text.size())
+    throw Error(ErrorCode::kFormat, "{} file {}: line {} (byte {}) {}", file.role, file.path, line_of(text, at), at,
+                at == nul ? "holds a NUL byte: this is no text file" : "is not UTF-8");
 }
 
 bool looks_like_json(std::string_view text) {
@@ -46,15 +41,13 @@ bool looks_like_json(std::string_view text) {
 template <class Json>
 Json parse_as(const TextFile& file) {
   const std::string_view text = file.text();
-  try {
-    return parse_shallow<Json>(text, true);
-  } catch (const Error& error) {
-    throw Error(ErrorCode::kFormat, "{} file {}: {}", file.role, file.path, error.what());
-  } catch (const nlohmann::json::parse_error& error) {
-    const size_t byte = error.byte > 0 ? error.byte - 1 : 0;
+  Json value;
+  const auto problem = text::read_json(text, value);
+  if (problem && problem->syntax)
     throw Error(ErrorCode::kFormat, "{} file {}: no valid JSON at line {} (byte {} of {})", file.role, file.path,
-                line_of(text, byte), byte, text.size());
-  }
+                line_of(text, problem->byte), problem->byte, text.size());
+  if (problem) throw Error(ErrorCode::kFormat, "{} file {}: {}", file.role, file.path, problem->what);
+  return value;
 }
 
 std::string text_of(const nlohmann::json& value, const TextFile& file, const std::string& where) {
@@ -73,12 +66,11 @@ std::string_view TextFile::text() const {
 
 TextFile read_text_file(const std::string& role, const std::string& path) {
   TextFile file{role, path, {}};
-  std::error_code error;
-  if (std::filesystem::is_directory(path, error)) throw Error(ErrorCode::kIo, "{} file {} is a directory", role, path);
-  std::ifstream in(path, std::ios::binary);
-  if (!in) throw Error(ErrorCode::kIo, "cannot read the {} file {}: {}", role, path, std::strerror(errno));
-  file.bytes.assign(std::istreambuf_iterator<char>(in), {});
-  if (in.bad()) throw Error(ErrorCode::kIo, "cannot read the {} file {}: {}", role, path, std::strerror(errno));
+  try {
+    file.bytes = text::read_file(path);
+  } catch (const Error& error) {
+    throw Error(error.code(), "{} file: {}", role, error.what());
+  }
   if (file.text().starts_with("version https://git-lfs"))
     throw Error(ErrorCode::kFormat, "{} file {} is a Git LFS pointer, not the data; fetch it with `git lfs pull`", role,
                 path);
@@ -130,14 +122,15 @@ std::string parse_essay(const TextFile& file) {
     if (!strip_whitespace(text.substr(begin, end - begin)).empty()) lines.push_back(text.substr(begin, end - begin));
     begin = end + 1;
   }
-  const bool first_line_is_json = nlohmann::json::accept(lines.front());
+  nlohmann::json json;
+  const bool first_line_is_json = !text::read_json(lines.front(), json);
   if (lines.size() == 1 || !first_line_is_json) return text_of(parse_json(file), file, "the file");
   std::string joined;
   for (size_t i = 0; i < lines.size(); ++i) {
     const auto line = static_cast<size_t>(lines[i].data() - text.data());
-    const auto json = parse_shallow<nlohmann::json>(lines[i]);
-    if (json.is_discarded())
-      throw Error(ErrorCode::kFormat, "essay file {}: line {} is no valid JSON", file.path, line_of(text, line));
+    if (const auto problem = text::read_json(lines[i], json))
+      throw Error(ErrorCode::kFormat, "essay file {}: line {} {}", file.path, line_of(text, line),
+                  problem->syntax ? "is no valid JSON" : ": " + problem->what);
     joined += (i ? " " : "") + text_of(json, file, fmt::format("line {}", line_of(text, line)));
   }
   return joined;

@@ -5,6 +5,7 @@
 #include <cstdlib>
 
 #include "sala/core/error.h"
+#include "sim/text/utf8.h"
 
 namespace sala::tasks {
 namespace {
@@ -20,13 +21,12 @@ bool filled(int64_t tokens, int64_t target) {
 // `wanted`.
 std::string_view part_of(const LastUnit& unit, int64_t wanted, int64_t room) {
   const std::string_view text = unit.text;
-  const auto continues = [&](size_t at) { return (static_cast<unsigned char>(text[at]) & 0xC0) == 0x80; };
   size_t fits = 0, too_long = text.size();  // the whole unit did not fit
   while (too_long - fits > 1) {
     const size_t middle = fits + (too_long - fits) / 2;
     (unit.tokens(text.substr(0, middle)) <= room ? fits : too_long) = middle;
   }
-  while (fits > 0 && (continues(fits) || text[fits - 1] == ' ')) --fits;
+  while (fits > 0 && (text::is_continuation(text[fits]) || text[fits - 1] == ' ')) --fits;
   const size_t space = fits < text.size() && text[fits] == ' ' ? fits : text.substr(0, fits).rfind(' ');
   if (space != std::string_view::npos && unit.tokens(text.substr(0, space)) >= wanted) return text.substr(0, space);
   return text.substr(0, fits);

@@ -4,12 +4,10 @@
 
 #include <cstdint>
 
-#include "sim/tokenizer/utf8.h"
+#include "sim/text/utf8.h"
 
 namespace sala::tasks {
 namespace {
-
-using tokenizer::valid_char_length;
 
 // One code point of a text; an invalid byte stands for itself and has no code (-1).
 struct Character {
@@ -18,16 +16,14 @@ struct Character {
 };
 
 Character first_of(std::string_view text) {
-  const size_t size = valid_char_length(text);
+  const size_t size = text::valid_char_length(text);
   if (size == 0) return {-1, text.substr(0, 1)};
-  utf8proc_int32_t code = -1;
-  utf8proc_iterate(reinterpret_cast<const utf8proc_uint8_t*>(text.data()), static_cast<utf8proc_ssize_t>(size), &code);
-  return {code, text.substr(0, size)};
+  return {static_cast<int32_t>(text::code_point(text, size)), text.substr(0, size)};
 }
 
 Character last_of(std::string_view text) {
   for (size_t size = 2; size <= std::min<size_t>(4, text.size()); ++size)
-    if (valid_char_length(text.substr(text.size() - size)) == size) return first_of(text.substr(text.size() - size));
+    if (text::valid_char_length(text.substr(text.size() - size)) == size) return first_of(text.substr(text.size() - size));
   return first_of(text.substr(text.size() - 1));
 }
 

@@ -5,7 +5,7 @@
 #include "eval/run/memory.h"
 #include "eval/run/progress.h"
 #include "eval/spec/provenance.h"
-#include "eval/util/near.h"
+#include "sim/text/near.h"
 #include "tests/eval/fakes.h"
 #include "tests/sim/model/small_model.h"
 
@@ -80,9 +80,9 @@ TEST(Memory, WhatDoesNotFitIsRefusedWithTheNumbersAndTheWayOut) {
 }
 
 TEST(Near, BeginningsComeFirst) {
-  EXPECT_EQ(near_matches("sla", {"full-tiny", "sala-tiny", "9b-shape"})[0], "sala-tiny");
-  EXPECT_EQ(near_matches("rnu", {"list", "run", "explain"})[0], "run");
-  EXPECT_EQ(near_matches("x", {"b", "a"}, 1), std::vector<std::string>{"a"});
+  EXPECT_EQ(text::near_matches("sla", {"full-tiny", "sala-tiny", "9b-shape"})[0], "sala-tiny");
+  EXPECT_EQ(text::near_matches("rnu", {"list", "run", "explain"})[0], "run");
+  EXPECT_EQ(text::near_matches("x", {"b", "a"}, 1), std::vector<std::string>{"a"});
 }
 
 TEST(Provenance, CommandLinesAreQuoted) {

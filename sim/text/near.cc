@@ -1,10 +1,10 @@
-#include "eval/util/near.h"
+#include "sim/text/near.h"
 
 #include <algorithm>
 #include <numeric>
 #include <utility>
 
-namespace sala::eval {
+namespace sala::text {
 namespace {
 
 // Levenshtein distance of `a` to all of `b` and to the nearest beginning of `b`: whoever stops early meant the whole.
@@ -33,4 +33,4 @@ std::vector<std::string> near_matches(const std::string& word, std::vector<std::
   return candidates;
 }
 
-}  // namespace sala::eval
+}  // namespace sala::text

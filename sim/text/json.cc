@@ -1,0 +1,113 @@
+#include "sim/text/json.h"
+
+#include <fmt/format.h>
+
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "sala/core/error.h"
+
+namespace sala::text {
+namespace {
+
+// The value of a new key. ordered_json looks for the key in the whole object first, which takes the square of the number of
+// keys; Builder knows already that it is new.
+nlohmann::ordered_json& add_member(nlohmann::ordered_json& object, std::string& key) {
+  using Members = std::vector<std::pair<const std::string, nlohmann::ordered_json>>;
+  auto& members = static_cast<Members&>(object.get_ref<nlohmann::ordered_json::object_t&>());
+  return members.emplace_back(std::move(key), nullptr).second;
+}
+nlohmann::json& add_member(nlohmann::json& object, std::string& key) { return object[std::move(key)]; }
+
+// Builds the document from the parser's events, and stops at the first that is not allowed.
+template <class Json>
+class Builder {
+ public:
+  explicit Builder(Json& root) : root_(root) {}
+  JsonProblem problem;
+
+  bool null() { return add(nullptr); }
+  bool boolean(bool value) { return add(value); }
+  bool number_integer(int64_t value) { return add(value); }
+  bool number_unsigned(uint64_t value) { return add(value); }
+  bool number_float(double value, const std::string&) { return add(value); }
+  bool string(std::string& value) { return add(std::move(value)); }
+  bool binary(typename Json::binary_t&) { return false; }  // of no JSON text
+  bool start_object(size_t) { return open(Json::object()); }
+  bool start_array(size_t) { return open(Json::array()); }
+  bool end_object() { return close(); }
+  bool end_array() { return close(); }
+  bool key(std::string& name) {
+    if (!open_.back().keys.insert(name).second)
+      return refuse(fmt::format("key '{}' appears twice in one object", one_line(name, 60)));
+    member_ = &add_member(*open_.back().value, name);
+    return true;
+  }
+  bool parse_error(size_t byte, const std::string&, const nlohmann::detail::exception& error) {
+    std::string what = error.what();
+    if (const auto bracket = what.find("] "); bracket != std::string::npos) what.erase(0, bracket + 2);
+    problem = {true, byte > 0 ? byte - 1 : 0, fmt::format("not valid JSON ({})", one_line(what, 200))};
+    return false;
+  }
+
+ private:
+  struct Open {
+    Json* value;
+    std::unordered_set<std::string> keys;
+  };
+  static std::string one_line(std::string text, size_t most) {
+    for (char& c : text)
+      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
+    return text.substr(0, most);
+  }
+  bool refuse(std::string what) {
+    problem = {false, 0, std::move(what)};
+    return false;
+  }
+  template <class Value>
+  Json* place(Value&& value) {
+    if (open_.empty()) return &(root_ = std::forward<Value>(value));
+    Json& parent = *open_.back().value;
+    if (parent.is_object()) return &(*member_ = std::forward<Value>(value));
+    return &parent.emplace_back(std::forward<Value>(value));
+  }
+  template <class Value>
+  bool add(Value&& value) {
+    place(std::forward<Value>(value));
+    return true;
+  }
+  bool open(Json empty) {
+    if (open_.size() == kMostNesting) return refuse(fmt::format("JSON is nested deeper than {} levels", kMostNesting));
+    open_.push_back({place(std::move(empty)), {}});
+    return true;
+  }
+  bool close() {
+    open_.pop_back();
+    return true;
+  }
+
+  Json& root_;
+  Json* member_ = nullptr;  // of the innermost object, for the value that comes next
+  std::vector<Open> open_;  // objects and lists from the outermost in
+};
+
+}  // namespace
+
+template <class Json>
+std::optional<JsonProblem> read_json(std::string_view text, Json& value) {
+  Builder<Json> builder(value);
+  if (Json::sax_parse(text.begin(), text.end(), &builder)) return std::nullopt;
+  value = nullptr;
+  return builder.problem;
+}
+template std::optional<JsonProblem> read_json(std::string_view, nlohmann::json&);
+template std::optional<JsonProblem> read_json(std::string_view, nlohmann::ordered_json&);
+
+nlohmann::ordered_json parse_json(std::string_view text, const std::string& source) {
+  nlohmann::ordered_json value;
+  if (const auto problem = read_json(text, value)) throw Error(ErrorCode::kFormat, "{}: {}", source, problem->what);
+  return value;
+}
+
+}  // namespace sala::text
