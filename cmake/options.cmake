@@ -3,6 +3,7 @@ option(SALA_BUILD_TESTS "Build the test suite" ON)
 option(SALA_BUILD_BENCHMARKS "Build the Google Benchmark programs" OFF)
 option(SALA_WERROR "Warnings are errors" OFF)
 option(SALA_STATIC "Only sala_generate, linked statically, so that it runs where no packages can be installed" OFF)
+option(SALA_OPENMP "Run tiles on OpenMP's threads instead of our own (same results)" OFF)
 set(SALA_SANITIZE "" CACHE STRING "Sanitizers, for instance address,undefined")
 
 set(CMAKE_CXX_STANDARD 20)
@@ -26,6 +27,11 @@ endif()
 option(SALA_FAST_BUILD "Precompile common headers and compile folders as one, for a short first build (cmake/fast_build.cmake)" OFF)
 
 find_package(Threads REQUIRED)
+if(SALA_OPENMP)
+  find_package(OpenMP REQUIRED COMPONENTS CXX)
+elseif(SALA_BUILD_TESTS)  # a test runs sessions on both
+  find_package(OpenMP COMPONENTS CXX)
+endif()
 find_package(fmt REQUIRED)
 find_package(nlohmann_json REQUIRED)
 # Debian's libfmt is shared only: a static program takes fmt from its headers.

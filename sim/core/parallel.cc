@@ -14,6 +14,8 @@
 #include <thread>
 #include <vector>
 
+#include "sim/core/tile_runner.h"
+
 namespace sala {
 namespace {
 
@@ -41,20 +43,11 @@ int usable_processors() {
   return std::max(1, static_cast<int>(std::thread::hardware_concurrency()));
 }
 
-// Follows num_threads().
-class DefaultPool final : public ThreadPool {
- public:
-  DefaultPool() : ThreadPool(1) {}
-  int threads() const override { return num_threads(); }
-};
-
-}  // namespace
-
 // Helpers join a job while it has tiles. The caller waits for those that joined and for no other, so that a helper which
 // another process keeps from its core costs nothing: an OpenMP barrier would wait for it.
-struct ThreadPool::Helpers {
+class OwnRunner final : public TileRunner {
  public:
-  ~Helpers() {
+  ~OwnRunner() override {
     {
       const std::lock_guard lock(mutex_);
       stop_ = true;
@@ -64,7 +57,7 @@ struct ThreadPool::Helpers {
     for (std::thread& thread : threads_) thread.join();
   }
 
-  bool run(int64_t tiles, int threads, const Body& body) {
+  bool run(int64_t tiles, int threads, const ThreadPool::Body& body) override {
     Job job{tiles, threads, body};
     {
       const std::lock_guard lock(mutex_);
@@ -93,7 +86,7 @@ struct ThreadPool::Helpers {
     }
     const int64_t tiles;
     const int threads;
-    const Body& body;
+    const ThreadPool::Body& body;
     std::atomic<int64_t> next{0};
     std::atomic<int> active{0};  // helpers inside run()
   };
@@ -125,10 +118,20 @@ struct ThreadPool::Helpers {
   bool stop_ = false;
 };
 
-ThreadPool::ThreadPool(int threads) : threads_(std::max(1, threads)), helpers_(std::make_unique<Helpers>()) {}
+}  // namespace
+
+std::unique_ptr<TileRunner> make_own_runner() { return std::make_unique<OwnRunner>(); }
+
+#if defined(SALA_OPENMP)
+ThreadPool::ThreadPool(int threads) : ThreadPool(threads, make_openmp_runner()) {}
+#else
+ThreadPool::ThreadPool(int threads) : ThreadPool(threads, make_own_runner()) {}
+#endif
+ThreadPool::ThreadPool(int threads, std::unique_ptr<TileRunner> runner)
+    : threads_(std::max(0, threads)), runner_(std::move(runner)) {}
 ThreadPool::~ThreadPool() = default;
 
-bool ThreadPool::run_tiles(int64_t tiles, int threads, const Body& body) { return helpers_->run(tiles, threads, body); }
+int ThreadPool::threads() const { return threads_ > 0 ? threads_ : num_threads(); }
 
 void ThreadPool::run(int64_t tiles, const Body& body) {
   const int most = static_cast<int>(std::min<int64_t>(threads(), tiles));
@@ -146,7 +149,7 @@ void ThreadPool::run(int64_t tiles, const Body& body) {
     }
     inside = false;
   };
-  if (most <= 1 || inside || !run_tiles(tiles, most, guarded)) {
+  if (most <= 1 || inside || !runner_->run(tiles, most, guarded)) {
     for (int64_t tile = 0; tile < tiles; ++tile) body(tile, 0);
     return;
   }
@@ -162,7 +165,7 @@ int num_threads() {
 }
 
 ThreadPool& default_pool() {
-  static DefaultPool& pool = *std::make_unique<DefaultPool>().release();  // never ends: callers may outlive statics
+  static ThreadPool& pool = *std::make_unique<ThreadPool>(0).release();  // never ends: callers may outlive statics
   return pool;
 }
 

@@ -81,4 +81,19 @@ class Workspace {
   int64_t used_ = 0, in_use_ = 0, reserved_ = 0, peak_ = 0;
 };
 
+// Counts what a Workspace would give: code that takes its scratch from either says how much it needs by the same lines.
+class ByteCounter {
+ public:
+  template <class T, class... Extents>
+  auto take(Extents... extents) {
+    const int64_t count = (int64_t{1} * ... * static_cast<int64_t>(extents));
+    bytes_ += Workspace::bytes_of<T>(count);
+    return make_view(static_cast<T*>(nullptr), extents...);
+  }
+  int64_t bytes() const { return bytes_; }
+
+ private:
+  int64_t bytes_ = 0;
+};
+
 }  // namespace sala

@@ -24,7 +24,9 @@ class FullAttention final : public Mixer {
     return std::make_unique<State>(layer_.make_cache(context, max_tokens));
   }
   Bytes state_bytes(int64_t max_tokens) const override { return {{"kv cache", layer_.cache_bytes(max_tokens)}}; }
-  int64_t workspace_bytes(int64_t chunk) const override { return layer_.workspace_bytes(chunk); }
+  int64_t workspace_bytes(const SessionShape& shape) const override {
+    return layer_.key_value_bytes(shape) + layer_.attention_bytes(shape, 0);
+  }
 
   void forward(const MixerContext& context, const MixerInput& in, MixerState& state,
                TensorView<float, 2> out) const override {
@@ -42,7 +44,7 @@ class FullAttention final : public Mixer {
     layer_.queries(context, in.needed(), first, q);
     ops::dense_attention(context, q, cache.keys, cache.values, first, layer_.scale(), o);
     for (int64_t r = 0; r < R; ++r)
-      if (in.taps.wants(site::kAttention, first + r)) layer_.tell_attention(in.taps, first + r, q[r], cache);
+      if (in.taps.wants(site::kAttention, first + r)) layer_.tell_attention(context, in.taps, first + r, q[r], cache);
     layer_.output(context, in, o, out);
   }
 

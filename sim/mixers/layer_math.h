@@ -16,14 +16,6 @@ void project(const ops::Context& context, TensorView<const float, 2> x, const op
              TensorView<float, 2> y);
 // RMSNorm of each head with one weight for all heads.
 void norm_heads(const ops::Context& context, TensorView<const float, 1> weight, float eps, TensorView<float, 3> x);
-// x = x * sigmoid(gate); gate and x: [T, N]. Takes T * N floats from the workspace in the bf16 class.
-void gate_in_place(const ops::Context& context, TensorView<const float, 2> gate, TensorView<float, 2> x);
-// gate = silu(gate) * up; both [T, I].
-void swiglu_in_place(const ops::Context& context, TensorView<float, 2> gate, TensorView<const float, 2> up);
-// h = h + r * a; a is overwritten in the bf16 class.
-void add_residual(const ops::Context& context, float r, TensorView<float, 2> a, TensorView<float, 2> h);
-// x = x * y, both [T, N].
-void multiply(const ops::Context& context, TensorView<const float, 2> y, TensorView<float, 2> x);
 
 // Sum over tokens u = 1..tokens of the windows (kernel, stride) that lie within the first u tokens.
 double sum_of_windows(int64_t tokens, int64_t kernel, int64_t stride);

@@ -69,6 +69,13 @@ struct MixerInput {
   TensorView<const float, 2> needed() const { return x.slice(first_needed_row, x.extent[0]); }
 };
 
+// What the scratch memory of a session depends on beside its config.
+struct SessionShape {
+  int64_t chunk = 0;  // most rows of a call
+  int64_t max_tokens = 0;
+  int threads = 1;
+};
+
 // What the layers of one session share, and the encoding of this one.
 struct MixerContext : ops::Context {
   PositionEncoding& encoding;
@@ -85,8 +92,8 @@ class Mixer {
                        TensorView<float, 2> out) const = 0;
   // Of a state with room for `max_tokens`; items of MixerKind::state_names.
   virtual Bytes state_bytes(int64_t max_tokens) const = 0;
-  // Peak of what forward() takes from the workspace for `chunk` rows.
-  virtual int64_t workspace_bytes(int64_t chunk) const = 0;
+  // Peak of what forward() takes from the workspace, the scratch memory of its ops included.
+  virtual int64_t workspace_bytes(const SessionShape& shape) const = 0;
   // Prefill of `tokens` tokens from an empty state.
   virtual MixerCost prefill_cost(int64_t tokens) const = 0;
   // The token after `tokens` - 1 others.

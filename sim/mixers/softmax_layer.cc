@@ -6,6 +6,8 @@
 
 #include "sala/core/error.h"
 #include "sim/mixers/layer_math.h"
+#include "sim/ops/attention/attention.h"
+#include "sim/ops/elementwise/elementwise.h"
 
 namespace sala {
 namespace {
@@ -89,10 +91,16 @@ int64_t SoftmaxLayer::cache_bytes(int64_t max_tokens) const {
   return 2 * ((max_tokens + 15) / 16 * 16) * kv_heads() * head_dim() * static_cast<int64_t>(sizeof(float));
 }
 
-int64_t SoftmaxLayer::workspace_bytes(int64_t chunk) const {
-  constexpr int64_t kFloat = sizeof(float);
-  return 4 * Workspace::round_up(chunk * heads() * head_dim() * kFloat) +
-         2 * Workspace::round_up(chunk * kv_heads() * head_dim() * kFloat);
+int64_t SoftmaxLayer::key_value_bytes(const SessionShape& shape) const {
+  return 2 * Workspace::bytes_of<float>(shape.chunk * kv_heads() * head_dim());
+}
+
+int64_t SoftmaxLayer::attention_bytes(const SessionShape& shape, int64_t beside) const {
+  const int64_t query_sized = Workspace::bytes_of<float>(shape.chunk * heads() * head_dim());
+  const int64_t scratch = ops::attention_scratch_bytes(
+      {shape.chunk, shape.max_tokens, heads(), kv_heads(), head_dim(), head_dim()}, shape.threads);
+  return 2 * query_sized + std::max({beside, scratch, config_.attn_use_output_gate ? query_sized : 0,
+                                     Workspace::bytes_of<float>(shape.chunk)});  // the last: factors of queries()
 }
 
 void SoftmaxLayer::keys_values(const MixerContext& context, TensorView<const float, 2> x, int64_t first_position,
@@ -116,42 +124,36 @@ void SoftmaxLayer::queries(const MixerContext& context, TensorView<const float, 
   }
   const LogitScaling& scaling = config_.sala_lab.attn_logits_scaling;
   if (scaling.kind == LogitScaling::Kind::kNone) return;
-  context.pool.run(flat.extent[0], [&](int64_t t, int) {
-    const auto factor = static_cast<float>(scaling.at(first_position + t));
-    for (int64_t i = 0; i < flat.extent[1]; ++i) flat[t].data[i] *= factor;
-  });
-  round_if(context, flat);
+  const Workspace::Scope scope(context.workspace);
+  const auto factors = context.workspace.take<float>(flat.extent[0]);
+  for (int64_t t = 0; t < flat.extent[0]; ++t) factors[t] = static_cast<float>(scaling.at(first_position + t));
+  ops::scale_rows(context, {factors.data, static_cast<size_t>(factors.extent[0])}, flat);
 }
 
-void SoftmaxLayer::tell_attention(const Taps& taps, int64_t position, TensorView<const float, 2> q, const KvCache& cache,
-                                  int64_t block_size, const TensorView<const int32_t, 2>* blocks) const {
-  constexpr int64_t kPanel = ops::PackedKeys::kPanel;
+void SoftmaxLayer::tell_attention(const MixerContext& context, const Taps& taps, int64_t position,
+                                  TensorView<const float, 2> q, const KvCache& cache, int64_t block_size,
+                                  const TensorView<const int32_t, 2>* blocks) const {
+  const int64_t group = heads() / kv_heads();
   std::vector<int64_t> read;
   std::vector<float> logits;
-  const float factor = scale();
-  for (int64_t h = 0; h < heads(); ++h) {
-    const int64_t group = h / (heads() / kv_heads());
-    const float* query = q[h].data;
-    read.clear();
-    logits.clear();
+  for (int64_t g = 0; g < kv_heads(); ++g) {
     const auto add = [&](int64_t begin, int64_t end) {
-      for (int64_t first = begin / kPanel * kPanel; first < std::min(end, position + 1); first += kPanel) {
-        const float* panel = cache.keys.panels(group) + first * head_dim();
-        float sums[kPanel] = {};
-        for (int64_t d = 0; d < head_dim(); ++d)
-          for (int64_t lane = 0; lane < kPanel; ++lane) sums[lane] += factor * query[d] * panel[d * kPanel + lane];
-        for (int64_t key = std::max(first, begin); key < std::min({end, position + 1, first + kPanel}); ++key) {
-          read.push_back(key);
-          logits.push_back(sums[key - first]);
-        }
-      }
+      for (int64_t key = begin; key < std::min(end, position + 1); ++key) read.push_back(key);
     };
+    read.clear();
     if (blocks == nullptr) add(0, position + 1);
     for (int64_t slot = 0; blocks != nullptr && slot < blocks->extent[1]; ++slot)
-      if (const int64_t block = (*blocks)[group][slot]; block >= 0) add(block * block_size, (block + 1) * block_size);
-    taps.tell(site::kAttention, position,
-              {TapView("head", h), TapView("keys", {"key"}, make_view(read.data(), read.size())),
-               TapView("logits", {"key"}, make_view(logits.data(), logits.size()))});
+      if (const int64_t block = (*blocks)[g][slot]; block >= 0) add(block * block_size, (block + 1) * block_size);
+    const auto count = static_cast<int64_t>(read.size());
+    logits.resize(static_cast<size_t>(group * count));
+    const auto rows = make_view(logits.data(), group, count);
+    ops::attention_logits(context, q.slice(g * group, (g + 1) * group), cache.keys, g, read, scale(), rows);
+    for (int64_t i = 0; i < group; ++i) {
+      const int64_t head = g * group + i;
+      taps.tell(site::kAttention, position,
+                {TapView("head", head), TapView("keys", {"key"}, make_view(read.data(), read.size())),
+                 TapView("logits", {"key"}, rows[i])});
+    }
   }
 }
 
@@ -164,7 +166,7 @@ void SoftmaxLayer::output(const MixerContext& context, const MixerInput& in, Ten
     const auto gate = context.workspace.take<float>(flat.extent[0], flat.extent[1]);
     project(context, in.needed(), tensors_->matrix(kGate), gate);
     in.taps.tell_rows(site::kGate, "gate", in.first_position + in.first_needed_row, gate);
-    gate_in_place(context, gate, flat);
+    ops::sigmoid_mul(context, gate, flat);
   }
   project(context, flat, tensors_->matrix(kO), out);
 }

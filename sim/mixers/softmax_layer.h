@@ -33,8 +33,9 @@ class SoftmaxLayer {
 
   KvCache make_cache(const ops::Context& context, int64_t max_tokens) const;
   int64_t cache_bytes(int64_t max_tokens) const;
-  // q, o and gate, k and v of `chunk` rows.
-  int64_t workspace_bytes(int64_t chunk) const;
+  // From the workspace: k and v of a chunk; q and o, and `beside` or what attention or output() needs at the same time.
+  int64_t key_value_bytes(const SessionShape& shape) const;
+  int64_t attention_bytes(const SessionShape& shape, int64_t beside) const;
 
   // x: [T, E]; k, v: [T, Hkv, D] as attention uses them.
   void keys_values(const MixerContext& context, TensorView<const float, 2> x, int64_t first_position, TensorView<float, 3> k,
@@ -44,8 +45,9 @@ class SoftmaxLayer {
                TensorView<float, 3> q) const;
   // Tells the logits of every head of the query q [H, D] at `position`, whose key is in the cache, for the keys of `blocks`
   // [Hkv, slots] (ids of blocks of block_size keys, padded with -1); without blocks, for all keys so far.
-  void tell_attention(const Taps& taps, int64_t position, TensorView<const float, 2> q, const KvCache& cache,
-                      int64_t block_size = 0, const TensorView<const int32_t, 2>* blocks = nullptr) const;
+  void tell_attention(const MixerContext& context, const Taps& taps, int64_t position, TensorView<const float, 2> q,
+                      const KvCache& cache, int64_t block_size = 0,
+                      const TensorView<const int32_t, 2>* blocks = nullptr) const;
   // Rounds and gates o [R, H, D], of the needed rows, in place and projects it to out [R, E].
   void output(const MixerContext& context, const MixerInput& in, TensorView<float, 3> o, TensorView<float, 2> out) const;
 

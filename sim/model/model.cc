@@ -2,23 +2,40 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
+#include <mutex>
+#include <utility>
 
 #include "sala/core/error.h"
 #include "sim/model/weights.h"
 
 namespace sala {
 
+// What has been packed so far.
+struct Model::Packs {
+  std::mutex mutex;
+  std::map<std::pair<const Device*, ops::WeightLayout>, std::unique_ptr<ModelWeights>> made;
+};
+
 Model Model::load(const std::string& directory) {
   const std::filesystem::path folder(directory);
-  ModelConfig config = ModelConfig::load((folder / "config.json").string());
-  auto weights = build_weights(config, CheckpointSource(directory));
-  return Model(std::move(config), std::move(weights));
+  return Model(ModelConfig::load((folder / "config.json").string()),
+               [directory] { return std::make_unique<CheckpointSource>(directory); });
 }
 
-Model::Model(ModelConfig config, std::unique_ptr<ModelWeights> weights)
-    : config_(std::move(config)), weights_(std::move(weights)) {}
+Model::Model(ModelConfig config, OpenWeights open)
+    : config_(std::move(config)), open_(std::move(open)), packs_(std::make_unique<Packs>()) {
+  check_tensors(config_, *open_());
+}
 Model::~Model() = default;
 Model::Model(Model&&) noexcept = default;
+
+const ModelWeights& Model::weights(const ops::Context& context) const {
+  const std::lock_guard lock(packs_->mutex);
+  std::unique_ptr<ModelWeights>& made = packs_->made[{&context.device, context.kernels.layout}];
+  if (made == nullptr) made = build_weights(context, config_, *open_());
+  return *made;
+}
 
 int64_t Model::parameter_count() const { return sala::parameter_count(config_); }
 

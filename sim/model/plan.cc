@@ -38,7 +38,10 @@ std::vector<std::unique_ptr<Mixer>> make_mixers(const ModelConfig& config, const
   return mixers;
 }
 
-int threads_of(const SessionOptions& options) { return options.threads > 0 ? options.threads : num_threads(); }
+SessionShape session_shape(const SessionOptions& options, int64_t chunk) {
+  const int own = options.threads > 0 ? options.threads : num_threads();
+  return {chunk, options.max_tokens, options.pool != nullptr ? options.pool->threads() : own};
+}
 
 void check_options(const SessionOptions& options) {
   if (options.max_tokens < 1)
@@ -55,11 +58,11 @@ int64_t activation_bytes(const ModelConfig& config, int64_t chunk) {
   return 3 * chunk * config.hidden_size * kFloat + (config.hidden_size + config.vocab_size) * kFloat + tables;
 }
 
-int64_t workspace_bytes(const ModelConfig& config, int64_t chunk) {
-  const int64_t rows = std::min(chunk, kFfnRows);
-  int64_t largest = 3 * Workspace::round_up(rows * config.intermediate_size * kFloat) +
-                    Workspace::round_up(rows * config.hidden_size * kFloat);
-  for (const auto& mixer : make_mixers(config, nullptr)) largest = std::max(largest, mixer->workspace_bytes(chunk));
+int64_t workspace_bytes(const ModelConfig& config, const SessionShape& shape) {
+  const int64_t rows = std::min(shape.chunk, kFfnRows);
+  int64_t largest = 2 * Workspace::bytes_of<float>(rows * config.intermediate_size) +
+                    Workspace::bytes_of<float>(rows * config.hidden_size);
+  for (const auto& mixer : make_mixers(config, nullptr)) largest = std::max(largest, mixer->workspace_bytes(shape));
   return largest;
 }
 
@@ -67,7 +70,8 @@ int64_t choose_chunk(const ModelConfig& config, const SessionOptions& options) {
   const int64_t needed = (options.max_tokens + 63) / 64 * 64;
   if (options.chunk_tokens > 0) return std::min(options.chunk_tokens, options.max_tokens);
   int64_t chunk = kLargestChunk;
-  while (chunk > kSmallestChunk && activation_bytes(config, chunk) + workspace_bytes(config, chunk) > kChunkBudget)
+  while (chunk > kSmallestChunk &&
+         activation_bytes(config, chunk) + workspace_bytes(config, session_shape(options, chunk)) > kChunkBudget)
     chunk /= 2;
   return std::min(chunk, needed);
 }
@@ -90,7 +94,7 @@ MemoryPlan Session::plan(const ModelConfig& config, const SessionOptions& option
   plan.items.push_back({"weights", weight_bytes(config)});
   for (const Bytes::Item& item : states.items()) plan.items.push_back({item.name, item.amount});
   plan.items.push_back({"activations", activation_bytes(config, plan.chunk_tokens)});
-  plan.items.push_back({"workspace", workspace_bytes(config, plan.chunk_tokens)});
+  plan.items.push_back({"workspace", workspace_bytes(config, session_shape(options, plan.chunk_tokens))});
   return plan;
 }
 

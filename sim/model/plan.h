@@ -12,13 +12,12 @@ inline constexpr int64_t kFfnRows = 512;
 // One mixer a layer; `weights` may be null (sizes only).
 std::vector<std::unique_ptr<Mixer>> make_mixers(const ModelConfig& config, const ModelWeights* weights);
 
-// Of the session's pool.
-int threads_of(const SessionOptions& options);
+SessionShape session_shape(const SessionOptions& options, int64_t chunk);
 // Throws Error{kConfig} for options that cannot be.
 void check_options(const SessionOptions& options);
 int64_t choose_chunk(const ModelConfig& config, const SessionOptions& options);
-// Hidden states and logits / the scratch stack, for chunks of `chunk` tokens.
+// Hidden states and logits for chunks of `chunk` tokens / the scratch stack.
 int64_t activation_bytes(const ModelConfig& config, int64_t chunk);
-int64_t workspace_bytes(const ModelConfig& config, int64_t chunk);
+int64_t workspace_bytes(const ModelConfig& config, const SessionShape& shape);
 
 }  // namespace sala

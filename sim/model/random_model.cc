@@ -38,7 +38,7 @@ void RandomSource::read(const std::string& name, std::span<float> out) const {
 
 Model random_model(const ModelConfig& config, uint64_t seed) {
   config.validate();
-  return Model(config, build_weights(config, RandomSource(config, seed)));
+  return Model(config, [config, seed] { return std::make_unique<RandomSource>(config, seed); });
 }
 
 }  // namespace sala

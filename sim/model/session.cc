@@ -10,6 +10,7 @@
 #include "sim/model/plan.h"
 #include "sim/model/weights.h"
 #include "sim/ops/elementwise/elementwise.h"
+#include "sim/ops/gather/gather.h"
 #include "sim/ops/norm/norm.h"
 
 namespace sala {
@@ -24,7 +25,6 @@ struct Session::Impl {
 
   void reset();
   void check_ids(std::span<const int32_t> ids) const;
-  void embed(std::span<const int32_t> ids, TensorView<float, 2> out) const;
   // Runs one chunk through all layers; the logits of its last token only when they will be read.
   void forward(std::span<const int32_t> ids, int64_t total_tokens, bool with_logits);
   // Rows at the start of a chunk of T tokens of which nothing is needed behind layer `index`.
@@ -34,13 +34,13 @@ struct Session::Impl {
   void head(TensorView<const float, 2> hidden);
 
   const ModelConfig config;  // as it was when the session was made
-  const ModelWeights& weights;
   const SessionOptions options;
   const MemoryPlan plan;
   Workspace workspace;
   const LayerEncodings encodings;
-  ThreadPool pool;
+  ThreadPool own_pool;
   ops::Context context;
+  const ModelWeights& weights;
   std::vector<std::unique_ptr<Mixer>> mixers;
   std::vector<std::unique_ptr<MixerState>> states;
   Buffer<float> h, x, a;    // [chunk, E]
@@ -54,13 +54,14 @@ struct Session::Impl {
 
 Session::Impl::Impl(const Model& model, const SessionOptions& wanted)
     : config(model.config()),
-      weights(model.weights()),
       options(wanted),
       plan(Session::plan(config, wanted)),
-      workspace(workspace_bytes(config, plan.chunk_tokens)),
+      workspace(workspace_bytes(config, session_shape(options, plan.chunk_tokens))),
       encodings(config),
-      pool(threads_of(wanted)),
-      context{cpu_device(), ops::find_kernels(wanted.kernels), wanted.numerics, workspace, pool},
+      own_pool(session_shape(wanted, 0).threads),
+      context{cpu_device(), ops::find_kernels(wanted.kernels), wanted.numerics, workspace,
+              wanted.pool != nullptr ? *wanted.pool : own_pool},
+      weights(model.weights(context)),
       mixers(make_mixers(config, &weights)),
       h(plan.chunk_tokens * config.hidden_size),
       x(plan.chunk_tokens * config.hidden_size),
@@ -85,22 +86,11 @@ void Session::Impl::check_ids(std::span<const int32_t> ids) const {
                 count, position, options.max_tokens);
 }
 
-void Session::Impl::embed(std::span<const int32_t> ids, TensorView<float, 2> out) const {
-  const int64_t E = config.hidden_size;
-  const auto table = weights.embedding.view(config.vocab_size, E);
-  const auto factor = static_cast<float>(config.scale_emb);
-  context.pool.run(out.extent[0], [&](int64_t t, int) {
-    const float* row = table[ids[static_cast<std::size_t>(t)]].data;
-    for (int64_t i = 0; i < E; ++i) out[t].data[i] = factor * row[i];
-  });
-  round_if(context, out);
-}
-
 void Session::Impl::forward(std::span<const int32_t> ids, int64_t total_tokens, bool with_logits) {
   const auto T = static_cast<int64_t>(ids.size());
   const int64_t E = config.hidden_size, layers = config.num_hidden_layers;
   const TensorView<float, 2> hidden = h.view(T, E);
-  embed(ids, hidden);
+  ops::embed(context, weights.embedding.view(config.vocab_size, E), ids, static_cast<float>(config.scale_emb), hidden);
   Taps(observer, sites, -1).tell_rows(site::kHidden, "hidden", position, hidden);
   for (int64_t i = 0; i < layers; ++i) {
     const Taps taps(observer, sites, static_cast<int>(i));
@@ -131,7 +121,7 @@ void Session::Impl::layer(int index, const MixerInput& in, TensorView<float, 2> 
   const TensorView<float, 2> mixed = a.view(hidden.extent[0], hidden.extent[1]);
   mixers[at]->forward({context, encodings.of(index)}, in, *states[at], mixed);
   if (hidden.extent[0] == 0) return;
-  add_residual(context, static_cast<float>(config.residual_scale()), mixed, hidden);
+  ops::add_scaled(context, hidden, mixed, static_cast<float>(config.residual_scale()));
   feed_forward(weights.layers[at], hidden);
 }
 
@@ -146,18 +136,16 @@ void Session::Impl::feed_forward(const LayerWeights& layer_weights, TensorView<f
     ops::rms_norm(context, rows, vector_view(layer_weights.post_norm), static_cast<float>(config.rms_norm_eps), y);
     project(context, y, layer_weights.gate, gate);
     project(context, y, layer_weights.up, up);
-    swiglu_in_place(context, gate, up);
+    ops::silu_mul(context, gate, up, gate);
     project(context, gate, layer_weights.down, y);
-    add_residual(context, static_cast<float>(config.residual_scale()), y, rows);
+    ops::add_scaled(context, rows, y, static_cast<float>(config.residual_scale()));
   }
 }
 
 void Session::Impl::head(TensorView<const float, 2> hidden) {
   const TensorView<float, 2> row = z.view(1, config.hidden_size);
   ops::rms_norm(context, hidden, vector_view(weights.final_norm), static_cast<float>(config.rms_norm_eps), row);
-  const auto divisor = static_cast<float>(config.logit_divisor());
-  for (int64_t i = 0; i < z.size(); ++i) z[i] /= divisor;
-  round_if(context, row);
+  ops::divide(context, static_cast<float>(config.logit_divisor()), row);
   project(context, row, weights.head, logits.view(1, config.vocab_size));
 }
 
@@ -183,6 +171,7 @@ void Session::prefill(std::span<const int32_t> ids, const std::function<void(int
     const int64_t step = std::min(impl_->plan.chunk_tokens, count - done);
     impl_->forward(ids.subspan(static_cast<std::size_t>(done), static_cast<std::size_t>(step)), total, done + step == count);
     done += step;
+    SALA_DCHECK(impl_->workspace.peak_bytes() <= impl_->workspace.reserved_bytes());  // else the plan is wrong
     if (progress) progress(done);
   }
 }
@@ -211,9 +200,10 @@ void Session::set_observer(Observer* observer) {
 }
 
 int64_t Session::peak_bytes() const {
-  return impl_->plan.total_bytes() - workspace_bytes(impl_->config, impl_->plan.chunk_tokens) +
-         impl_->workspace.allocated_bytes();
+  return impl_->plan.total_bytes() - impl_->workspace.reserved_bytes() + impl_->workspace.allocated_bytes();
 }
+
+int64_t Session::workspace_peak_bytes() const { return impl_->workspace.peak_bytes(); }
 
 int32_t argmax(std::span<const float> logits) {
   if (logits.empty()) throw Error(ErrorCode::kShape, "argmax: no logits");

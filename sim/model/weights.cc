@@ -31,6 +31,20 @@ std::string list_names(const char* what, const std::vector<std::string>& names) 
 
 std::string shape_text(const std::vector<int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
+Buffer<float> read_buffer(const ops::Context& context, const WeightSource& source, const std::string& name, int64_t size) {
+  Buffer<float> buffer(size, context.device);
+  source.read(name, {buffer.data(), static_cast<std::size_t>(size)});
+  return buffer;
+}
+
+ops::PackedMatrix read_matrix(const ops::Context& context, const WeightSource& source, const std::string& name, int64_t rows,
+                              int64_t cols) {
+  const Buffer<float> plain = read_buffer(context, source, name, rows * cols);
+  return ops::PackedMatrix(context, plain.view(rows, cols));
+}
+
+}  // namespace
+
 void check_tensors(const ModelConfig& config, const WeightSource& source) {
   std::set<std::string> present;
   for (const std::string& name : source.names())
@@ -50,19 +64,6 @@ void check_tensors(const ModelConfig& config, const WeightSource& source) {
   throw Error(ErrorCode::kFormat, "{}: tensors do not fit config.json{}{}{}", source.description(),
               list_names("missing", missing), list_names("surplus", surplus), list_names("of wrong shape", wrong));
 }
-
-Buffer<float> read_buffer(const WeightSource& source, const std::string& name, int64_t size) {
-  Buffer<float> buffer(size);
-  source.read(name, {buffer.data(), static_cast<std::size_t>(size)});
-  return buffer;
-}
-
-ops::PackedMatrix read_matrix(const WeightSource& source, const std::string& name, int64_t rows, int64_t cols) {
-  const Buffer<float> plain = read_buffer(source, name, rows * cols);
-  return ops::PackedMatrix(plain.view(rows, cols));
-}
-
-}  // namespace
 
 int64_t LayerTensors::bytes() const {
   int64_t sum = 0;
@@ -120,27 +121,28 @@ int64_t ModelWeights::bytes() const {
   return sum;
 }
 
-std::unique_ptr<ModelWeights> build_weights(const ModelConfig& config, const WeightSource& source) {
+std::unique_ptr<ModelWeights> build_weights(const ops::Context& context, const ModelConfig& config,
+                                            const WeightSource& source) {
   check_tensors(config, source);
   const int64_t V = config.vocab_size, E = config.hidden_size, I = config.intermediate_size;
   auto weights = std::make_unique<ModelWeights>();
-  weights->embedding = read_buffer(source, "model.embed_tokens.weight", V * E);
-  weights->final_norm = read_buffer(source, "model.norm.weight", E);
-  weights->head = config.tie_word_embeddings ? ops::PackedMatrix(std::as_const(weights->embedding).view(V, E))
-                                             : read_matrix(source, "lm_head.weight", V, E);
+  weights->embedding = read_buffer(context, source, "model.embed_tokens.weight", V * E);
+  weights->final_norm = read_buffer(context, source, "model.norm.weight", E);
+  weights->head = config.tie_word_embeddings ? ops::PackedMatrix(context, std::as_const(weights->embedding).view(V, E))
+                                             : read_matrix(context, source, "lm_head.weight", V, E);
   for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
     const std::string prefix = layer_prefix(i);
     LayerWeights layer;
-    layer.input_norm = read_buffer(source, prefix + "input_layernorm.weight", E);
-    layer.post_norm = read_buffer(source, prefix + "post_attention_layernorm.weight", E);
-    layer.gate = read_matrix(source, prefix + "mlp.gate_proj.weight", I, E);
-    layer.up = read_matrix(source, prefix + "mlp.up_proj.weight", I, E);
-    layer.down = read_matrix(source, prefix + "mlp.down_proj.weight", E, I);
+    layer.input_norm = read_buffer(context, source, prefix + "input_layernorm.weight", E);
+    layer.post_norm = read_buffer(context, source, prefix + "post_attention_layernorm.weight", E);
+    layer.gate = read_matrix(context, source, prefix + "mlp.gate_proj.weight", I, E);
+    layer.up = read_matrix(context, source, prefix + "mlp.up_proj.weight", I, E);
+    layer.down = read_matrix(context, source, prefix + "mlp.down_proj.weight", E, I);
     for (const TensorSpec& spec : find_mixer(config.mixer_types[static_cast<std::size_t>(i)]).tensors(config)) {
       if (spec.shape.size() == 2)
-        layer.mixer.add_matrix(spec.name, read_matrix(source, prefix + spec.name, spec.shape[0], spec.shape[1]));
+        layer.mixer.add_matrix(spec.name, read_matrix(context, source, prefix + spec.name, spec.shape[0], spec.shape[1]));
       else
-        layer.mixer.add_vector(spec.name, read_buffer(source, prefix + spec.name, spec.shape[0]));
+        layer.mixer.add_vector(spec.name, read_buffer(context, source, prefix + spec.name, spec.shape[0]));
     }
     weights->layers.push_back(std::move(layer));
   }

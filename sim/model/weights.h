@@ -1,4 +1,4 @@
-// A model's weights, packed for the kernels once. Tensor names: spec section 8.
+// A model's weights, packed for the kernels of a session. Tensor names: spec section 8.
 #pragma once
 
 #include <memory>
@@ -54,9 +54,12 @@ struct ModelWeights {
   int64_t bytes() const;
 };
 
-// Reads and packs. Throws Error{kFormat} that names every missing, surplus and wrong-shaped tensor. Rotary buffers are
-// skipped.
-std::unique_ptr<ModelWeights> build_weights(const ModelConfig& config, const WeightSource& source);
+// Throws Error{kFormat} that names every missing, surplus and wrong-shaped tensor. Rotary buffers are skipped.
+void check_tensors(const ModelConfig& config, const WeightSource& source);
+// Reads and packs for the context's kernels, one tensor after the other: no plain copy of a matrix stays. Throws as
+// check_tensors().
+std::unique_ptr<ModelWeights> build_weights(const ops::Context& context, const ModelConfig& config,
+                                            const WeightSource& source);
 
 // Writes directory/config.json and directory/model.safetensors (the directory must exist). Throws Error{kIo}.
 void save_model(const std::string& directory, const ModelConfig& config, const WeightSource& source, DType dtype);

@@ -9,11 +9,15 @@ namespace sala::ops {
 
 enum class Isa { kRef, kPortable, kAvx2, kAvx512 };
 
+// How a packed weight lies in memory; sets with the same layout share what is packed.
+enum class WeightLayout { kPanels16 };
+
 struct Kernels {
   Isa isa = Isa::kPortable;
   const char* name = "";
   const char* description = "";
   bool (*supported)() = nullptr;  // by the processor that runs now
+  WeightLayout layout = WeightLayout::kPanels16;
   bool is_ref() const { return isa == Isa::kRef; }
 };
 

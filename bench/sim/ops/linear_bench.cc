@@ -10,7 +10,7 @@ void BM_Linear(benchmark::State& state) {
   const int64_t T = state.range(2), N = state.range(3), K = state.range(4);
   const Buffer<float> x = random_values(T * K, 1), w = random_values(N * K, 2);
   Buffer<float> y(T * N);
-  const PackedMatrix weight(w.view(N, K));
+  const PackedMatrix weight(on(), w.view(N, K));
   for (auto _ : state) {
     linear(context, x.view(T, K), weight, y.view(T, N));
     benchmark::ClobberMemory();
@@ -36,7 +36,7 @@ BENCHMARK(BM_Linear)->ArgNames({"kernels", "threads", "T", "N", "K"})->Apply([](
 void BM_Pack(benchmark::State& state) {
   const int64_t N = state.range(0), K = state.range(1);
   const Buffer<float> w = random_values(N * K, 2);
-  for (auto _ : state) benchmark::DoNotOptimize(PackedMatrix(w.view(N, K)).bytes());
+  for (auto _ : state) benchmark::DoNotOptimize(PackedMatrix(on(), w.view(N, K)).bytes());
   report_bytes(state, 2.0 * 4 * static_cast<double>(N * K));
 }
 BENCHMARK(BM_Pack)->ArgNames({"N", "K"})->Args({512, 512})->Args({4096, 4096})->UseRealTime()->Unit(benchmark::kMicrosecond);

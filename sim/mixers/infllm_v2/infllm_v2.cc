@@ -10,6 +10,7 @@
 #include "sim/mixers/softmax_layer.h"
 #include "sim/ops/attention/attention.h"
 #include "sim/ops/compress/compress.h"
+#include "sim/ops/gather/gather.h"
 #include "sim/ops/select/select.h"
 
 namespace sala {
@@ -57,11 +58,7 @@ class InfLlmV2 final : public Mixer {
 
   std::unique_ptr<MixerState> make_state(const ops::Context& context, int64_t max_tokens) const override;
   Bytes state_bytes(int64_t max_tokens) const override;
-  int64_t workspace_bytes(int64_t chunk) const override {
-    return layer_.workspace_bytes(chunk) +
-           Workspace::round_up(chunk * layer_.kv_heads() * sparse_.slots() * static_cast<int64_t>(sizeof(int32_t))) +
-           (per_block_ ? leaders_bytes(chunk / sparse_.block_size + 2) : 0);
-  }
+  int64_t workspace_bytes(const SessionShape& shape) const override;
   void forward(const MixerContext& context, const MixerInput& in, MixerState& state,
                TensorView<float, 2> out) const override;
   MixerCost prefill_cost(int64_t tokens) const override;
@@ -72,10 +69,15 @@ class InfLlmV2 final : public Mixer {
   bool may_select(int64_t max_tokens) const { return max_tokens >= sparse_.dense_len; }
   // Whether the first query of every block has to be kept.
   bool leads(int64_t max_tokens) const { return per_block_ && may_select(max_tokens); }
-  int64_t leaders_bytes(int64_t blocks) const {
-    return Workspace::round_up(blocks * layer_.heads() * layer_.head_dim() * kFloat) +
-           Workspace::round_up(blocks * layer_.kv_heads() * sparse_.slots() * static_cast<int64_t>(sizeof(int32_t)));
+  ops::CompressParams windows(int64_t factor) const {
+    return {static_cast<int>(factor * sparse_.kernel_size), static_cast<int>(factor * sparse_.kernel_stride)};
   }
+  // From the workspace, of so many rows: their blocks; what select() takes beside them.
+  int64_t blocks_bytes(int64_t rows) const {
+    return Workspace::bytes_of<int32_t>(rows * layer_.kv_heads() * sparse_.slots());
+  }
+  int64_t select_bytes(const SessionShape& shape, int64_t rows) const;
+  ops::SelectParams select_params() const;
   ops::SelectParams select_params(const MixerInput& in) const;
   // q: [H, D] of the first token of the block that starts at `position`, of this call or kept from an earlier one.
   void leader(const MixerContext& context, const MixerInput& in, const State& state, int64_t position,
@@ -105,11 +107,10 @@ std::unique_ptr<MixerState> InfLlmV2::make_state(const ops::Context& context, in
   state->max_tokens = max_tokens;
   if (leads(max_tokens)) state->leader = Buffer<float>(layer_.heads() * layer_.head_dim(), context.device);
   if (!may_select(max_tokens)) return state;
-  const auto make = [&](std::optional<Compressed>& windows, int64_t factor) {
-    const ops::CompressParams params{static_cast<int>(factor * sparse_.kernel_size),
-                                     static_cast<int>(factor * sparse_.kernel_stride)};
-    windows.emplace(layer_.kv_heads(), layer_.head_dim(), windows_within(max_tokens, params.kernel, params.stride), params,
-                    context.device);
+  const auto make = [&](std::optional<Compressed>& compressed, int64_t factor) {
+    const ops::CompressParams params = windows(factor);
+    compressed.emplace(layer_.kv_heads(), layer_.head_dim(), windows_within(max_tokens, params.kernel, params.stride),
+                       params, context.device);
   };
   make(state->fine, 1);
   make(state->coarse, kCoarse);
@@ -128,7 +129,31 @@ Bytes InfLlmV2::state_bytes(int64_t max_tokens) const {
   return bytes;
 }
 
-ops::SelectParams InfLlmV2::select_params(const MixerInput& in) const {
+int64_t InfLlmV2::select_bytes(const SessionShape& shape, int64_t rows) const {
+  return ops::select_scratch_bytes({rows, shape.max_tokens, layer_.heads(), layer_.kv_heads(), layer_.head_dim()},
+                                   select_params(), shape.threads);
+}
+
+int64_t InfLlmV2::workspace_bytes(const SessionShape& shape) const {
+  const int64_t kv = layer_.key_value_bytes(shape);
+  if (!may_select(shape.max_tokens)) return kv + layer_.attention_bytes(shape, 0);
+  // An observer's scores come one choice at a time, with their own row of the op's scratch memory.
+  const int64_t scores = Workspace::bytes_of<float>(layer_.kv_heads() * (shape.max_tokens / sparse_.block_size + 1));
+  const auto choose = [&](int64_t rows) { return std::max(select_bytes(shape, rows), scores + select_bytes(shape, 1)); };
+  int64_t select = choose(shape.chunk);
+  if (per_block_) {
+    const int64_t leaders = shape.chunk / sparse_.block_size + 2;
+    select =
+        Workspace::bytes_of<float>(leaders * layer_.heads() * layer_.head_dim()) + blocks_bytes(leaders) + choose(leaders);
+  }
+  int64_t compress = 0;
+  for (const int64_t factor : {int64_t{1}, kCoarse})
+    compress =
+        std::max(compress, ops::compress_scratch_bytes(shape.chunk, layer_.kv_heads(), layer_.head_dim(), windows(factor)));
+  return kv + std::max(compress, blocks_bytes(shape.chunk) + layer_.attention_bytes(shape, select));
+}
+
+ops::SelectParams InfLlmV2::select_params() const {
   ops::SelectParams params;
   params.block_size = sparse_.block_size;
   params.kernel_size = sparse_.kernel_size;
@@ -138,6 +163,11 @@ ops::SelectParams InfLlmV2::select_params(const MixerInput& in) const {
   params.topk = sparse_.topk;
   params.scale = layer_.scale();
   params.exact_lse = exact_lse_;
+  return params;
+}
+
+ops::SelectParams InfLlmV2::select_params(const MixerInput& in) const {
+  ops::SelectParams params = select_params();
   const SelectBy by = in.policy == nullptr ? SelectBy::kLearned : in.policy->by;
   if (by == SelectBy::kOracle) params.preferred = in.policy_blocks;
   if (by == SelectBy::kAdversary) params.barred = in.policy_blocks;
@@ -151,7 +181,7 @@ void InfLlmV2::leader(const MixerContext& context, const MixerInput& in, const S
   if (t >= 0)
     layer_.queries(context, in.x.slice(t, t + 1), position, q);
   else
-    std::copy_n(state.leader.data(), state.leader.size(), q.data);
+    ops::repeat_rows(context, state.leader.view(1, state.leader.size()), 0, 1, flatten_heads(q));
 }
 
 // Last of all that a call does: until then the kept query is that of the block that the call begins in.
@@ -187,11 +217,12 @@ void InfLlmV2::select(const MixerContext& context, const MixerInput& in, const S
     for (end = begin + 1; end < n && !alone && !scored(end);) ++end;
     choose(context, in, state, choices, begin, end, alone);
   }
+  if (per_block_) {
+    const int64_t width = layer_.kv_heads() * sparse_.slots();
+    ops::repeat_rows(context, make_view(static_cast<const int32_t*>(choices.blocks.data), n, width), first % step, step,
+                     make_view(blocks.data, R, width));
+  }
   for (int64_t r = 0; r < R; ++r) {
-    if (per_block_) {
-      const auto from = choices.blocks[(first + r) / step - first_choice];
-      std::copy_n(from.data, from.size(), blocks[r].data);
-    }
     if (in.taps.wants(site::kSelection, first + r))
       in.taps.tell(site::kSelection, first + r,
                    {TapView("blocks", {"kv_head", "slot"}, blocks[r]), TapView("block_size", sparse_.block_size)});
@@ -254,7 +285,7 @@ void InfLlmV2::forward(const MixerContext& context, const MixerInput& in, MixerS
   for (int64_t r = 0; r < R; ++r)
     if (in.taps.wants(site::kAttention, first + r)) {
       const TensorView<const int32_t, 2> read = sparse ? blocks[r] : TensorView<int32_t, 2>();
-      layer_.tell_attention(in.taps, first + r, q[r], state.cache, sparse_.block_size, sparse ? &read : nullptr);
+      layer_.tell_attention(context, in.taps, first + r, q[r], state.cache, sparse_.block_size, sparse ? &read : nullptr);
     }
   layer_.output(context, in, o, out);
   keep_leader(context, in, state);

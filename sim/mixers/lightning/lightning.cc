@@ -5,6 +5,8 @@
 
 #include "sala/core/error.h"
 #include "sim/mixers/layer_math.h"
+#include "sim/ops/elementwise/elementwise.h"
+#include "sim/ops/gather/gather.h"
 #include "sim/ops/lightning/lightning.h"
 #include "sim/ops/norm/norm.h"
 
@@ -43,9 +45,10 @@ class Lightning final : public Mixer {
     return std::make_unique<State>(H_, D_, context.device);
   }
   Bytes state_bytes(int64_t) const override { return {{"linear state", (H_ * D_ * D_ + 2 * kChunk * H_ * D_) * kFloat}}; }
-  int64_t workspace_bytes(int64_t chunk) const override {
-    const int64_t wide = Hkv_ == H_ ? 4 : 6;  // q, o, gate and its rounding; k and v once more when they are expanded
-    return wide * Workspace::round_up(chunk * H_ * D_ * kFloat) + 2 * Workspace::round_up(chunk * Hkv_ * D_ * kFloat);
+  int64_t workspace_bytes(const SessionShape& shape) const override {
+    const int64_t wide = (config_.use_output_gate ? 3 : 2) + (Hkv_ == H_ ? 0 : 2);  // q, o, gate; k and v expanded
+    return wide * Workspace::bytes_of<float>(shape.chunk * H_ * D_) +
+           2 * Workspace::bytes_of<float>(shape.chunk * Hkv_ * D_);
   }
 
   void forward(const MixerContext& context, const MixerInput& in, MixerState& state,
@@ -108,8 +111,7 @@ class Lightning final : public Mixer {
   TensorView<float, 3> expand(const MixerContext& context, TensorView<float, 3> x) const {
     if (Hkv_ == H_) return x;
     const auto wide = context.workspace.take<float>(x.extent[0], H_, D_);
-    for (int64_t t = 0; t < x.extent[0]; ++t)
-      for (int64_t h = 0; h < H_; ++h) std::copy_n(x[t][h / (H_ / Hkv_)].data, D_, wide[t][h].data);
+    ops::repeat_rows(context, flatten_rows(x), 0, H_ / Hkv_, flatten_rows(wide));
     return wide;
   }
   struct Rows {
@@ -151,7 +153,7 @@ class Lightning final : public Mixer {
       const auto gate = context.workspace.take<float>(flat.extent[0], flat.extent[1]);
       project(context, in.needed(), tensors_->matrix(kGate), gate);
       in.taps.tell_rows(site::kGate, "gate", in.first_position + in.first_needed_row, gate);
-      gate_in_place(context, gate, flat);
+      ops::sigmoid_mul(context, gate, flat);
     }
     project(context, flat, tensors_->matrix(kO), out);
   }

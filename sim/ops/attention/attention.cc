@@ -13,6 +13,37 @@ constexpr int64_t kRowsPerTask = 192;    // they share what is read of keys and 
 constexpr int64_t kEnoughTasks = 16;     // below, the keys are split too
 constexpr int64_t kStatesTogether = 32;  // of tiles and spans, when they are split
 
+// How a call is cut into tasks, and what they take.
+struct Cut {
+  int64_t rows, last_key, group, kv_heads, dim, value_dim;
+
+  int64_t tokens_per_task() const { return std::clamp<int64_t>(kRowsPerTask / group, 1, std::max<int64_t>(1, rows)); }
+  int64_t tiles() const { return (rows + tokens_per_task() - 1) / tokens_per_task(); }
+  int64_t tasks() const { return tiles() * kv_heads; }
+  int64_t spans() const { return (last_key + kAttendSpan - 1) / kAttendSpan; }
+  bool split() const { return tasks() < kEnoughTasks && spans() > 1; }
+  // Spans whose states of all tasks are held at a time, when the keys are split.
+  int64_t together() const { return std::min(spans(), std::max<int64_t>(1, kStatesTogether / tasks())); }
+  int64_t state_floats() const { return AttendState::floats(tokens_per_task() * group, value_dim); }
+  int64_t scratch_floats() const { return AttendScratch::floats(tokens_per_task(), group, dim, value_dim); }
+};
+
+// Of each worker; of each state.
+struct Memory {
+  float *scratch, *states;
+};
+template <class Source>
+Memory take_memory(Source& source, const Cut& cut, int threads) {
+  const int64_t states = cut.split() ? cut.tasks() * (cut.together() + 1) : threads;
+  return {source.template take<float>(threads, cut.scratch_floats()).data,
+          source.template take<float>(states, cut.state_floats()).data};
+}
+int64_t memory_bytes(const Cut& cut, int threads) {
+  ByteCounter counter;
+  take_memory(counter, cut, threads);
+  return counter.bytes();
+}
+
 struct Call {
   const Context& context;
   TensorView<const float, 3> q;
@@ -23,30 +54,23 @@ struct Call {
   TensorView<const int32_t, 3> blocks;  // no data: all keys
   float scale;
   TensorView<float, 3> o;
+  Cut cut{q.extent[0], first + q.extent[0], q.extent[1] / keys.kv_heads(), keys.kv_heads(), q.extent[2], values.dim()};
 
-  int64_t group() const { return q.extent[1] / keys.kv_heads(); }
-  int64_t tokens_per_task() const {
-    return std::clamp<int64_t>(kRowsPerTask / group(), 1, std::max<int64_t>(1, q.extent[0]));
-  }
-  int64_t tiles() const { return (q.extent[0] + tokens_per_task() - 1) / tokens_per_task(); }
-  int64_t spans() const { return (first + q.extent[0] + kAttendSpan - 1) / kAttendSpan; }
-  int64_t state_floats() const { return AttendState::floats(tokens_per_task() * group(), values.dim()); }
-  int64_t scratch_floats() const { return AttendScratch::floats(tokens_per_task(), group(), q.extent[2], values.dim()); }
-  AttendState state(float* memory) const { return {memory, tokens_per_task() * group(), values.dim()}; }
+  AttendState state(float* memory) const { return {memory, cut.tokens_per_task() * cut.group, values.dim()}; }
   // The last tiles come first: under a causal mask they are the longest.
   AttendTask task(int64_t index) const;
   void finish(int64_t index, const AttendState& state) const;
-  int64_t row_of(int64_t index) const { return (tiles() - 1 - index % tiles()) * tokens_per_task(); }
+  int64_t row_of(int64_t index) const { return (cut.tiles() - 1 - index % cut.tiles()) * cut.tokens_per_task(); }
 };
 
 AttendTask Call::task(int64_t index) const {
-  const int64_t head = index / tiles(), row = row_of(index);
+  const int64_t head = index / cut.tiles(), row = row_of(index);
   AttendTask task;
-  task.q = q[row][head * group()].data;
+  task.q = q[row][head * cut.group].data;
   task.q_row_stride = q.stride[0];
   task.q_head_stride = q.stride[1];
-  task.tokens = std::min(tokens_per_task(), q.extent[0] - row);
-  task.group = group();
+  task.tokens = std::min(cut.tokens_per_task(), q.extent[0] - row);
+  task.group = cut.group;
   task.dim = q.extent[2];
   task.value_dim = values.dim();
   task.position = first + row;
@@ -65,39 +89,35 @@ AttendTask Call::task(int64_t index) const {
 
 void Call::finish(int64_t index, const AttendState& state) const {
   SALA_TILE(context, attend_finish)
-  (task(index), state, o[row_of(index)][index / tiles() * group()].data, o.stride[0], o.stride[1]);
+  (task(index), state, o[row_of(index)][index / cut.tiles() * cut.group].data, o.stride[0], o.stride[1]);
 }
 
-void run_whole(const Call& call) {
-  const int64_t size = call.scratch_floats() + call.state_floats();
-  Buffer<float> memory(call.context.pool.threads() * size);
+void run_whole(const Call& call, const Memory& memory) {
+  const Cut& cut = call.cut;
   const auto attend = SALA_TILE(call.context, attend);
-  call.context.pool.run(call.tiles() * call.keys.kv_heads(), [&](int64_t index, int worker) {
-    float* mine = memory.data() + worker * size;
+  call.context.pool.run(cut.tasks(), [&](int64_t index, int worker) {
     const AttendTask task = call.task(index);
-    const AttendState state = call.state(mine + call.scratch_floats());
-    attend(task, AttendScratch(mine, task), state);
+    const AttendState state = call.state(memory.states + worker * cut.state_floats());
+    attend(task, AttendScratch(memory.scratch + worker * cut.scratch_floats(), task), state);
     call.finish(index, state);
   });
 }
 
 // Few tokens: every span of keys is a task of its own, merged in the same order as in run_whole().
-void run_split(const Call& call) {
-  const int64_t tasks = call.tiles() * call.keys.kv_heads(), spans = call.spans();
-  const int64_t together = std::min(spans, std::max<int64_t>(1, kStatesTogether / tasks)), state_size = call.state_floats();
-  Buffer<float> scratch(call.context.pool.threads() * call.scratch_floats());
-  Buffer<float> parts(tasks * together * state_size), totals(tasks * state_size);
+void run_split(const Call& call, const Memory& memory) {
+  const Cut& cut = call.cut;
+  const int64_t tasks = cut.tasks(), spans = cut.spans(), together = cut.together();
   const auto attend = SALA_TILE(call.context, attend);
   const auto merge = SALA_TILE(call.context, attend_merge);
-  const auto total = [&](int64_t index) { return call.state(totals.data() + index * state_size); };
-  const auto part = [&](int64_t index, int64_t i) { return call.state(parts.data() + (index * together + i) * state_size); };
+  const auto total = [&](int64_t index) { return call.state(memory.states + index * cut.state_floats()); };
+  const auto part = [&](int64_t index, int64_t i) { return total(tasks + index * together + i); };
   for (int64_t begin = 0; begin < spans; begin += together) {
     const int64_t count = std::min(together, spans - begin);
     call.context.pool.run(tasks * count, [&](int64_t item, int worker) {
       AttendTask task = call.task(item / count);
       task.first_span = begin + item % count;
       task.last_span = std::min(task.last_span, task.first_span + 1);
-      const AttendScratch mine(scratch.data() + worker * call.scratch_floats(), task);
+      const AttendScratch mine(memory.scratch + worker * cut.scratch_floats(), task);
       attend(task, mine, begin + item % count == 0 ? total(item / count) : part(item / count, item % count));
     });
     call.context.pool.run(tasks, [&](int64_t index, int) {
@@ -116,8 +136,9 @@ void run(const Call& call) {
                  call.context.numerics, call.o[r]);
     return;
   }
-  const bool split = call.tiles() * call.keys.kv_heads() < kEnoughTasks && call.spans() > 1;
-  split ? run_split(call) : run_whole(call);
+  const Workspace::Scope scope(call.context.workspace);
+  const Memory memory = take_memory(call.context.workspace, call.cut, call.context.pool.threads());
+  call.cut.split() ? run_split(call, memory) : run_whole(call, memory);
 }
 
 void check(const char* what, TensorView<const float, 3> q, const PackedKeys& keys, const ValueCache& values, int64_t first,
@@ -175,6 +196,42 @@ void sparse_attention(const Context& context, TensorView<const float, 3> q, cons
     return;
   }
   run({context, q, keys, values, first, block_size, blocks, scale, o});
+}
+
+int64_t attention_scratch_bytes(const AttentionSize& most, int threads) {
+  Cut cut{most.rows, most.keys, most.heads / most.kv_heads, most.kv_heads, most.dim, most.value_dim};
+  const int64_t full = cut.tokens_per_task();
+  cut.last_key = 0;  // as long as there is one span
+  int64_t largest = memory_bytes(cut, threads);
+  cut.last_key = most.keys;
+  for (int64_t tiles = 1; (tiles - 1) * full < most.rows && tiles * cut.kv_heads < kEnoughTasks; ++tiles) {
+    cut.rows = std::min(tiles * full, most.rows);
+    largest = std::max(largest, memory_bytes(cut, threads));
+  }
+  return largest;
+}
+
+void attention_logits(const Context& context, TensorView<const float, 2> q, const PackedKeys& keys, int64_t kv_head,
+                      std::span<const int64_t> read, float scale, TensorView<float, 2> logits) {
+  constexpr int64_t kKeys = 4096;  // of a task
+  const auto count = static_cast<int64_t>(read.size());
+  if (q.extent[1] != keys.dim() || logits.extent[0] != q.extent[0] || logits.extent[1] != count || kv_head < 0 ||
+      kv_head >= keys.kv_heads())
+    throw Error(ErrorCode::kShape, "attention_logits: q is [{}, {}], logits [{}, {}]; {} of the keys of {} dims, KV head {}",
+                q.extent[0], q.extent[1], logits.extent[0], logits.extent[1], count, keys.dim(), kv_head);
+  for (const int64_t key : read)
+    if (key < 0 || key >= keys.size())
+      throw Error(ErrorCode::kShape, "attention_logits: key {} is read, there are {}", key, keys.size());
+  if (context.is_ref()) {
+    for (int64_t h = 0; h < q.extent[0]; ++h) attend_logits_ref(q[h], keys, kv_head, read, scale, logits[h].data);
+    return;
+  }
+  const auto run = SALA_TILE(context, attend_logits);
+  context.pool.run((count + kKeys - 1) / kKeys, [&](int64_t tile, int) {
+    const int64_t begin = tile * kKeys, keys_here = std::min(kKeys, count - begin);
+    for (int64_t h = 0; h < q.extent[0]; ++h)
+      run(q[h].data, scale, keys.panels(kv_head), keys.dim(), read.data() + begin, keys_here, logits[h].data + begin);
+  });
 }
 
 }  // namespace sala::ops

@@ -2,6 +2,8 @@
 // (spec 4.7).
 #pragma once
 
+#include <span>
+
 #include "sala/core/tensor.h"
 #include "sim/ops/packed_keys/packed_keys.h"
 
@@ -25,8 +27,8 @@ struct Context;
 // prefill or a decode; and sparse attention whose blocks cover all keys gives the bytes of dense attention. Inputs must be
 // finite.
 //
-// Scratch memory is allocated and freed by the call: 192 rows of q and two states of each for every thread; where there are
-// too few tokens to keep threads busy, up to 48 tiles of states (3 MB at 64 dims). Throws Error{kShape} when extents
+// Scratch memory (attention_scratch_bytes): 192 rows of q and two states of each for every thread; where there are too few
+// tokens to keep threads busy, up to 48 tiles of states (3 MB at 64 dims). Throws Error{kShape} when extents
 // disagree, a row lies beyond the keys or scale is not above 0.
 void dense_attention(const Context& context, TensorView<const float, 3> q, const PackedKeys& keys, const ValueCache& values,
                      int64_t first, float scale, TensorView<float, 3> o);
@@ -37,5 +39,17 @@ void dense_attention(const Context& context, TensorView<const float, 3> q, const
 void sparse_attention(const Context& context, TensorView<const float, 3> q, const PackedKeys& keys, const ValueCache& values,
                       int64_t first, int64_t block_size, TensorView<const int32_t, 3> blocks, float scale,
                       TensorView<float, 3> o);
+
+// What either takes from the workspace at most, in calls of at most so many rows and keys.
+struct AttentionSize {
+  int64_t rows = 0, keys = 0, heads = 0, kv_heads = 0, dim = 0, value_dim = 0;
+};
+int64_t attention_scratch_bytes(const AttentionSize& most, int threads);
+
+// logits[h][i] = scale * q[h] . key[read[i]] of one KV head, for an observer: not the bytes of the scores above, but equal
+// to them up to rounding. q: [G, D]; read: ids of keys, host memory; logits: [G, n]. Each product of scale * q[d] and a key
+// is rounded, then added, d ascending. Throws Error{kShape} when extents disagree or a key does not exist.
+void attention_logits(const Context& context, TensorView<const float, 2> q, const PackedKeys& keys, int64_t kv_head,
+                      std::span<const int64_t> read, float scale, TensorView<float, 2> logits);
 
 }  // namespace sala::ops

@@ -1,5 +1,6 @@
 #include <cmath>
 
+#include "sala/core/online_softmax.h"
 #include "sim/ops/attention/attention_tiles.h"
 #include "sim/ops/packed_keys/score-inl.h"
 
@@ -18,15 +19,6 @@ struct Batch {
   uint64_t keys[kMaxRows];  // bit j: key j of the tile is read
 };
 
-// Weights of two states whose maxima are a and b, in the lanes of up to 16 rows.
-SALA_INLINE void merge_weights(F16 a, F16 b, F16* weight_a, F16* weight_b, F16* merged) {
-  const F16 one = set1(1.0f);
-  *merged = max(a, b);
-  const F16 smaller = exp_below_88(sub(min(a, b), *merged));
-  *weight_a = where_greater(b, a, smaller, one);
-  *weight_b = where_greater(b, a, one, smaller);
-}
-
 SALA_INLINE void start_state(const AttendState& state, int64_t row) {
   const F16 zero = set1(0.0f);
   state.m[row] = -INFINITY;
@@ -36,14 +28,13 @@ SALA_INLINE void start_state(const AttendState& state, int64_t row) {
 
 // to = merge(to, later). `later` holds at least one key.
 SALA_INLINE void merge_row(const AttendState& later, const AttendState& to, int64_t row) {
-  F16 w1, w2, m;
-  merge_weights(set1(to.m[row]), set1(later.m[row]), &w1, &w2, &m);
+  const MergeWeights<F16> weights = merge_weights(set1(to.m[row]), set1(later.m[row]), set1(1.0f));
   to.m[row] = to.m[row] > later.m[row] ? to.m[row] : later.m[row];
   float* l = to.l + row * kLanes;
-  store(l, fma(load(later.l + row * kLanes), w2, mul(load(l), w1)));
+  store(l, merge(load(l), load(later.l + row * kLanes), weights));
   float* o = to.o + row * to.o_stride;
   const float* more = later.o + row * to.o_stride;
-  for (int64_t i = 0; i < to.o_stride; i += kLanes) store(o + i, fma(load(more + i), w2, mul(load(o + i), w1)));
+  for (int64_t i = 0; i < to.o_stride; i += kLanes) store(o + i, merge(load(o + i), load(more + i), weights));
 }
 
 // scores [Rows, 64] become probabilities; m: largest score of each row; l: lane sums.
@@ -125,9 +116,8 @@ void attend_rows(const AttendTask& task, const AttendScratch& scratch, int64_t t
     for (float& score : scores) score = 0;
   score_tile<Rows>(q, task.panels + tile * kTileKeys * task.dim, panels, task.dim, scores);
   tile_softmax<Rows>(batch, task.bf16, scores, new_m, l);
-  F16 w1, w2, m;
-  merge_weights(load(old_m), load(new_m), &w1, &w2, &m);
-  store(keep, w1), store(take, w2), store(new_m, m);
+  const MergeWeights<F16> weights = merge_weights(load(old_m), load(new_m), set1(1.0f));  // a row in each lane
+  store(keep, weights.first), store(take, weights.second), store(new_m, weights.m);
   for (int r = 0; r < Rows; ++r) {
     span.m[batch.row[r]] = new_m[r];
     float* lanes = span.l + batch.row[r] * kLanes;
@@ -276,6 +266,18 @@ void attend(const AttendTask& task, const AttendScratch& scratch, const AttendSt
 void attend_merge(const AttendTask& task, const AttendState& later, const AttendState& to) {
   for (int64_t row = 0; row < task.tokens * task.group; ++row)
     if (later.m[row] != -INFINITY) merge_row(later, to, row);
+}
+
+void attend_logits(const float* q, float scale, const float* panels, int64_t dim, const int64_t* read, int64_t count,
+                   float* logits) {
+  for (int64_t i = 0; i < count;) {
+    const int64_t panel = read[i] / kLanes;
+    F16 sum = set1(0.0f);
+    for (int64_t d = 0; d < dim; ++d) sum = add(sum, mul(set1(scale * q[d]), load(panels + (panel * dim + d) * kLanes)));
+    float lanes[kLanes];
+    store_array(lanes, sum);
+    for (; i < count && read[i] / kLanes == panel; ++i) logits[i] = lanes[read[i] % kLanes];
+  }
 }
 
 void attend_finish(const AttendTask& task, const AttendState& state, float* out, int64_t row_stride, int64_t head_stride) {

@@ -69,4 +69,13 @@ void attend_ref(TensorView<const float, 2> q, const PackedKeys& keys, const Valu
   }
 }
 
+void attend_logits_ref(TensorView<const float, 1> q, const PackedKeys& keys, int64_t kv_head, std::span<const int64_t> read,
+                       float scale, float* logits) {
+  for (size_t i = 0; i < read.size(); ++i) {
+    double dot = 0;
+    for (int64_t d = 0; d < keys.dim(); ++d) dot += static_cast<double>(q[d]) * keys.at(read[i], kv_head, d);
+    logits[i] = static_cast<float>(scale * dot);
+  }
+}
+
 }  // namespace sala::ops

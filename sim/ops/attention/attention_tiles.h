@@ -78,6 +78,12 @@ SALA_DECLARE_TILE(void attend_merge(const AttendTask& task, const AttendState& l
 SALA_DECLARE_TILE(void attend_finish(const AttendTask& task, const AttendState& state, float* out, int64_t row_stride,
                                      int64_t head_stride))
 
+// logits[i] of one query and the keys read[0 .. count).
+SALA_DECLARE_TILE(void attend_logits(const float* q, float scale, const float* panels, int64_t dim, const int64_t* read,
+                                     int64_t count, float* logits))
+void attend_logits_ref(TensorView<const float, 1> q, const PackedKeys& keys, int64_t kv_head, std::span<const int64_t> read,
+                       float scale, float* logits);
+
 // One query row of all heads, q: [H, D], o: [H, Dv]. blocks: [Hkv, slots] or no data.
 void attend_ref(TensorView<const float, 2> q, const PackedKeys& keys, const ValueCache& values, int64_t position,
                 int64_t block_size, TensorView<const int32_t, 2> blocks, float scale, Numerics numerics,

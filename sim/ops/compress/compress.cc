@@ -42,15 +42,21 @@ void KeyCompressor::append(const Context& context, TensorView<const float, 3> k,
   keep(k, windows * stride_);
 }
 
+int64_t compress_scratch_bytes(int64_t rows, int64_t kv_heads, int64_t dim, CompressParams params) {
+  const int64_t windows = (rows - 1) / params.stride + 1;  // that end in these rows
+  return Workspace::bytes_of<float>(std::min(windows, kWindowsTogether) * kv_heads * dim);
+}
+
 // Key i counts from the start of the tail.
 void KeyCompressor::emit(const Context& context, TensorView<const float, 3> k, int64_t windows, PackedKeys& out) const {
   const int64_t width = kv_heads_ * dim_;
-  Buffer<float> means(std::min(windows, kWindowsTogether) * width);
+  const Workspace::Scope scope(context.workspace);
+  float* const means = context.workspace.take<float>(std::min(windows, kWindowsTogether), width).data;
   for (int64_t begin = 0; begin < windows; begin += kWindowsTogether) {
     const int64_t count = std::min(kWindowsTogether, windows - begin);
     context.pool.run((count + kWindowsPerTile - 1) / kWindowsPerTile, [&](int64_t tile, int) {
       for (int64_t w = tile * kWindowsPerTile; w < std::min(count, (tile + 1) * kWindowsPerTile); ++w) {
-        float* mean = means.data() + w * width;
+        float* mean = means + w * width;
         std::fill_n(mean, width, 0.0f);
         for (int64_t i = (begin + w) * stride_; i < (begin + w) * stride_ + kernel_; ++i)
           for (int64_t g = 0; g < kv_heads_; ++g) {
@@ -63,7 +69,7 @@ void KeyCompressor::emit(const Context& context, TensorView<const float, 3> k, i
         }
       }
     });
-    out.append(context, make_view(static_cast<const float*>(means.data()), count, kv_heads_, dim_));
+    out.append(context, make_view(static_cast<const float*>(means), count, kv_heads_, dim_));
   }
 }
 

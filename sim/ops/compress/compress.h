@@ -35,6 +35,9 @@ class KeyCompressor {
   Buffer<float> tail_;  // [kernel, Hkv * D]
 };
 
+// What append() of at most so many rows takes from the workspace.
+int64_t compress_scratch_bytes(int64_t rows, int64_t kv_heads, int64_t dim, CompressParams params);
+
 // The definition: all complete windows of k [T, Hkv, D] in double. out: [max(0, (T - kernel) / stride + 1), Hkv, D].
 void compress_ref(TensorView<const float, 3> k, CompressParams params, Numerics numerics, TensorView<float, 3> out);
 

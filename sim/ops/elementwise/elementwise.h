@@ -1,6 +1,9 @@
-// Steps that touch each element once: gates, residual adds, rounding (spec section 2). All views are [T, N] float32; rows
-// may be strided. Throws Error{kShape} when extents disagree. Cost: one pass over memory, no heap.
+// Steps that touch each element once: gates, residual adds, scaling, rounding (spec section 2). All views are [T, N]
+// float32; rows may be strided. In the bf16 class every product, quotient and sum below is rounded to bfloat16, as the
+// reference does. Throws Error{kShape} when extents disagree. Cost: one pass over memory, no scratch memory.
 #pragma once
+
+#include <span>
 
 #include "sala/core/tensor.h"
 
@@ -8,16 +11,18 @@ namespace sala::ops {
 
 struct Context;
 
-// x = x * sigmoid(gate), sigmoid(g) = 1 / (1 + exp(-g)).
+// x = x * sigmoid(gate), sigmoid(g) = 1 / (1 + exp(-g)); in the fp32 class x / (1 + exp(-g)).
 void sigmoid_mul(const Context& context, TensorView<const float, 2> gate, TensorView<float, 2> x);
 // out = silu(gate) * up, silu(g) = g / (1 + exp(-g)). out may be gate or up.
 void silu_mul(const Context& context, TensorView<const float, 2> gate, TensorView<const float, 2> up,
               TensorView<float, 2> out);
-// h = h + r * a with one rounding.
+// h = h + r * a; in the fp32 class with one rounding.
 void add_scaled(const Context& context, TensorView<float, 2> h, TensorView<const float, 2> a, float r);
-// x = factor * x.
-void scale(const Context& context, TensorView<float, 2> x, float factor);
-// x to the nearest bfloat16, ties to even, kept as float32. NaN stays NaN.
+// x[t] = factors[t] * x[t]; factors: [T], host memory.
+void scale_rows(const Context& context, std::span<const float> factors, TensorView<float, 2> x);
+// x = x / divisor.
+void divide(const Context& context, float divisor, TensorView<float, 2> x);
+// x to the nearest bfloat16, ties to even, kept as float32, in every class. NaN stays NaN.
 void round_bf16(const Context& context, TensorView<float, 2> x);
 
 }  // namespace sala::ops

@@ -8,15 +8,17 @@
 
 namespace sala::ops {
 
-SALA_DECLARE_TILE(void sigmoid_mul_row(const float* gate, float* x, int64_t n);
-                  void silu_mul_row(const float* gate, const float* up, float* out, int64_t n);
-                  void add_scaled_row(float* h, const float* a, float r, int64_t n);
-                  void scale_row(float* x, float factor, int64_t n); void round_bf16_row(float* x, int64_t n))
+SALA_DECLARE_TILE(void sigmoid_mul_row(const float* gate, float* x, bool bf16, int64_t n);
+                  void silu_mul_row(const float* gate, const float* up, float* out, bool bf16, int64_t n);
+                  void add_scaled_row(float* h, const float* a, float r, bool bf16, int64_t n);
+                  void scale_row(float* x, float factor, bool bf16, int64_t n);
+                  void divide_row(float* x, float divisor, bool bf16, int64_t n); void round_bf16_row(float* x, int64_t n))
 
-void sigmoid_mul_ref(const float* gate, float* x, int64_t n);
-void silu_mul_ref(const float* gate, const float* up, float* out, int64_t n);
-void add_scaled_ref(float* h, const float* a, float r, int64_t n);
-void scale_ref(float* x, float factor, int64_t n);
+void sigmoid_mul_ref(const float* gate, float* x, bool bf16, int64_t n);
+void silu_mul_ref(const float* gate, const float* up, float* out, bool bf16, int64_t n);
+void add_scaled_ref(float* h, const float* a, float r, bool bf16, int64_t n);
+void scale_ref(float* x, float factor, bool bf16, int64_t n);
+void divide_ref(float* x, float divisor, bool bf16, int64_t n);
 void round_bf16_ref(float* x, int64_t n);
 
 }  // namespace sala::ops

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "sala/core/error.h"
-#include "sala/core/parallel.h"
 #include "sim/ops/context.h"
 #include "sim/ops/linear/linear_tiles.h"
 
@@ -19,12 +18,13 @@ int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 }  // namespace
 
-PackedMatrix::PackedMatrix(TensorView<const float, 2> w) : rows_(w.extent[0]), cols_(w.extent[1]) {
+PackedMatrix::PackedMatrix(const Context& context, TensorView<const float, 2> w)
+    : rows_(w.extent[0]), cols_(w.extent[1]), packed_(0, context.device) {
   if (rows_ < 0 || cols_ < 0) throw Error(ErrorCode::kShape, "PackedMatrix: a weight of {} x {}", rows_, cols_);
   if (rows_ > 1 && w.stride[0] < cols_)
     throw Error(ErrorCode::kShape, "PackedMatrix: rows of {} elements stand {} apart", cols_, w.stride[0]);
   packed_.resize_discard(ceil_div(rows_, kPanel) * cols_ * kPanel);
-  parallel_for(ceil_div(rows_, kPanel), [&](int64_t p, int) {
+  context.pool.run(ceil_div(rows_, kPanel), [&](int64_t p, int) {
     float* to = packed_.data() + p * cols_ * kPanel;
     for (int64_t n = 0; n < std::min(kPanel, rows_ - p * kPanel); ++n) {
       const float* from = w[p * kPanel + n].data;

@@ -14,8 +14,9 @@ struct Context;
 class PackedMatrix {
  public:
   PackedMatrix() = default;
-  // w: [N, K] float32. Throws Error{kShape} when an extent is negative or rows overlap. Cost: one copy.
-  explicit PackedMatrix(TensorView<const float, 2> w);
+  // In the layout of the context's kernels, on its device. w: [N, K] float32 in host memory. Throws Error{kShape} when an
+  // extent is negative or rows overlap. Cost: one copy.
+  PackedMatrix(const Context& context, TensorView<const float, 2> w);
 
   int64_t rows() const { return rows_; }  // N
   int64_t cols() const { return cols_; }  // K

@@ -3,21 +3,17 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <utility>
 #include <vector>
 
 #include "sala/core/error.h"
 #include "sala/core/rng.h"
 #include "sim/ops/context.h"
+#include "sim/ops/select/select_memory.h"
 #include "sim/ops/select/select_tiles.h"
 
 namespace sala::ops {
 namespace {
-
-constexpr int64_t kRowsPerTask = 96;   // they share what is read of the keys
-constexpr int64_t kEnoughTasks = 16;   // below, the keys are split too
-constexpr int64_t kLeastBlocks = 256;  // of a range
-constexpr int64_t kMicroRows = 6;      // rows of a micro-kernel
-constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 // ln(x) of x >= 2^-1022 from additions, multiplications and divisions alone: the same bits everywhere.
 double log_exact(double x) {
@@ -34,8 +30,6 @@ int64_t windows_up_to(int64_t position, int64_t kernel, int64_t stride) {
   return position + 1 < kernel ? 0 : (position + 1 - kernel) / stride + 1;
 }
 
-int64_t padded(int64_t n) { return (n + 15) / 16 * 16; }
-
 struct Call {
   const Context& context;
   TensorView<const float, 3> q;
@@ -45,20 +39,9 @@ struct Call {
   const SelectParams& params;
   TensorView<int32_t, 3> blocks;
   const TensorView<float, 3>* scores;
-  std::vector<uint8_t> barred = {};  // [blocks] listed ones; empty: none
+  const uint8_t* barred = nullptr;  // [blocks] 1 = listed and not to be chosen by score; null = none is
 
-  int64_t group() const { return q.extent[1] / fine.kv_heads(); }
-  // Tokens whose heads fill whole micro-kernels.
-  int64_t together() const {
-    int64_t tokens = 1;
-    while (tokens * group() % kMicroRows != 0) ++tokens;
-    return tokens;
-  }
-  int64_t tokens_per_task() const {
-    const int64_t wanted = std::max<int64_t>(1, std::min(kRowsPerTask / group(), q.extent[0]));
-    return (wanted + together() - 1) / together() * together();
-  }
-  int64_t rows_per_task() const { return tokens_per_task() * group(); }
+  Cut cut() const { return {q.extent[0], q.extent[1] / fine.kv_heads(), fine.kv_heads(), q.extent[2], params.slots()}; }
   int64_t position(int64_t r) const { return first + r * params.query_step; }
   int64_t own_block(int64_t r) const { return position(r) / params.block_size; }
   int64_t visible_fine(int64_t r) const { return windows_up_to(position(r), params.kernel_size, params.kernel_stride); }
@@ -77,7 +60,6 @@ struct Call {
   bool needs_scores(int64_t r) const {
     return visible_coarse(r) > 0 && (scores != nullptr || own_block(r) + 1 > params.slots());
   }
-  int64_t capacity() const { return padded(params.slots()); }  // of a row's candidates
   std::span<const int32_t> included(int64_t r) const;
   SelectRow row(int64_t r) const;
 };
@@ -112,14 +94,14 @@ void write_blocks(const Call& call, int64_t r, int64_t g, const int32_t* chosen,
 }
 
 // A row that needs no scores: all blocks that may be chosen are equal.
-void write_lowest(const Call& call, int64_t r) {
+void write_lowest(const Call& call, int64_t r, int32_t* chosen) {
   const auto included = call.included(r);
-  std::vector<int32_t> chosen(included.begin(), included.end());
-  for (int64_t b = call.init(r); b < call.first_local(r) && static_cast<int64_t>(chosen.size()) < call.free_slots(r); ++b)
-    if (call.barred.empty() || call.barred[static_cast<size_t>(b)] == 0) chosen.push_back(static_cast<int32_t>(b));
-  std::sort(chosen.begin(), chosen.end());
+  int32_t* end = std::copy(included.begin(), included.end(), chosen);
+  for (int64_t b = call.init(r); b < call.first_local(r) && end - chosen < call.free_slots(r); ++b)
+    if (call.barred == nullptr || call.barred[b] == 0) *end++ = static_cast<int32_t>(b);
+  std::sort(chosen, end);
   for (int64_t g = 0; g < call.fine.kv_heads(); ++g) {
-    write_blocks(call, r, g, chosen.data(), static_cast<int64_t>(chosen.size()));
+    write_blocks(call, r, g, chosen, end - chosen);
     if (call.scores == nullptr) continue;
     const auto scores = (*call.scores)[r][g];
     for (int64_t b = 0; b < scores.extent[0]; ++b) scores[b] = b <= call.own_block(r) ? kInfinity : -kInfinity;
@@ -135,119 +117,74 @@ void force_scores(const Call& call, int64_t r, int64_t g) {
 // The rows [begin, end) of one KV head.
 class Tile {
  public:
-  Tile(const Call& call, int64_t head, int64_t begin, int64_t end);
+  Tile(const Call& call, const Memory& memory, int64_t head, int64_t begin, int64_t end);
   const SelectTask& task() const { return task_; }
   SelectTask& task() { return task_; }
   int64_t rows() const { return task_.tokens * task_.group; }
-  void write(const std::vector<const Candidates*>& ranges) const;  // ranges[i]: [tokens]
+  // The best of what `count` rooms hold; found: [count * capacity].
+  void write(const Room* rooms, int64_t count, Found* found) const;
 
  private:
   const Call& call_;
+  const Memory& memory_;
   int64_t head_, begin_;
-  std::vector<SelectRow> rows_;
-  std::vector<int64_t> visible_coarse_;
   SelectTask task_;
 };
 
-Tile::Tile(const Call& call, int64_t head, int64_t begin, int64_t end) : call_(call), head_(head), begin_(begin) {
+Tile::Tile(const Call& call, const Memory& memory, int64_t head, int64_t begin, int64_t end)
+    : call_(call), memory_(memory), head_(head), begin_(begin) {
+  const Cut cut = call.cut();
   for (int64_t r = begin; r < end; ++r) {
-    rows_.push_back(call.row(r));
-    visible_coarse_.push_back(call.visible_coarse(r));
+    memory.rows[r - begin] = call.row(r);
+    memory.visible_coarse[r - begin] = call.visible_coarse(r);
   }
   const PackedKeys& coarse = call.params.exact_lse ? call.fine : call.coarse;
-  task_.q = call.q[begin][head * call.group()].data;
+  task_.q = call.q[begin][head * cut.group].data;
   task_.q_row_stride = call.q.stride[0];
   task_.q_head_stride = call.q.stride[1];
   task_.tokens = end - begin;
-  task_.group = call.group();
+  task_.group = cut.group;
   task_.dim = call.q.extent[2];
-  task_.together = call.together();
+  task_.together = cut.together();
   task_.scale = call.params.scale;
   task_.bf16 = call.context.bf16();
   task_.fine = call.fine.panels(head);
   task_.coarse = coarse.panels(head);
   task_.num_fine = call.fine.size();
   task_.num_coarse = coarse.size();
-  task_.visible_coarse = visible_coarse_.data();
-  task_.rows = rows_.data();
-  task_.barred = call.barred.empty() ? nullptr : call.barred.data();
+  task_.visible_coarse = memory.visible_coarse;
+  task_.rows = memory.rows;
+  task_.barred = call.barred;
   task_.ratio = call.params.block_size / call.params.kernel_stride;
   task_.extra = call.params.kernel_size / call.params.kernel_stride - 1;
-  task_.last_span = (visible_coarse_.back() + kLseSpan - 1) / kLseSpan;
-  task_.last_block = call.scores != nullptr ? call.own_block(end - 1) + 1 : rows_.back().last_block;
+  task_.last_span = (memory.visible_coarse[end - begin - 1] + kLseSpan - 1) / kLseSpan;
+  task_.last_block = call.scores != nullptr ? call.own_block(end - 1) + 1 : memory.rows[end - begin - 1].last_block;
 }
 
 // Best first; of equal ones the lower id.
-bool better(std::pair<float, int32_t> a, std::pair<float, int32_t> b) {
-  return a.first != b.first ? a.first > b.first : a.second < b.second;
-}
+bool better(Found a, Found b) { return a.first != b.first ? a.first > b.first : a.second < b.second; }
 
-void Tile::write(const std::vector<const Candidates*>& ranges) const {
-  std::vector<std::pair<float, int32_t>> found;
-  std::vector<int32_t> chosen;
+void Tile::write(const Room* rooms, int64_t count, Found* found) const {
   for (int64_t t = 0; t < task_.tokens; ++t) {
-    found.clear();
-    for (const Candidates* range : ranges)
-      for (int64_t i = 0; i < rows_[static_cast<size_t>(t)].free_slots; ++i)
-        if (range[t].score[i] >= 0) found.emplace_back(range[t].score[i], range[t].id[i]);
-    const int64_t keep = std::min(rows_[static_cast<size_t>(t)].free_slots, static_cast<int64_t>(found.size()));
-    if (keep < static_cast<int64_t>(found.size()))
-      std::nth_element(found.begin(), found.begin() + keep, found.end(), better);
+    const int64_t slots = task_.rows[t].free_slots;
+    Found* end = found;
+    for (int64_t range = 0; range < count; ++range) {
+      const Candidates& candidates = rooms[range].all[t];
+      for (int64_t i = 0; i < slots; ++i)
+        if (candidates.score[i] >= 0) *end++ = {candidates.score[i], candidates.id[i]};
+    }
+    const int64_t keep = std::min(slots, end - found);
+    if (keep < end - found) std::nth_element(found, found + keep, end, better);
     const auto included = call_.included(begin_ + t);
-    chosen.assign(included.begin(), included.end());
-    for (int64_t i = 0; i < keep; ++i) chosen.push_back(found[static_cast<size_t>(i)].second);
-    std::sort(chosen.begin(), chosen.end());
-    write_blocks(call_, begin_ + t, head_, chosen.data(), static_cast<int64_t>(chosen.size()));
+    int32_t* last = std::copy(included.begin(), included.end(), memory_.chosen);
+    for (int64_t i = 0; i < keep; ++i) *last++ = found[i].second;
+    std::sort(memory_.chosen, last);
+    write_blocks(call_, begin_ + t, head_, memory_.chosen, last - memory_.chosen);
     if (call_.scores != nullptr) force_scores(call_, begin_ + t, head_);
   }
 }
 
-int64_t scratch_floats(const Call& call) {
-  const int64_t rows = call.rows_per_task(), score_rows = std::max(kMicroRows, call.together() * call.group());
-  return score_rows * 64 + padded(rows * (4 * 16 + call.q.extent[2] + 2));
-}
-SelectScratch make_scratch(float* memory, const Call& call) {
-  const int64_t rows = call.rows_per_task();
-  SelectScratch scratch;
-  scratch.scores = memory;
-  scratch.state.m = scratch.scores + std::max(kMicroRows, call.together() * call.group()) * 64;
-  scratch.state.z = scratch.state.m + rows * 16;
-  scratch.span.m = scratch.state.z + rows * 16;
-  scratch.span.z = scratch.span.m + rows * 16;
-  scratch.q = scratch.span.z + rows * 16;
-  scratch.lse = scratch.q + rows * call.q.extent[2];
-  scratch.base = scratch.lse + rows;
-  return scratch;
-}
-
-// Room for the candidates of one tile.
-class CandidateRoom {
- public:
-  explicit CandidateRoom(const Call& call)
-      : capacity_(call.capacity()), scores_(call.tokens_per_task() * capacity_), ids_(call.tokens_per_task() * capacity_) {}
-  Candidates* start(const SelectTask& task) {
-    all_.resize(static_cast<size_t>(task.tokens));
-    for (int64_t t = 0; t < task.tokens; ++t) {
-      const int64_t keep = task.rows[t].free_slots;
-      Candidates& mine = all_[static_cast<size_t>(t)];
-      mine = {scores_.data() + t * capacity_, ids_.data() + t * capacity_, capacity_, keep > 0 ? -1.0f : kInfinity};
-      std::fill_n(mine.score, keep, -1.0f);
-      std::fill_n(mine.id, keep, std::numeric_limits<int32_t>::max());
-      std::fill_n(mine.score + keep, capacity_ - keep, kInfinity);
-      std::fill_n(mine.id + keep, capacity_ - keep, -1);
-    }
-    return all_.data();
-  }
-  const Candidates* data() const { return all_.data(); }
-
- private:
-  int64_t capacity_;
-  Buffer<float> scores_;
-  Buffer<int32_t> ids_;
-  std::vector<Candidates> all_;
-};
-
-// lse[r] = L of each row; uses scratch.base and the row's place in lse.
+// lse[r] = L of each row; z: [rows].
 void finish_lse(const Call& call, const LseState& state, int64_t rows, float* z, float* lse) {
   SALA_TILE(call.context, select_lse_finish)(state, rows, lse, z);
   for (int64_t r = 0; r < rows; ++r)
@@ -256,93 +193,116 @@ void finish_lse(const Call& call, const LseState& state, int64_t rows, float* z,
 
 void score_tile(const Call& call, const Tile& tile, int64_t head, int64_t begin, const SelectScratch& scratch,
                 Candidates* candidates) {
-  const SelectTask& task = tile.task();
   const auto score = SALA_TILE(call.context, select_score);
-  if (call.scores == nullptr) return score(task, scratch, candidates, nullptr, 0);
-  const int64_t stride = call.scores->extent[2];
-  std::vector<float> pooled(static_cast<size_t>(task.tokens * stride), -kInfinity);
-  score(task, scratch, candidates, pooled.data(), stride);
-  for (int64_t t = 0; t < task.tokens; ++t)
-    std::copy_n(pooled.data() + t * stride, stride, (*call.scores)[begin + t][head].data);
+  if (call.scores == nullptr) return score(tile.task(), scratch, candidates, nullptr, 0);
+  const TensorView<float, 3> scores = call.scores->slice(begin, begin + tile.task().tokens);
+  for (int64_t t = 0; t < scores.extent[0]; ++t) std::fill_n(scores[t][head].data, scores.extent[2], -kInfinity);
+  score(tile.task(), scratch, candidates, scores[0][head].data, scores.stride[0]);
 }
 
-void run_whole(const Call& call, int64_t first_row) {
-  const int64_t step = call.tokens_per_task(), R = call.q.extent[0], tiles = (R - first_row + step - 1) / step;
-  Buffer<float> memory(call.context.pool.threads() * scratch_floats(call));
-  std::vector<CandidateRoom> rooms;
-  for (int i = 0; i < call.context.pool.threads(); ++i) rooms.emplace_back(call);
-  call.context.pool.run(tiles * call.fine.kv_heads(), [&](int64_t index, int worker) {
+void run_whole(const Call& call, int64_t first_row, const WholeMemory& memory) {
+  const Cut cut = call.cut();
+  const int64_t step = cut.tokens_per_task(), tiles = cut.tiles(first_row);
+  call.context.pool.run(tiles * cut.kv_heads, [&](int64_t index, int worker) {
     const int64_t head = index / tiles, begin = first_row + (tiles - 1 - index % tiles) * step;
-    const Tile tile(call, head, begin, std::min(R, begin + step));
-    const SelectScratch scratch = make_scratch(memory.data() + worker * scratch_floats(call), call);
-    SALA_TILE(call.context, select_scale)(tile.task(), scratch.q);
-    SALA_TILE(call.context, select_lse)(tile.task(), scratch, scratch.state);
-    finish_lse(call, scratch.state, tile.rows(), scratch.base, scratch.lse);
-    CandidateRoom& room = rooms[static_cast<size_t>(worker)];
-    score_tile(call, tile, head, begin, scratch, room.start(tile.task()));
-    tile.write({room.data()});
+    const Memory& mine = memory.workers[worker];
+    const Room& room = memory.rooms[worker];
+    const Tile tile(call, mine, head, begin, std::min(cut.rows, begin + step));
+    SALA_TILE(call.context, select_scale)(tile.task(), mine.scratch.q);
+    SALA_TILE(call.context, select_lse)(tile.task(), mine.scratch, mine.scratch.state);
+    finish_lse(call, mine.scratch.state, tile.rows(), mine.scratch.base, mine.scratch.lse);
+    room.start(tile.task(), cut.capacity());
+    score_tile(call, tile, head, begin, mine.scratch, room.all);
+    tile.write(&room, 1, memory.found + worker * cut.capacity());
   });
 }
 
 // Few tokens: spans of coarse keys, then ranges of blocks, are tasks of their own; merged in the same order as in
 // run_whole().
-void run_split(const Call& call, int64_t first_row) {
-  const int64_t step = call.tokens_per_task(), R = call.q.extent[0], kv_heads = call.fine.kv_heads();
-  const int64_t tiles = (R - first_row + step - 1) / step, tasks = tiles * kv_heads, row_floats = call.rows_per_task() * 16;
+void run_split(const Call& call, int64_t first_row, const Split& split, int64_t blocks, const SplitMemory& memory) {
+  const Cut cut = call.cut();
+  const int64_t step = cut.tokens_per_task(), tiles = cut.tiles(first_row), row_floats = cut.rows_per_task() * 16;
   const auto begin_of = [&](int64_t index) { return first_row + index % tiles * step; };
-  const auto make_tile = [&](int64_t index) {
-    return Tile(call, index / tiles, begin_of(index), std::min(R, begin_of(index) + step));
+  const auto make_tile = [&](int64_t index, int worker) {
+    return Tile(call, memory.workers[worker], index / tiles, begin_of(index), std::min(cut.rows, begin_of(index) + step));
   };
-  const int64_t spans = make_tile(tiles - 1).task().last_span, blocks = make_tile(tiles - 1).task().last_block;
-  const int64_t ranges = std::clamp<int64_t>(blocks / kLeastBlocks, 1, (kEnoughTasks + tasks - 1) / tasks);
-  Buffer<float> memory(call.context.pool.threads() * scratch_floats(call)), parts(tasks * spans * 2 * row_floats);
-  Buffer<float> lse(tasks * call.rows_per_task());
-  const auto scratch_of = [&](int worker) { return make_scratch(memory.data() + worker * scratch_floats(call), call); };
   const auto part = [&](int64_t index, int64_t span) {
-    float* m = parts.data() + (index * spans + span) * 2 * row_floats;
+    float* m = memory.parts + (index * split.spans + span) * 2 * row_floats;
     return LseState{m, m + row_floats};
   };
-  call.context.pool.run(tasks * spans, [&](int64_t item, int worker) {
-    Tile tile = make_tile(item / spans);
-    const SelectScratch scratch = scratch_of(worker);
-    tile.task().first_span = item % spans;
-    tile.task().last_span = item % spans + 1;
+  call.context.pool.run(split.tasks * split.spans, [&](int64_t item, int worker) {
+    Tile tile = make_tile(item / split.spans, worker);
+    const SelectScratch& scratch = memory.workers[worker].scratch;
+    tile.task().first_span = item % split.spans;
+    tile.task().last_span = item % split.spans + 1;
     SALA_TILE(call.context, select_scale)(tile.task(), scratch.q);
-    SALA_TILE(call.context, select_lse)(tile.task(), scratch, part(item / spans, item % spans));
+    SALA_TILE(call.context, select_lse)(tile.task(), scratch, part(item / split.spans, item % split.spans));
   });
-  for (int64_t index = 0; index < tasks; ++index) {
-    const int64_t rows = make_tile(index).rows();
-    for (int64_t s = 1; s < spans; ++s) SALA_TILE(call.context, select_lse_merge)(part(index, s), part(index, 0), rows);
-    finish_lse(call, part(index, 0), rows, scratch_of(0).base, lse.data() + index * call.rows_per_task());
+  const auto lse = [&](int64_t index) { return memory.lse + index * cut.rows_per_task(); };
+  for (int64_t index = 0; index < split.tasks; ++index) {
+    const int64_t rows = make_tile(index, 0).rows();
+    for (int64_t s = 1; s < split.spans; ++s)
+      SALA_TILE(call.context, select_lse_merge)(part(index, s), part(index, 0), rows);
+    finish_lse(call, part(index, 0), rows, memory.workers[0].scratch.base, lse(index));
   }
-  std::vector<CandidateRoom> rooms;
-  for (int64_t i = 0; i < tasks * ranges; ++i) rooms.emplace_back(call);
-  call.context.pool.run(tasks * ranges, [&](int64_t item, int worker) {
-    const int64_t index = item / ranges, range = item % ranges;
-    Tile tile = make_tile(index);
-    const SelectScratch scratch = scratch_of(worker);
-    tile.task().first_block = blocks * range / ranges;
-    tile.task().last_block = blocks * (range + 1) / ranges;
+  call.context.pool.run(split.tasks * split.ranges, [&](int64_t item, int worker) {
+    const int64_t index = item / split.ranges, range = item % split.ranges;
+    Tile tile = make_tile(index, worker);
+    const SelectScratch& scratch = memory.workers[worker].scratch;
+    tile.task().first_block = blocks * range / split.ranges;
+    tile.task().last_block = blocks * (range + 1) / split.ranges;
     SALA_TILE(call.context, select_scale)(tile.task(), scratch.q);
-    std::copy_n(lse.data() + index * call.rows_per_task(), tile.rows(), scratch.lse);
-    score_tile(call, tile, index / tiles, begin_of(index), scratch, rooms[static_cast<size_t>(item)].start(tile.task()));
+    std::copy_n(lse(index), tile.rows(), scratch.lse);
+    memory.rooms[item].start(tile.task(), cut.capacity());
+    score_tile(call, tile, index / tiles, begin_of(index), scratch, memory.rooms[item].all);
   });
-  for (int64_t index = 0; index < tasks; ++index) {
-    std::vector<const Candidates*> found;
-    for (int64_t i = 0; i < ranges; ++i) found.push_back(rooms[static_cast<size_t>(index * ranges + i)].data());
-    make_tile(index).write(found);
+  for (int64_t index = 0; index < split.tasks; ++index)
+    make_tile(index, 0).write(memory.rooms + index * split.ranges, split.ranges, memory.found);
+}
+
+void run(const Call& call, int64_t first_row) {
+  const Cut cut = call.cut();
+  const int64_t tasks = cut.tiles(first_row) * cut.kv_heads, last = cut.rows - 1;
+  Workspace& workspace = call.context.workspace;
+  const int threads = call.context.pool.threads();
+  if (tasks >= kEnoughTasks || call.scores != nullptr)
+    return run_whole(call, first_row, take_whole(workspace, cut, threads));
+  const int64_t blocks = call.row(last).last_block;
+  const Split split(tasks, call.visible_coarse(last), blocks);
+  run_split(call, first_row, split, blocks, take_split(workspace, cut, split, threads));
+}
+
+// Ascending, into out; gives how many there are.
+int64_t draw_blocks(uint64_t seed, int64_t position, int64_t head, int64_t begin, int64_t end, int64_t count, int32_t* out) {
+  const int64_t all = std::max<int64_t>(0, end - begin);
+  count = std::clamp<int64_t>(count, 0, all);
+  Rng rng(seed, "select", static_cast<uint64_t>(position), static_cast<uint32_t>(head));
+  int32_t* last_out = out;
+  for (int64_t last = all - count; last < all; ++last, ++last_out) {
+    const auto drawn = static_cast<int32_t>(begin + rng.between(0, last));
+    int32_t* place = std::lower_bound(out, last_out, drawn);
+    if (place != last_out && *place == drawn) {
+      *last_out = static_cast<int32_t>(begin + last);  // above all that were drawn before
+    } else {
+      std::copy_backward(place, last_out, last_out + 1);
+      *place = drawn;
+    }
   }
+  return count;
 }
 
 void write_random(const Call& call) {
   constexpr int64_t kRows = 64;  // of a task
-  const int64_t R = call.q.extent[0];
-  call.context.pool.run((R + kRows - 1) / kRows, [&](int64_t tile, int) {
+  const int64_t R = call.q.extent[0], slots = call.params.slots();
+  const Workspace::Scope scope(call.context.workspace);
+  int32_t* const chosen = call.context.workspace.take<int32_t>(call.context.pool.threads(), slots).data;
+  call.context.pool.run((R + kRows - 1) / kRows, [&](int64_t tile, int worker) {
+    int32_t* const mine = chosen + worker * slots;
     for (int64_t r = tile * kRows; r < std::min(R, (tile + 1) * kRows); ++r)
       for (int64_t g = 0; g < call.fine.kv_heads(); ++g) {
-        const std::vector<int32_t> chosen =
-            random_blocks(*call.params.draw, call.position(r), g, call.init(r), call.first_local(r), call.free_slots(r));
-        write_blocks(call, r, g, chosen.data(), static_cast<int64_t>(chosen.size()));
+        const int64_t count =
+            draw_blocks(*call.params.draw, call.position(r), g, call.init(r), call.first_local(r), call.free_slots(r), mine);
+        write_blocks(call, r, g, mine, count);
       }
   });
 }
@@ -403,19 +363,29 @@ void check(const Call& call) {
 
 std::vector<int32_t> random_blocks(uint64_t seed, int64_t position, int64_t head, int64_t begin, int64_t end,
                                    int64_t count) {
-  const int64_t all = std::max<int64_t>(0, end - begin);
-  count = std::clamp<int64_t>(count, 0, all);
-  std::vector<int32_t> chosen;
-  Rng rng(seed, "select", static_cast<uint64_t>(position), static_cast<uint32_t>(head));
-  for (int64_t last = all - count; last < all; ++last) {
-    const auto drawn = static_cast<int32_t>(begin + rng.between(0, last));
-    const auto place = std::lower_bound(chosen.begin(), chosen.end(), drawn);
-    if (place != chosen.end() && *place == drawn)
-      chosen.push_back(static_cast<int32_t>(begin + last));  // above all that were drawn before
-    else
-      chosen.insert(place, drawn);
-  }
+  std::vector<int32_t> chosen(static_cast<size_t>(std::clamp<int64_t>(count, 0, std::max<int64_t>(0, end - begin))));
+  draw_blocks(seed, position, head, begin, end, count, chosen.data());
   return chosen;
+}
+
+int64_t select_scratch_bytes(const SelectSize& most, const SelectParams& params, int threads) {
+  Cut cut{most.rows, most.heads / most.kv_heads, most.kv_heads, most.dim, params.slots()};
+  const int64_t factor = params.exact_lse ? 1 : SelectParams::kCoarse, blocks = most.tokens / params.block_size + 1;
+  const int64_t coarse = windows_up_to(most.tokens - 1, factor * params.kernel_size, factor * params.kernel_stride);
+  const auto bytes = [](const auto& take) {
+    ByteCounter counter;
+    take(counter);
+    return counter.bytes();
+  };
+  int64_t largest = bytes([&](ByteCounter& counter) { take_whole(counter, cut, threads); });
+  const int64_t full = cut.tokens_per_task();
+  for (int64_t tiles = 1; tiles * cut.kv_heads < kEnoughTasks && (tiles - 1) * full < most.rows; ++tiles) {
+    const Split split(tiles * cut.kv_heads, coarse, blocks);
+    largest = std::max(largest, bytes([&](ByteCounter& counter) { take_split(counter, cut, split, threads); }));
+  }
+  // beside it the listed blocks and what rows without scores choose
+  return largest + Workspace::bytes_of<uint8_t>(blocks) + Workspace::bytes_of<int32_t>(cut.slots) +
+         Workspace::bytes_of<int32_t>(threads * cut.slots);
 }
 
 void select_blocks(const Context& context, TensorView<const float, 3> q, const PackedKeys& fine, const PackedKeys& coarse,
@@ -433,18 +403,18 @@ void select_blocks(const Context& context, TensorView<const float, 3> q, const P
     return;
   }
   if (random && scores == nullptr) return write_random(call);
+  const Workspace::Scope scope(context.workspace);
   if (const auto listed = params.preferred.empty() ? params.barred : params.preferred; !listed.empty()) {
-    call.barred.resize(static_cast<size_t>(call.own_block(R - 1) + 1));
+    const auto barred = context.workspace.take<uint8_t>(call.own_block(R - 1) + 1);
+    std::fill_n(barred.data, barred.extent[0], uint8_t{0});
     for (const int32_t id : listed)
-      if (id < static_cast<int64_t>(call.barred.size())) call.barred[static_cast<size_t>(id)] = 1;
+      if (id < barred.extent[0]) barred[id] = 1;
+    call.barred = barred.data;
   }
   int64_t first_row = 0;
-  while (first_row < R && !call.needs_scores(first_row)) write_lowest(call, first_row++);
-  if (first_row < R) {
-    const int64_t tasks = (R - first_row + call.tokens_per_task() - 1) / call.tokens_per_task() * fine.kv_heads();
-    const bool split = tasks < kEnoughTasks && scores == nullptr;
-    split ? run_split(call, first_row) : run_whole(call, first_row);
-  }
+  int32_t* const chosen = context.workspace.take<int32_t>(params.slots()).data;
+  while (first_row < R && !call.needs_scores(first_row)) write_lowest(call, first_row++, chosen);
+  if (first_row < R) run(call, first_row);
   if (random) write_random(call);  // the scores are the model's own
 }
 

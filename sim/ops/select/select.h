@@ -51,13 +51,19 @@ struct SelectParams {
 // P adds its heads ascending. So a row depends on its own query alone: not on threads, chunks or neighbours.
 //
 // What cannot be among the best is not computed: a window's exponentials are taken only if an upper bound of P exceeds the
-// worst block kept so far. No score matrix is stored. Scratch memory is allocated and freed by the call: 96 rows of q, of
-// normaliser states and of candidates for each thread; where there are too few tokens to keep threads busy, these for each
-// of at most 16 tiles and every span of coarse keys (some MB at 2 million tokens). Throws Error{kShape} when extents
+// worst block kept so far. No score matrix is stored. Scratch memory (select_scratch_bytes): 96 rows of q, of normaliser
+// states and of candidates for each thread; where there are too few tokens to keep threads busy, these for each of at most
+// 16 tiles and every span of coarse keys (some MB at 2 million tokens). Throws Error{kShape} when extents
 // disagree or keys are missing, Error{kConfig} when the parameters contradict each other or slots() < forced_blocks().
 void select_blocks(const Context& context, TensorView<const float, 3> q, const PackedKeys& fine, const PackedKeys& coarse,
                    int64_t first, const SelectParams& params, TensorView<int32_t, 3> blocks,
                    const TensorView<float, 3>* scores = nullptr);
+
+// What a call takes from the workspace at most, with at most so many rows at positions below `tokens`.
+struct SelectSize {
+  int64_t rows = 0, tokens = 0, heads = 0, kv_heads = 0, dim = 0;
+};
+int64_t select_scratch_bytes(const SelectSize& most, const SelectParams& params, int threads);
 
 // `count` different blocks of [begin, end), ascending; all of them when they are no more. Floyd's algorithm on
 // Rng(seed, "select", position, head).

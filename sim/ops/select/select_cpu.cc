@@ -1,6 +1,7 @@
 #include <cfloat>
 #include <cmath>
 
+#include "sala/core/online_softmax.h"
 #include "sim/ops/packed_keys/score-inl.h"
 #include "sim/ops/select/select_tiles.h"
 
@@ -256,9 +257,9 @@ void select_lse(const SelectTask& task, const SelectScratch& scratch, const LseS
 
 void select_lse_merge(const LseState& later, const LseState& to, int64_t rows) {
   for (int64_t i = 0; i < rows * kLanes; i += kLanes) {
-    const F16 a = load(to.m + i), b = load(later.m + i), m = max(a, b);
-    store(to.m + i, m);
-    store(to.z + i, fma(load(later.z + i), exp_below_88(sub(b, m)), mul(load(to.z + i), exp_below_88(sub(a, m)))));
+    const MergeWeights<F16> weights = merge_weights(load(to.m + i), load(later.m + i), set1(1.0f));
+    store(to.m + i, weights.m);
+    store(to.z + i, merge(load(to.z + i), load(later.z + i), weights));
   }
 }
 

@@ -29,7 +29,7 @@ class Toy final : public Mixer {
   std::unique_ptr<MixerState> make_state(const ops::Context&, int64_t) const override { return nullptr; }
   void forward(const MixerContext&, const MixerInput&, MixerState&, TensorView<float, 2>) const override {}
   Bytes state_bytes(int64_t) const override { return {{"toy state", width_}}; }
-  int64_t workspace_bytes(int64_t) const override { return 0; }
+  int64_t workspace_bytes(const SessionShape&) const override { return 0; }
   MixerCost prefill_cost(int64_t tokens) const override { return {0, {{"toy work", static_cast<double>(width_ * tokens)}}}; }
   MixerCost decode_cost(int64_t) const override { return {0, {{"toy work", static_cast<double>(width_)}}}; }
 

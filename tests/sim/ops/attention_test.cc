@@ -229,6 +229,48 @@ TEST_P(EveryKernel, LongDecodeMatchesRef) {
                "some of 200003");
 }
 
+TEST_P(EveryKernel, LogitsMatchRefAndPortable) {
+  for (const Shape& shape : odd_shapes()) {
+    const Problem problem(shape);
+    const int64_t group = shape.H / shape.Hkv;
+    std::vector<int64_t> read;
+    for (int64_t key = 0; key < shape.S; key += key % 5 == 3 ? 9 : 1) read.push_back(key);
+    const auto count = static_cast<int64_t>(read.size());
+    const auto logits = [&](const Kernels& chosen) {
+      Buffer<float> out(group * count);
+      const TensorView<const float, 2> q = problem.queries(shape.R - 1, shape.R)[0].slice(shape.H - group, shape.H);
+      attention_logits(on(chosen), q, problem.keys, shape.Hkv - 1, read, problem.scale, out.view(group, count));
+      return out;
+    };
+    const Buffer<float> got = logits(kernels());
+    expect_close(got, logits(ref_kernels()), kAgainstRef, shape.name(), 1);
+    expect_same_bytes(got, logits(find_kernels("portable")), shape.name());
+    const ThreadCount three(3);
+    expect_same_bytes(logits(kernels()), got, shape.name());
+  }
+}
+
+// No call takes more than what the op says, and one of them takes all of it.
+TEST(Attention, ScratchIsWhatTheOpSays) {
+  for (const int threads : {1, 2, 40})
+    for (const Shape& shape : {Shape{300, 5000, 4, 2, 8, 8}, {40, 300, 4, 2, 8, 16}, {1, 9000, 16, 1, 16, 8}}) {
+      const Problem problem(shape);
+      ThreadPool pool(threads);
+      Workspace workspace;
+      const Context context{cpu_device(), find_kernels("best"), Numerics::kFp32, workspace, pool};
+      for (const int64_t R : {int64_t{1}, shape.R / 10, shape.R / 3, shape.R / 2, shape.R}) {
+        if (R == 0) continue;
+        Buffer<float> o(R * shape.H * shape.Dv);
+        for (const int64_t first : {int64_t{0}, shape.S - R})
+          dense_attention(context, problem.queries(0, R), problem.keys, problem.values, first, problem.scale,
+                          o.view(R, shape.H, shape.Dv));
+      }
+      const int64_t said = attention_scratch_bytes({shape.R, shape.S, shape.H, shape.Hkv, shape.D, shape.Dv}, threads);
+      EXPECT_LE(workspace.peak_bytes(), said) << shape.name() << ", " << threads << " threads";
+      EXPECT_GE(workspace.peak_bytes(), said * 9 / 10) << shape.name() << ", " << threads << " threads";
+    }
+}
+
 TEST(Attention, NoRowsIsNoWork) {
   const Problem problem({1, 10, 2, 1, 16, 16});
   dense_attention(on(find_kernels("best")), problem.queries(0, 0), problem.keys, problem.values, 10, problem.scale,

@@ -1,5 +1,6 @@
 #include "sim/ops/elementwise/elementwise.h"
 
+#include <bit>
 #include <functional>
 #include <limits>
 
@@ -19,7 +20,7 @@ const std::vector<std::pair<int64_t, int64_t>>& shapes() {
 }
 
 // A step on (gate or h, up or a, out): out starts as random numbers.
-using Step = std::function<void(const Kernels&, TensorView<float, 2> a, TensorView<float, 2> b, TensorView<float, 2> out)>;
+using Step = std::function<void(const Context&, TensorView<float, 2> a, TensorView<float, 2> b, TensorView<float, 2> out)>;
 struct NamedStep {
   const char* name;
   double tolerance;
@@ -27,19 +28,25 @@ struct NamedStep {
 };
 const std::vector<NamedStep>& steps() {
   static const std::vector<NamedStep> all = {
-      {"sigmoid_mul", kGate, [](const Kernels& k, auto a, auto, auto out) { sigmoid_mul(on(k), a, out); }},
-      {"silu_mul", kGate, [](const Kernels& k, auto a, auto b, auto out) { silu_mul(on(k), a, b, out); }},
-      {"add_scaled", kOneRounding, [](const Kernels& k, auto a, auto, auto out) { add_scaled(on(k), out, a, 0.24748737f); }},
-      {"scale", kOneRounding, [](const Kernels& k, auto, auto, auto out) { scale(on(k), out, 0.1767767f); }},
-      {"round_bf16", 0, [](const Kernels& k, auto, auto, auto out) { round_bf16(on(k), out); }},
+      {"sigmoid_mul", kGate, [](const Context& k, auto a, auto, auto out) { sigmoid_mul(k, a, out); }},
+      {"silu_mul", kGate, [](const Context& k, auto a, auto b, auto out) { silu_mul(k, a, b, out); }},
+      {"add_scaled", kOneRounding, [](const Context& k, auto a, auto, auto out) { add_scaled(k, out, a, 0.24748737f); }},
+      {"scale_rows", kOneRounding,
+       [](const Context& k, auto, auto, auto out) {
+         std::vector<float> factors;
+         for (int64_t t = 0; t < out.extent[0]; ++t) factors.push_back(0.1767767f + static_cast<float>(t));
+         scale_rows(k, factors, out);
+       }},
+      {"divide", kOneRounding, [](const Context& k, auto, auto, auto out) { divide(k, 17.3f, out); }},
+      {"round_bf16", 0, [](const Context& k, auto, auto, auto out) { round_bf16(k, out); }},
   };
   return all;
 }
 
-Buffer<float> run(const Step& step, const Kernels& kernels, int64_t T, int64_t N) {
+Buffer<float> run(const Step& step, const Context& context, int64_t T, int64_t N) {
   Buffer<float> a = random_values(T * N, 1), b = random_values(T * N, 2), out = random_values(T * N, 3);
   for (int64_t i = 0; i < a.size(); ++i) a[i] *= 20;  // gates far into both ends
-  step(kernels, a.view(T, N), b.view(T, N), out.view(T, N));
+  step(context, a.view(T, N), b.view(T, N), out.view(T, N));
   return out;
 }
 
@@ -48,7 +55,7 @@ INSTANTIATE_EVERY_KERNEL();
 TEST_P(EveryKernel, EachStepMatchesRefElementByElement) {
   for (const NamedStep& step : steps())
     for (const auto& [T, N] : shapes()) {
-      const Buffer<float> got = run(step.run, kernels(), T, N), want = run(step.run, ref_kernels(), T, N);
+      const Buffer<float> got = run(step.run, on(kernels()), T, N), want = run(step.run, on(ref_kernels()), T, N);
       for (int64_t i = 0; i < want.size(); ++i)
         ASSERT_NEAR(got[i], want[i], 2 * step.tolerance * std::fabs(want[i]))
             << step.name << " " << T << " x " << N << " at " << i;
@@ -58,12 +65,40 @@ TEST_P(EveryKernel, EachStepMatchesRefElementByElement) {
 TEST_P(EveryKernel, EachStepHasTheBytesOfPortableForAnyThreadCount) {
   for (const NamedStep& step : steps())
     for (const auto& [T, N] : shapes()) {
-      const Buffer<float> want = run(step.run, find_kernels("portable"), T, N);
+      const Buffer<float> want = run(step.run, on(find_kernels("portable")), T, N);
       for (const int threads : {1, 2, 3}) {
         const ThreadCount count(threads);
-        expect_same_bytes(run(step.run, kernels(), T, N), want, step.name);
+        expect_same_bytes(run(step.run, on(kernels()), T, N), want, step.name);
       }
     }
+}
+
+TEST_P(EveryKernel, InTheBf16ClassEveryStepIsRounded) {
+  constexpr double kStep = 0x1p-7;  // relative size of a bfloat16; a value near a tie may round the other way
+  for (const NamedStep& step : steps())
+    for (const auto& [T, N] : shapes()) {
+      const Buffer<float> got = run(step.run, on(kernels(), Numerics::kBf16), T, N);
+      const Buffer<float> want = run(step.run, on(ref_kernels(), Numerics::kBf16), T, N);
+      int64_t different = 0;
+      for (int64_t i = 0; i < want.size(); ++i) {
+        ASSERT_EQ(std::bit_cast<uint32_t>(got[i]) & 0xffff, 0u) << step.name << " at " << i;
+        ASSERT_NEAR(got[i], want[i], 2 * kStep * std::fabs(want[i])) << step.name << " at " << i;
+        different += got[i] != want[i];
+      }
+      EXPECT_LE(different, want.size() / 100) << step.name << ": only values near a tie may differ";
+    }
+}
+
+// 1 / (1 + exp(0)) is 0.5; 3 * 1.0078125 has too many bits and 1.0078125 / 3 too.
+TEST_P(EveryKernel, Bf16RoundsBetweenTheSteps) {
+  for (const Kernels& each : {kernels(), ref_kernels()}) {
+    const Context bf16 = on(each, Numerics::kBf16);
+    std::vector<float> h = {1}, a = {1.0078125f};
+    add_scaled(bf16, make_view(h.data(), 1, 1), make_view(a.data(), 1, 1), 3);  // 3.0234375 -> 3.03125 -> 4.03125
+    EXPECT_EQ(h[0], 4.03125f) << each.name;
+    divide(bf16, 3, make_view(a.data(), 1, 1));
+    EXPECT_EQ(a[0], 0.3359375f) << each.name;
+  }
 }
 
 TEST_P(EveryKernel, SiluMulMayOverwriteEitherInput) {
@@ -87,7 +122,7 @@ TEST_P(EveryKernel, OnlyTheRowsOfAStridedViewChange) {
       view.stride[0] = stride;
       return view;
     };
-    step.run(kernels(), rows(a), rows(b), rows(out));
+    step.run(on(kernels()), rows(a), rows(b), rows(out));
     for (int64_t t = 0; t < T; ++t)
       for (int64_t n = N; n < stride; ++n) ASSERT_EQ(out[t * stride + n], before[t * stride + n]) << step.name;
   }
@@ -150,6 +185,8 @@ TEST(Elementwise, NamesTheSizesThatDisagree) {
                [&] { sigmoid_mul(on(best), a.view(2, 3), b.view(2, 4)); });
   expect_error(ErrorCode::kShape, {"silu_mul", "up", "[5, 4]", "[2, 4]"},
                [&] { silu_mul(on(best), a.view(2, 4), a.view(5, 4), b.view(2, 4)); });
+  expect_error(ErrorCode::kShape, {"scale_rows", "1 factors", "3 rows"},
+               [&] { scale_rows(on(best), std::vector<float>{2}, b.view(3, 2)); });
   expect_error(ErrorCode::kShape, {"add_scaled", "[1, 3]", "[2, 3]"},
                [&] { add_scaled(on(best), b.view(2, 3), a.view(1, 3), 1.0f); });
 }

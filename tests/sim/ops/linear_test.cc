@@ -23,7 +23,7 @@ struct Problem {
       : x(random_values(shape.T * shape.K, 1)), w(random_values(shape.N * shape.K, 2)), T(shape.T), N(shape.N), K(shape.K) {}
   Buffer<float> run(const Kernels& kernels) const {
     Buffer<float> y(T * N);
-    linear(on(kernels), x.view(T, K), PackedMatrix(w.view(N, K)), y.view(T, N));
+    linear(on(kernels), x.view(T, K), PackedMatrix(on(), w.view(N, K)), y.view(T, N));
     return y;
   }
   Buffer<float> x, w;
@@ -62,7 +62,7 @@ TEST_P(EveryKernel, LinearIsOneFusedChainOverAscendingK) {
 
 TEST_P(EveryKernel, LinearHasTheSameBytesForAnyThreadCountAndSplitOfRows) {
   const Problem problem({130, 300, 70});
-  const PackedMatrix weight(problem.w.view(problem.N, problem.K));
+  const PackedMatrix weight(on(), problem.w.view(problem.N, problem.K));
   const Buffer<float> whole = problem.run(kernels());
   for (const int threads : {1, 2, 3}) {
     const ThreadCount count(threads);
@@ -93,16 +93,17 @@ TEST_P(EveryKernel, LinearReadsAndWritesOnlyTheRowsOfStridedViews) {
   TensorView<float, 2> x_view = x.view(problem.T, problem.K), y_view = y.view(problem.T, problem.N);
   x_view.stride[0] = x_stride;
   y_view.stride[0] = y_stride;
-  linear(on(kernels()), x_view, PackedMatrix(problem.w.view(problem.N, problem.K)), y_view);
+  linear(on(kernels()), x_view, PackedMatrix(on(), problem.w.view(problem.N, problem.K)), y_view);
   expect_same_bytes(y, want, "strided");
 }
 
 TEST_P(EveryKernel, LinearOfNothing) {
   Buffer<float> y(6);
   for (int64_t i = 0; i < y.size(); ++i) y[i] = 5;
-  linear(on(kernels()), make_view<const float>(nullptr, 0, 4), PackedMatrix(random_values(12, 1).view(3, 4)), y.view(0, 3));
+  linear(on(kernels()), make_view<const float>(nullptr, 0, 4), PackedMatrix(on(), random_values(12, 1).view(3, 4)),
+         y.view(0, 3));
   EXPECT_EQ(y[0], 5);
-  linear(on(kernels()), make_view<const float>(nullptr, 2, 0), PackedMatrix(make_view<const float>(nullptr, 3, 0)),
+  linear(on(kernels()), make_view<const float>(nullptr, 2, 0), PackedMatrix(on(), make_view<const float>(nullptr, 3, 0)),
          y.view(2, 3));
   expect_same_bytes(y, Buffer<float>(6), "an empty sum is zero");
 }
@@ -110,13 +111,14 @@ TEST_P(EveryKernel, LinearOfNothing) {
 TEST(Linear, RefIsTheMatrixProduct) {
   const std::vector<float> x = {1, 2, 3, 0.5, -1, 4}, w = {1, 0, -1, 2, 0.25, 8};
   std::vector<float> y(4);
-  linear(on(ref_kernels()), make_view(x.data(), 2, 3), PackedMatrix(make_view(w.data(), 2, 3)), make_view(y.data(), 2, 2));
+  linear(on(ref_kernels()), make_view(x.data(), 2, 3), PackedMatrix(on(), make_view(w.data(), 2, 3)),
+         make_view(y.data(), 2, 2));
   EXPECT_EQ(y, (std::vector<float>{-2, 26.5, -3.5, 32.75}));
 }
 
 TEST(PackedMatrix, HoldsWholePanels) {
   const Buffer<float> w = random_values(33 * 5, 3);
-  const PackedMatrix packed(w.view(33, 5));
+  const PackedMatrix packed(on(), w.view(33, 5));
   EXPECT_EQ(packed.bytes(), 48 * 5 * 4);
   EXPECT_EQ(PackedMatrix().bytes(), 0);
   for (int64_t n = 0; n < 33; ++n)
@@ -126,7 +128,7 @@ TEST(PackedMatrix, HoldsWholePanels) {
 
 TEST(Linear, NamesTheSizesThatDisagree) {
   const Buffer<float> w = random_values(12, 1);
-  const PackedMatrix weight(w.view(3, 4));
+  const PackedMatrix weight(on(), w.view(3, 4));
   Buffer<float> x(100), y(100);
   const Kernels& best = find_kernels("best");
   const auto call = [&](int64_t rows, int64_t K, int64_t y_rows, int64_t N) {
@@ -137,7 +139,7 @@ TEST(Linear, NamesTheSizesThatDisagree) {
   expect_error(ErrorCode::kShape, {"linear", "6 columns", "3 rows"}, call(2, 4, 2, 6));
   TensorView<const float, 2> overlapping = w.view(3, 4);
   overlapping.stride[0] = 2;
-  expect_error(ErrorCode::kShape, {"PackedMatrix", "4", "2"}, [&] { PackedMatrix{overlapping}; });
+  expect_error(ErrorCode::kShape, {"PackedMatrix", "4", "2"}, [&] { PackedMatrix(on(), overlapping); });
 }
 
 }  // namespace

@@ -299,6 +299,32 @@ TEST(Select, BadCallsNameTheNumbers) {
                [&] { call(kSmall, good_q, 396, good, &few); });
 }
 
+// No call takes more than what the op says, and one of them takes most of it (draws of random blocks are apart).
+TEST(SelectBlocks, ScratchIsWhatTheOpSays) {
+  for (const int threads : {1, 2, 40})
+    for (const SelectParams& params : {params_of(16, 8, 4, 1, 32, 5), params_of(64, 32, 16, 1, 256, 12)})
+      for (const Shape& shape : {Shape{300, 9000, 4, 2, 8}, {30, 70000, 2, 2, 8}}) {
+        const Problem problem(shape, params);
+        const Buffer<float> q = random_values(shape.R * shape.H * shape.D, 1);
+        ThreadPool pool(threads);
+        Workspace workspace;
+        const Context context{cpu_device(), find_kernels("best"), Numerics::kFp32, workspace, pool};
+        for (const int64_t R : {int64_t{1}, shape.R / 10, shape.R / 3, shape.R / 2, shape.R})
+          for (const int rule : {0, 1, 2}) {
+            const std::vector<int32_t> some = {1, 3};
+            SelectParams wanted = params;
+            if (rule == 1) wanted.preferred = some;
+            if (rule == 2) wanted.draw = 7;
+            Buffer<int32_t> blocks(R * shape.Hkv * params.slots());
+            select_blocks(context, q.view(shape.R, shape.H, shape.D).slice(0, R), problem.fine, problem.coarse, shape.S - R,
+                          wanted, blocks.view(R, shape.Hkv, params.slots()));
+          }
+        const int64_t said = select_scratch_bytes({shape.R, shape.S, shape.H, shape.Hkv, shape.D}, params, threads);
+        EXPECT_LE(workspace.peak_bytes(), said) << shape.name() << ", " << threads << " threads";
+        EXPECT_GE(workspace.peak_bytes(), said * 7 / 10) << shape.name() << ", " << threads << " threads";
+      }
+}
+
 INSTANTIATE_EVERY_KERNEL();
 
 }  // namespace

@@ -7,32 +7,31 @@
 
 namespace sala {
 
+class TileRunner;  // sim/core/tile_runner.h
+
 // What runs tiles. Pools are independent of each other: two sessions with a pool each compute side by side.
 class ThreadPool {
  public:
   using Body = std::function<void(int64_t tile, int worker)>;
 
-  // At least 1 thread; the one that calls run() is among them. The others start when they are needed first.
+  // The thread that calls run() is among the `threads`; the others start when they are needed first. 0: as many as
+  // num_threads() says at every call.
   explicit ThreadPool(int threads);
-  virtual ~ThreadPool();
+  ThreadPool(int threads, std::unique_ptr<TileRunner> runner);
+  ~ThreadPool();
   ThreadPool(const ThreadPool&) = delete;
   ThreadPool& operator=(const ThreadPool&) = delete;
 
-  virtual int threads() const { return threads_; }
+  int threads() const;
   // Calls body(tile, worker) once for every tile in [0, tiles); worker is in [0, threads()). Tiles must not touch each
   // other's outputs. The first exception of a tile is rethrown here after the others have stopped; tiles not yet begun are
   // left out. A call from inside a tile (of whatever pool), and one while another thread uses this pool, runs serially in
   // its caller's thread with worker 0: scratch memory by worker must belong to that call.
   void run(int64_t tiles, const Body& body);
 
- protected:
-  // body(tile, worker) for all tiles on at most `threads` > 1 threads; it does not throw. False when the pool is busy.
-  virtual bool run_tiles(int64_t tiles, int threads, const Body& body);
-
  private:
-  struct Helpers;
   int threads_;
-  std::unique_ptr<Helpers> helpers_;
+  std::unique_ptr<TileRunner> runner_;
 };
 
 // Threads of default_pool(), and of whoever asks for "all": 0 means all that the process may run on. At least 1.

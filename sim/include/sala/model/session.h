@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sala/core/numerics.h"
+#include "sala/core/parallel.h"
 #include "sala/core/tensor.h"
 #include "sala/model/model.h"
 #include "sala/model/selection_policy.h"
@@ -22,6 +23,8 @@ struct SessionOptions {
   Numerics numerics = Numerics::kFp32;
   std::string kernels = "best";  // name from available_kernels()
   int threads = 0;               // of the session's own pool; 0 = num_threads(). Never changes the result
+  // In place of an own one; not owned, and other sessions that use it at the same time run serially. Its thread count holds.
+  ThreadPool* pool = nullptr;
   // Leaves out, in the last layer, what only the logits of earlier positions would need. Never changes a byte of the result.
   bool prune = true;
 };
@@ -66,7 +69,10 @@ class Session {
   void set_selection(const SelectionPolicy& policy);
   // Who watches from the next token on; null = nobody. Not owned.
   void set_observer(Observer* observer);
+  // What is allocated for this session, the model's weights included.
   int64_t peak_bytes() const;
+  // Most that was used of the plan's "workspace".
+  int64_t workspace_peak_bytes() const;
 
  private:
   struct Impl;
