@@ -42,6 +42,8 @@ BROKEN = [
     ("tab", "eval/x.cc", "\tint x;\n"),
     ("results", "results/family/sala-tiny-4k/summary.json", "{}\n"),
     ("results", "results/family/run.h5", "x\n"),
+    ("prose-width", "docs/x.md", "word " * 20 + "words\n"),
+    ("prose-width", "docs/x.md", "```\ncode\n```\n- " + "word " * 20 + "[one](x.md)\n"),
 ]
 
 GOOD = {
@@ -53,6 +55,7 @@ GOOD = {
     "eval/run/job.cc": '#include "eval/report/results.h"\n#include "eval/store/h5.h"\n',
     "eval/runner.cc": '#include "sala/model/session.h"\n#include "sala/tasks/task.h"\n',
     "tests/sim/x_test.cc": '#include "sim/model/weights.h"\n#include "tasks/text/words.h"\n',
+    "docs/x.md": "# " + "head " * 30 + "end\n\n| " + "cell | " * 30 + "|\n\n```\n" + "code " * 30 + "end\n```\n" + "word " * 16 + "[link](" + "far/" * 9 + "x.md).\n",
     "eval/long.cc": "void f() {\n" + "  g();\n" * 78 + "}\n" + "void g() {\n" + "  f();\n" * 78 + "}\n",
 }
 
