@@ -64,14 +64,14 @@ struct NamedArray {
 };
 
 // What a reader is told of an array.
-struct Words {
+struct Labels {
   std::string units = "", meaning = "";
   std::optional<int64_t> padding = {};
 };
 template <class T>
 NamedArray named_array(const std::string& path, const std::vector<Axis>& axes, const std::vector<T>& values,
-                       const Words& words = {}) {
-  NamedArray array{path, axes, words.units, words.meaning, words.padding, element_type<T>(), ""};
+                       const Labels& labels = {}) {
+  NamedArray array{path, axes, labels.units, labels.meaning, labels.padding, element_type<T>(), ""};
   array.bytes.assign(reinterpret_cast<const char*>(values.data()), values.size() * sizeof(T));
   return array;
 }

@@ -133,7 +133,7 @@ void Selection::add_arrays(int index, const SelectionLayer& layer, const Axis& p
   into.attributes.push_back({group, "layer", int64_t{index}});
   into.attributes.push_back({group, "block_size", block_size_});
   const Axis head{group + "/kv_head", layer.heads}, slot{group + "/slot", layer.slots};
-  const auto add = [&](const char* name, const std::vector<Axis>& axes, const auto& values, const Words& words) {
+  const auto add = [&](const char* name, const std::vector<Axis>& axes, const auto& values, const Labels& words) {
     into.arrays.push_back(named_array(fmt::format("{}/{}", group, name), axes, values, words));
   };
   add("blocks", {probe, head, slot}, layer.blocks, {.units = "block id", .padding = -1});
