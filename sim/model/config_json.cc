@@ -351,8 +351,8 @@ std::string ModelConfig::to_json() const {
 }
 
 void ModelConfig::set(const std::string& dotted_name, const std::string& value) {
-  Json leaf = Json::parse(value, nullptr, false);
-  if (leaf.is_discarded()) leaf = value;
+  Json leaf;
+  if (text::read_json(value, leaf)) leaf = value;  // no JSON: a text without quotes
   std::string name = dotted_name;
   for (auto dot = name.rfind('.'); dot != std::string::npos; dot = name.rfind('.')) {
     leaf = Json{{name.substr(dot + 1), leaf}};
