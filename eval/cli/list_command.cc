@@ -7,6 +7,7 @@
 #include <set>
 
 #include "eval/cli/commands.h"
+#include "eval/observe/statistic.h"
 #include "eval/spec/family.h"
 #include "eval/spec/models.h"
 #include "eval/spec/training_record.h"
@@ -130,23 +131,30 @@ std::vector<Row> kernel_rows() {
   return rows;
 }
 
+std::vector<Row> statistic_rows() {
+  std::vector<Row> rows{{"statistic", "what it records of the answer's queries"}};
+  for (const StatisticKind& kind : statistics()) rows.push_back({kind.name, kind.description});
+  return rows;
+}
+
 }  // namespace
 
 void add_list_command(Program& program) {
   auto what = std::make_shared<std::string>();
-  Command command =
-      program.add_command("list", "List tasks, models, mixers, position encodings, kernels or fields of config.json");
-  command.add_option("what", *what, "tasks, models, mixers, posencs, kernels or config")
+  Command command = program.add_command(
+      "list", "List tasks, models, mixers, position encodings, statistics, kernels or fields of config.json");
+  command.add_option("what", *what, "tasks, models, mixers, posencs, statistics, kernels or config")
       .required()
-      .one_of({"tasks", "models", "mixers", "posencs", "kernels", "config"});
+      .one_of({"tasks", "models", "mixers", "posencs", "statistics", "kernels", "config"});
   command.footer("Example:\n  sala_eval list tasks");
   command.callback([what] {
-    const std::vector<Row> rows = *what == "tasks"     ? task_rows()
-                                  : *what == "models"  ? model_rows()
-                                  : *what == "mixers"  ? mixer_rows()
-                                  : *what == "posencs" ? position_rows()
-                                  : *what == "config"  ? config_rows()
-                                                       : kernel_rows();
+    const std::vector<Row> rows = *what == "tasks"        ? task_rows()
+                                  : *what == "models"     ? model_rows()
+                                  : *what == "mixers"     ? mixer_rows()
+                                  : *what == "posencs"    ? position_rows()
+                                  : *what == "statistics" ? statistic_rows()
+                                  : *what == "config"     ? config_rows()
+                                                          : kernel_rows();
     fmt::print("{}", plain_table(rows, rows[0].size()));
     if (*what == "models") fmt::print("{}", model_notes());
   });

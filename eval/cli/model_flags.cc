@@ -202,15 +202,11 @@ ModelConfig configured(const ModelEntry& entry, const ModelFlags& flags) {
 
 void add_engine_flags(Command& command, EngineFlags& flags) {
   const char* engine = "Engine (none of these changes a result but --dtype and --kernels ref)";
-  command
-      .add_option("--device", flags.device, "cpu is all that this build has")
-
+  command.add_option("--device", flags.device, "cpu is all that this build has")
       .one_of({"cpu", "cuda"})
       .show_default()
       .group(engine);
-  command
-      .add_option("--dtype", flags.dtype, "Numerics: fp32, or bf16 rounding as the released checkpoint computes")
-
+  command.add_option("--dtype", flags.dtype, "Numerics: fp32, or bf16 rounding as the released checkpoint computes")
       .one_of({"fp32", "bf16"})
       .show_default()
       .group(engine);

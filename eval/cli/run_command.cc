@@ -11,10 +11,11 @@
 #include "eval/cli/commands.h"
 #include "eval/cli/model_flags.h"
 #include "eval/cli/user_flags.h"
+#include "eval/observe/statistic.h"
 #include "eval/report/report.h"
 #include "eval/run/checks.h"
-#include "eval/run/run_job.h"
 #include "eval/run/memory.h"
+#include "eval/run/run_job.h"
 #include "eval/subject/session_subject.h"
 #include "eval/util/interrupt.h"
 #include "sala/core/error.h"
@@ -61,8 +62,8 @@ void add_flags(Command& command, RunFlags& flags) {
       .show_default()
       .group(what);
   command
-      .add_option("--probe", flags.probe, "answer: record what the sparse layers selected for the answer")
-
+      .add_option("--probe", flags.probe,
+                  "answer: record what the layers did for the answer: selection, attention, hidden states")
       .one_of({"none", "answer"})
       .show_default()
       .group(what);
@@ -109,6 +110,8 @@ RunPlan make_plan(const RunFlags& flags, const ModelEntry& entry, const Tokenize
   plan.numerics = flags.engine.dtype == "bf16" ? Numerics::kBf16 : Numerics::kFp32;
   plan.kernels = flags.engine.kernels == "ref" ? "ref" : "fast";  // every other set gives the same bytes
   plan.probe_answers = flags.probe == "answer";
+  if (plan.probe_answers)
+    for (const StatisticKind& kind : statistics()) plan.statistics.push_back(kind.name);
   if (plan.model.bos_token_id) plan.prefix = {static_cast<int32_t>(*plan.model.bos_token_id)};
   if (!flags.sample.empty() && flags.samples > 0) throw Error(ErrorCode::kUsage, "--samples and --sample: give either");
   std::vector<int64_t> lengths = tasks::parse_lengths(flags.lengths);
@@ -173,7 +176,14 @@ void introduce(const Job& job, const RunFlags& flags, const ModelEntry& entry, c
                                     plan.cells[i].length, plan.cells[i].samples.size()));
   progress.say(fmt::format("lengths: {}; seed {}{}", fmt::join(lengths, "; "), plan.seed,
                            plan.mode == tasks::Mode::kUpstream ? "; mode upstream" : ""));
-  progress.say("memory: " + describe_plan(memory));
+  int64_t most_at_once = 1;
+  for (const Cell& cell : plan.cells)
+    most_at_once =
+        std::max(most_at_once, job.subjects.at_once(plan.most_tokens(cell), static_cast<int64_t>(cell.samples.size())));
+  progress.say("memory: " + describe_plan(memory) +
+               (most_at_once == 1
+                    ? ""
+                    : fmt::format("; up to {} samples at once share the weights and have the rest each", most_at_once)));
   progress.say("results: " + job.directory.path());
   for (const std::string& note : job.directory.notes()) progress.say(note);
   if (!job.directory.records().empty())

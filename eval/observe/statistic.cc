@@ -1,6 +1,7 @@
 #include "eval/observe/statistic.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace sala::eval {
 
@@ -69,7 +70,14 @@ Findings SampleObserver::take() {
                     attribute.group);
       all.arrays.attributes.push_back(std::move(attribute));
     }
-    all.figures.insert(all.figures.end(), found.figures.begin(), found.figures.end());
+    for (Figure& figure : found.figures) {
+      if (!std::isfinite(figure.second))
+        throw Error(ErrorCode::kInternal, "statistic '{}': figure '{}' is no finite number", member.name, figure.first);
+      for (const Figure& other : all.figures)
+        if (other.first == figure.first)
+          throw Error(ErrorCode::kInternal, "statistic '{}': another one has a figure '{}' too", member.name, figure.first);
+      all.figures.push_back(std::move(figure));
+    }
   }
   check_arrays(all.arrays, ErrorCode::kInternal);
   return all;

@@ -23,6 +23,7 @@ class Lanes {
   void run() {
     std::vector<std::thread> threads;
     const int64_t lanes = running_;
+    threads.reserve(static_cast<std::size_t>(lanes));
     try {
       for (int64_t lane = 0; lane < lanes; ++lane) threads.emplace_back([this, lane] { run_lane(static_cast<int>(lane)); });
     } catch (const std::system_error&) {  // the system gives no more threads: fewer do
@@ -36,14 +37,15 @@ class Lanes {
   }
 
  private:
-  // Until the lanes have ended and nothing is left that may be delivered.
+  // Until the lanes have ended and nothing is left that may be delivered. Behind an item that failed there may be finished
+  // ones: they are delivered when all lanes have ended.
   void deliver() {
     std::unique_lock lock(mutex_);
     const auto next_is_ready = [&] { return !ready_.empty() && ready_.begin()->first == delivered_; };
     bool failed = false;
     for (;;) {
       changed_.wait(lock, [&] { return running_ == 0 || (!failed && next_is_ready()); });
-      if (failed || !next_is_ready()) return;
+      if (failed || ready_.empty()) return;
       const Delivery delivery = std::move(ready_.begin()->second);
       ready_.erase(ready_.begin());
       lock.unlock();
@@ -76,7 +78,7 @@ class Lanes {
         lock.lock();
         ready_.emplace(item, std::move(delivery));
       } catch (...) {
-        lock.lock();
+        if (!lock.owns_lock()) lock.lock();
         if (!failure_) failure_ = std::current_exception();
       }
       changed_.notify_all();

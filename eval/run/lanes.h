@@ -13,8 +13,8 @@ using LaneWork = std::function<Delivery(int lane, int64_t item, const std::funct
 
 // Calls work() once for every item in [0, items), the next one in the next lane that is free, and the deliveries in the
 // order of the items in the thread of the caller. Each of several lanes is a thread; one alone is the caller's. Lanes run
-// ahead of the deliveries by a few items at most. The first exception is rethrown here after all lanes have ended; what was
-// delivered by then is a beginning of the items.
+// ahead of the deliveries by a few items at most. The first exception is rethrown here after all lanes have ended. What other
+// lanes had finished by then is delivered, in order, unless it was a delivery that failed.
 void run_lanes(int64_t lanes, int64_t items, const LaneWork& work);
 
 }  // namespace sala::eval

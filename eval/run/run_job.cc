@@ -23,7 +23,7 @@ class Saving {
   // An unwritable or full disk is found now. Cells of an earlier process get their files.
   void begin() {
     for (const Cell& cell : job_.plan.cells)
-      if (!has_cell_file(job_.directory, cell)) write_cell(cell);
+      write_cell(cell);  // also where there is a file: it may be of fewer samples than the journal has
     save();
   }
   void cell(const Cell& cell) {
@@ -43,6 +43,7 @@ class Saving {
     RunResults results = summarize(job_.plan, job_.directory.records());
     write_run_file(job_.directory, job_.plan, results.cells, provenance);
     write_summaries(results, provenance);
+    remove_cell_files(job_.directory);
     return results;
   }
 

@@ -1,6 +1,7 @@
 #include "eval/run/runner.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <memory>
 #include <optional>
@@ -62,6 +63,9 @@ SampleRecord record_of(const Job& job, const Pending& pending, const SampleSourc
   record.score = scored.value;
   if (!(record.score >= 0 && record.score <= 1))
     throw Error(ErrorCode::kInternal, "sample '{}' scored {}, expected 0 to 1", sample.id, record.score);
+  for (const auto& [name, value] : scored.diagnostics)
+    if (!std::isfinite(value))
+      throw Error(ErrorCode::kInternal, "sample '{}': diagnostic '{}' is no finite number", sample.id, name);
   record.diagnostics = std::move(scored.diagnostics);
   record.answer_ids = answer.ids;
   record.stopped = answer.stopped;

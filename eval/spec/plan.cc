@@ -114,6 +114,7 @@ Json RunPlan::to_json() const {
   json["numerics_version"] = kNumericsVersion;
   json["kernels"] = kernels;
   json["probe"] = probe_answers ? "answer" : "none";
+  json["statistics"] = statistics;
   json["select"] = select_name(select);
   json["switches"] = switches;
   json["decoding"] = "greedy";

@@ -37,6 +37,7 @@ struct RunPlan {
   Numerics numerics = Numerics::kFp32;
   std::string kernels = "best";
   bool probe_answers = false;
+  std::vector<std::string> statistics;  // that are recorded of them
   SelectBy select = SelectBy::kLearned;
   std::vector<std::string> switches;  // fields of the config that differ from the model's own (config_switches)
   std::vector<int32_t> prefix;        // ids before every prompt: BOS, or nothing

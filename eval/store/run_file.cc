@@ -254,7 +254,11 @@ void write_cell_file(const RunDirectory& directory, const RunPlan& plan, const C
   });
 }
 
+namespace {
+
 bool has_cell_file(const RunDirectory& directory, const Cell& cell) { return file_exists(directory.file(cell_file(cell))); }
+
+}  // namespace
 
 void link_cell_files(const RunDirectory& directory, const RunPlan& plan, const Provenance& provenance) {
   write_new_file(directory.file("run.h5"), [&](h5::File& file) {
@@ -279,7 +283,13 @@ void write_run_file(const RunDirectory& directory, const RunPlan& plan, const st
       write_timing(timing, length, cell);
     }
   });
-  remove_folder(directory.file("cells"));
+}
+
+void remove_cell_files(const RunDirectory& directory) {
+  try {
+    remove_folder(directory.file("cells"));
+  } catch (const Error&) {  // somebody may be reading one, on NFS for instance; run.h5 does not need them any more
+  }
 }
 
 h5::File open_run_file(const std::string& path) {

@@ -3,11 +3,14 @@
 #include <signal.h>
 #include <unistd.h>
 
+#include <atomic>
+
 namespace sala::eval {
 namespace {
 
 constexpr int kInterruptedExit = 130;
-volatile sig_atomic_t requested = 0;
+std::atomic<int> requested{0};  // lanes read it
+static_assert(std::atomic<int>::is_always_lock_free);  // as a signal handler needs
 
 extern "C" void on_signal(int) {
   if (requested != 0) _exit(kInterruptedExit);

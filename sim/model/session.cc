@@ -36,6 +36,7 @@ struct Session::Impl {
   const ModelConfig config;  // as it was when the session was made
   const SessionOptions options;
   const MemoryPlan plan;
+  Device& device;
   Workspace workspace;
   const LayerEncodings encodings;
   ThreadPool own_pool;
@@ -56,18 +57,19 @@ Session::Impl::Impl(const Model& model, const SessionOptions& wanted)
     : config(model.config()),
       options(wanted),
       plan(Session::plan(config, wanted)),
-      workspace(workspace_bytes(config, session_shape(options, plan.chunk_tokens))),
+      device(cpu_device()),
+      workspace(workspace_bytes(config, session_shape(options, plan.chunk_tokens)), device),
       encodings(config),
       own_pool(session_shape(wanted, 0).threads),
-      context{cpu_device(), ops::find_kernels(wanted.kernels), wanted.numerics, workspace,
+      context{device, ops::find_kernels(wanted.kernels), wanted.numerics, workspace,
               wanted.pool != nullptr ? *wanted.pool : own_pool},
       weights(model.weights(context)),
       mixers(make_mixers(config, &weights)),
-      h(plan.chunk_tokens * config.hidden_size),
-      x(plan.chunk_tokens * config.hidden_size),
-      a(plan.chunk_tokens * config.hidden_size),
-      z(config.hidden_size),
-      logits(config.vocab_size) {
+      h(plan.chunk_tokens * config.hidden_size, device),
+      x(plan.chunk_tokens * config.hidden_size, device),
+      a(plan.chunk_tokens * config.hidden_size, device),
+      z(config.hidden_size, device),
+      logits(config.vocab_size, device) {
   for (const auto& mixer : mixers) states.push_back(mixer->make_state(context, options.max_tokens));
 }
 

@@ -20,6 +20,7 @@ bool Taps::asks_for(int64_t position) const {
 }
 
 void Taps::tell(std::string_view site, int64_t position, std::initializer_list<TapView> views) const {
+  if (observer_ == nullptr) return;
   observer_->on_tap({site, layer_, position, {views.begin(), views.size()}});
 }
 

@@ -25,6 +25,11 @@ struct Context {
 // Throws Error{kUnsupported} naming the function, the device and the instruction set.
 [[noreturn]] void refuse_tile(const Context& context, const char* function);
 
+// For ops that are one plain C++ loop over host memory, the same for every instruction set.
+inline void require_host(const Context& context, const char* function) {
+  if (&context.device != &cpu_device()) refuse_tile(context, function);
+}
+
 // The build of a tile function for the context's device and instruction set; null where there is none.
 template <class Function>
 Function* pick_tile(const Context& context, const char* name, Function* portable, Function* avx2 = nullptr,

@@ -61,6 +61,7 @@ void expect_words(const std::string& text, const std::vector<std::string>& words
 TEST_F(Extension, ListsAndExplainKnowTheParts) {
   expect_words(text_of({"list", "mixers"}), {"running-mean", "mean of all values so far"});
   expect_words(text_of({"list", "posencs"}), {"alternating", "odd positions times a factor"});
+  expect_words(text_of({"list", "statistics"}), {"strength", "length of what a running mean shows"});
   expect_words(text_of({"list", "tasks"}), {"parrot", "toys"});
   const std::string plan = text_of({"explain", "--model", folder_.file("mine"), "--len", "512"});
   expect_words(plan, {"SMLS", "running-mean", "alternating", "running means", "means"});

@@ -17,6 +17,7 @@ class Strength final : public eval::Statistic {
   void on_tap(const Tap& tap) override {
     const auto rows = tap["mean"].as<float, 2>();
     for (int64_t t = 0; t < rows.extent[0]; ++t) {
+      if (!watch_.probed(tap.position + t)) continue;  // another statistic's
       double squares = 0;
       for (int64_t i = 0; i < rows.extent[1]; ++i) squares += static_cast<double>(rows[t][i]) * rows[t][i];
       positions_[tap.layer].push_back(tap.position + t);

@@ -49,6 +49,7 @@ int64_t compress_scratch_bytes(int64_t rows, int64_t kv_heads, int64_t dim, Comp
 
 // Key i counts from the start of the tail.
 void KeyCompressor::emit(const Context& context, TensorView<const float, 3> k, int64_t windows, PackedKeys& out) const {
+  require_host(context, "KeyCompressor::append");
   const int64_t width = kv_heads_ * dim_;
   const Workspace::Scope scope(context.workspace);
   float* const means = context.workspace.take<float>(std::min(windows, kWindowsTogether), width).data;

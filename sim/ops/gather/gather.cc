@@ -17,6 +17,7 @@ void repeat(const Context& context, TensorView<const T, 2> from, int64_t first, 
   if (times < 1 || first < 0 || first + to.extent[0] > from.extent[0] * times)
     throw Error(ErrorCode::kShape, "repeat_rows: {} rows from copy {} on of {} rows, {} times each", to.extent[0], first,
                 from.extent[0], times);
+  require_host(context, "repeat_rows");
   for_row_tiles(context.pool, to.extent[0], to.extent[1], [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) std::copy_n(from[(first + r) / times].data, to.extent[1], to[r].data);
   });

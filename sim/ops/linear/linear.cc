@@ -20,6 +20,7 @@ int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
 PackedMatrix::PackedMatrix(const Context& context, TensorView<const float, 2> w)
     : rows_(w.extent[0]), cols_(w.extent[1]), packed_(0, context.device) {
+  require_host(context, "PackedMatrix");
   if (rows_ < 0 || cols_ < 0) throw Error(ErrorCode::kShape, "PackedMatrix: a weight of {} x {}", rows_, cols_);
   if (rows_ > 1 && w.stride[0] < cols_)
     throw Error(ErrorCode::kShape, "PackedMatrix: rows of {} elements stand {} apart", cols_, w.stride[0]);

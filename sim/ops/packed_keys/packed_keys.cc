@@ -48,6 +48,7 @@ PackedKeys::PackedKeys(int64_t kv_heads, int64_t dim, int64_t capacity, Device& 
 }
 
 void PackedKeys::append(const Context& context, TensorView<const float, 3> k) {
+  require_host(context, "PackedKeys::append");
   check_append("PackedKeys::append", k, kv_heads_, dim_, size_, capacity_);
   for_key_tiles(context, kv_heads_, size_, size_ + k.extent[0], [&](int64_t head, int64_t begin, int64_t end) {
     float* panels = data_.data() + head * panels_ * dim_ * kPanel;
@@ -71,6 +72,7 @@ ValueCache::ValueCache(int64_t kv_heads, int64_t dim, int64_t capacity, Device& 
 }
 
 void ValueCache::append(const Context& context, TensorView<const float, 3> v) {
+  require_host(context, "ValueCache::append");
   check_append("ValueCache::append", v, kv_heads_, dim_, size_, capacity_);
   for_key_tiles(context, kv_heads_, size_, size_ + v.extent[0], [&](int64_t head, int64_t begin, int64_t end) {
     float* rows = data_.data() + head * padded_ * dim_;

@@ -37,6 +37,7 @@ RopeTable::RopeTable(int dim, std::vector<float> inv_freq, float factor)
 }
 
 void RopeTable::prepare(const Context& context, int64_t first, int64_t rows) {
+  require_host(context, "RopeTable::prepare");
   if (first < 0 || rows < 0) throw Error(ErrorCode::kShape, "RopeTable: {} rows from position {}", rows, first);
   if (!(static_cast<double>(largest_) * static_cast<double>(first + rows) <= kLargestAngle))
     throw Error(ErrorCode::kShape, "RopeTable: position {} at frequency {} turns by more than {} radians", first + rows,

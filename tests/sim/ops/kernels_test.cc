@@ -1,6 +1,7 @@
 #include "sim/ops/kernels.h"
 
 #include "sim/ops/elementwise/elementwise.h"
+#include "sim/ops/gather/gather.h"
 #include "sim/ops/norm/norm.h"
 #include "tests/sim/ops/op_test.h"
 
@@ -43,6 +44,10 @@ TEST(Kernels, AnUnknownSetOrDeviceIsRefusedByName) {
   const Context best = on();
   expect_error(ErrorCode::kUnsupported, {"sigmoid_mul", "'abacus'"}, [&] {
     run({other, best.kernels, best.numerics, best.workspace, best.pool});
+  });
+  expect_error(ErrorCode::kUnsupported, {"repeat_rows", "'abacus'"}, [&] {
+    repeat_rows({other, best.kernels, best.numerics, best.workspace, best.pool}, std::as_const(x).view(2, 16), 0, 1,
+                y.view(2, 16));
   });
   expect_error(ErrorCode::kMemory, {"'abacus'", "64 bytes"}, [&] { Buffer<float>(16, other); });
 }
