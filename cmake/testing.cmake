@@ -26,6 +26,6 @@ endfunction()
 
 # Under the sanitizers: an allocation that a damaged file asks libhdf5 for fails, as it does without them, instead of ending the test.
 function(sala_test_properties name labels)
-  set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT 900 ENVIRONMENT
+  set_tests_properties(${name} PROPERTIES LABELS "${labels}" TIMEOUT 1800 ENVIRONMENT
     "ASAN_OPTIONS=allocator_may_return_null=1;LSAN_OPTIONS=suppressions=${PROJECT_SOURCE_DIR}/tests/lsan.supp:print_suppressions=0")
 endfunction()
