@@ -58,12 +58,6 @@ std::string describe(const ModelEntry& entry) {
                      layer_map_string(entry.config.mixer_types), position_policy(entry.config));
 }
 
-std::string describe_all(const std::vector<ModelEntry>& entries) {
-  std::vector<std::string> lines;
-  for (const ModelEntry& entry : entries) lines.push_back(describe(entry));
-  return fmt::format("{}", fmt::join(lines, "; "));
-}
-
 ModelEntry by_name(const std::string& name) {
   if (auto shape = released_shape(name)) return *shape;
   std::error_code ignored;
@@ -88,31 +82,73 @@ ModelEntry by_name(const std::string& name) {
               fmt::join(text::near_matches(name, names), ", "));
 }
 
-bool evenly_spread(const ModelEntry& entry) {
-  std::string softmax, linear;  // of its own layers
-  for (const std::string& name : entry.config.mixer_types) (find_mixer(name).traits.softmax ? softmax : linear) = name;
-  for (int64_t share = 0; share <= entry.config.num_hidden_layers; ++share) {
-    try {
-      const auto map = layer_map_from_ratio(fmt::format("1:{}", share), entry.config.num_hidden_layers, softmax, linear);
-      if (map == entry.config.mixer_types) return true;
-    } catch (const Error&) {
-      continue;  // this ratio does not divide the layers
-    }
-  }
-  return false;
-}
+// `uniform` and `halo` are the maps of the members that are named so.
+bool named_map(const std::string& layers) { return layers == "uniform" || layers == "halo"; }
 
 bool layers_match(const ModelEntry& entry, const std::string& layers) {
-  if (layers == "uniform") return evenly_spread(entry);
-  if (layers == "halo") return entry.name.find("halo") != std::string::npos;
-  return entry.config.mixer_types == layer_map_from_string(layers);
+  return named_map(layers) ? entry.name.find(layers) != std::string::npos
+                           : entry.config.mixer_types == layer_map_from_string(layers);
 }
 
-bool fits(const ModelEntry& entry, const ModelChoice& choice) {
-  return entry.problem.empty() && (choice.arch.empty() || choice.arch == entry.architecture()) &&
-         (choice.ratio.empty() || choice.ratio == entry.ratio()) &&
-         (choice.layers.empty() || layers_match(entry, choice.layers)) &&
-         (choice.pe.empty() || choice.pe == position_policy(entry.config));
+// A count of layers and a position policy say nothing of their kind: softmax layers are then the default member's, which
+// select.
+bool arch_matches(const ModelEntry& entry, const ModelChoice& choice) {
+  if (!choice.arch.empty()) return choice.arch == entry.architecture();
+  if (!choice.layers.empty() && !named_map(choice.layers)) return true;  // letters say the kind
+  return std::all_of(entry.config.mixer_types.begin(), entry.config.mixer_types.end(), [](const std::string& name) {
+    const MixerTraits& traits = find_mixer(name).traits;
+    return traits.selects || !traits.softmax;
+  });
+}
+
+// How much of what was asked for the entry is not; what a flag says counts more than what no flag says.
+int misses(const ModelEntry& entry, const ModelChoice& choice) {
+  constexpr int kSaid = 2, kUnsaid = 1;
+  return (arch_matches(entry, choice) ? 0
+          : choice.arch.empty()       ? kUnsaid
+                                      : kSaid) +
+         (choice.ratio.empty() || choice.ratio == entry.ratio() ? 0 : kSaid) +
+         (choice.layers.empty() || layers_match(entry, choice.layers) ? 0 : kSaid) +
+         (choice.pe.empty() || choice.pe == position_policy(entry.config) ? 0 : kSaid);
+}
+
+bool fits(const ModelEntry& entry, const ModelChoice& choice) { return misses(entry, choice) == 0; }
+
+// Of the entries that are here, those nearest to what was asked for.
+std::string describe_near(std::vector<ModelEntry> entries, const ModelChoice& choice) {
+  constexpr std::size_t kMost = 3;
+  std::erase_if(entries, [](const ModelEntry& entry) { return entry.planned; });
+  if (entries.empty()) return "none";
+  std::stable_sort(entries.begin(), entries.end(),
+                   [&](const auto& a, const auto& b) { return misses(a, choice) < misses(b, choice); });
+  std::vector<std::string> lines;
+  for (std::size_t i = 0; i < std::min(kMost, entries.size()); ++i) lines.push_back(describe(entries[i]));
+  if (entries.size() > kMost) lines.push_back(fmt::format("{} more in `sala_eval list models`", entries.size() - kMost));
+  return fmt::format("{}", fmt::join(lines, "; "));
+}
+
+// All that the flags choose from.
+struct Candidates {
+  std::vector<ModelEntry> entries;  // the members of train/family.toml in its order, then others that are here
+  std::size_t described = 0;        // how many of them are of train/family.toml
+};
+
+// A described member whose config is broken stands here as it is described, with its problem.
+Candidates candidates() {
+  Candidates all;
+  all.entries = planned_members();
+  all.described = all.entries.size();
+  for (const ModelEntry& entry : family_members()) {
+    std::size_t at = 0;
+    while (at < all.described && all.entries[at].name != entry.name) ++at;
+    if (at < all.described && entry.problem.empty())
+      all.entries[at] = entry;
+    else if (at < all.described)
+      all.entries[at].problem = entry.problem;
+    else if (entry.problem.empty())
+      all.entries.push_back(entry);
+  }
+  return all;
 }
 
 // A member that would be what was asked for, made from the default one; empty when the wishes contradict each other, or the
@@ -125,7 +161,7 @@ std::optional<ModelEntry> possible_member(const ModelChoice& choice, const std::
   const bool full = choice.arch == "full" || choice.arch == "full-linear";
   const std::string softmax = first_mixer({.softmax = true, .selects = !full}).name;
   try {
-    if (!choice.layers.empty() && choice.layers != "uniform" && choice.layers != "halo")
+    if (!choice.layers.empty() && !named_map(choice.layers))
       map = layer_map_from_string(choice.layers);
     else if (!choice.ratio.empty())
       map = layer_map_from_ratio(choice.ratio, made.config.num_hidden_layers, softmax);
@@ -141,27 +177,25 @@ std::optional<ModelEntry> possible_member(const ModelChoice& choice, const std::
 }
 
 // Why nobody fits, what there is, and what to do.
-[[noreturn]] void refuse_choice(const ModelChoice& choice, const std::vector<ModelEntry>& members) {
-  std::vector<std::string> here, planned_names, fitting;
-  for (const ModelEntry& entry : members) here.push_back(entry.name);
-  for (const ModelEntry& planned : planned_members()) {
-    if (std::find(here.begin(), here.end(), planned.name) != here.end()) continue;
-    planned_names.push_back(planned.name);
-    if (fits(planned, choice)) fitting.push_back(planned.name);
-  }
-  if (!fitting.empty())
-    throw Error(ErrorCode::kUsage, "the weights of {} are not here; `{}` trains {} (docs/training.md); there are: {}",
-                fmt::join(fitting, ", "), training_command(fitting), fitting.size() == 1 ? "it" : "them",
-                describe_all(members));
+[[noreturn]] void refuse_choice(const ModelChoice& choice, const std::vector<ModelEntry>& all) {
+  std::vector<std::string> planned;
+  for (const ModelEntry& entry : all)
+    if (entry.planned) planned.push_back(entry.name);
   std::string more;
-  if (!planned_names.empty()) more = fmt::format("; described but not here: {}", fmt::join(planned_names, ", "));
-  if (const auto made = possible_member(choice, members))
+  if (!planned.empty()) more = fmt::format("; described but not here: {}", fmt::join(planned, ", "));
+  if (const auto made = possible_member(choice, all))
     more += fmt::format(
         "; to train one, add the table [members.mine] with base = \"{0}\", family = \"{1}, layers {2}, pe {3}\", "
         "layers = \"{2}\", pe = \"{3}\" to train/family.toml and run `{4}` (docs/training.md)",
         kDefaultModel, made->architecture(), layer_map_string(made->config.mixer_types), position_policy(made->config),
         training_command({"mine"}));
-  throw Error(ErrorCode::kUsage, "nobody trained such a model; there are: {}{}", describe_all(members), more);
+  throw Error(ErrorCode::kUsage, "nobody trained such a model; near it: {}{}", describe_near(all, choice), more);
+}
+
+// The right member is described, but its weights are not here. Another is never taken in its place.
+[[noreturn]] void refuse_untrained(const ModelEntry& right, const ModelChoice& choice, const std::vector<ModelEntry>& all) {
+  throw Error(ErrorCode::kUsage, "the weights of {} are not here; `{}` trains it (docs/training.md); near it: {}",
+              right.name, training_command({right.name}), describe_near(all, choice));
 }
 
 // A ratio or a map that no member could have, whatever it was trained with.
@@ -169,7 +203,6 @@ void check_possible(const ModelChoice& choice, const std::vector<ModelEntry>& me
   std::optional<Error> problem;
   bool possible = false;
   for (const ModelEntry& entry : members) {
-    if (!entry.problem.empty()) continue;
     const int64_t count = entry.config.num_hidden_layers;
     if (!choice.ratio.empty() && choice.ratio != entry.ratio()) {
       try {
@@ -179,7 +212,7 @@ void check_possible(const ModelChoice& choice, const std::vector<ModelEntry>& me
         continue;
       }
     }
-    if (!choice.layers.empty() && choice.layers != "uniform" && choice.layers != "halo") {
+    if (!choice.layers.empty() && !named_map(choice.layers)) {
       const auto wanted = static_cast<int64_t>(layer_map_from_string(choice.layers).size());
       if (wanted != count) {
         problem = Error(ErrorCode::kConfig, "--layers {} has {} layers, the members of the family have {}", choice.layers,
@@ -222,18 +255,21 @@ ModelEntry choose_model(const ModelChoice& choice) {
     ModelConfig probe;
     apply_position_policy(probe, choice.pe);  // refuses an unknown name
   }
-  const std::vector<ModelEntry> members = family_members();
-  std::vector<ModelEntry> described = planned_members();
-  described.insert(described.end(), members.begin(), members.end());
-  check_possible(choice, described);
-  std::vector<ModelEntry> fitting;
-  for (const ModelEntry& entry : members)
-    if (fits(entry, choice)) fitting.push_back(entry);
-  if (fitting.empty()) refuse_choice(choice, members);
-  if (fitting.size() == 1) return fitting[0];
-  for (const ModelEntry& entry : fitting)
-    if (entry.name == kDefaultModel) return entry;
-  throw Error(ErrorCode::kUsage, "several models fit: {}; name one by --model", describe_all(fitting));
+  const auto [all, described] = candidates();
+  check_possible(choice, all);
+  std::vector<std::size_t> fitting;
+  for (std::size_t i = 0; i < all.size(); ++i)
+    if (fits(all[i], choice)) fitting.push_back(i);
+  if (fitting.empty()) refuse_choice(choice, all);
+  std::size_t right = fitting[0];
+  for (const std::size_t i : fitting)
+    if (all[i].name == kDefaultModel) right = i;
+  const ModelEntry& chosen = all[right];
+  if (!chosen.problem.empty()) throw Error(ErrorCode::kConfig, "{}: {}", chosen.name, chosen.problem);
+  if (chosen.planned) refuse_untrained(chosen, choice, all);
+  if (right >= described && chosen.name != kDefaultModel && fitting.size() > 1)
+    throw Error(ErrorCode::kUsage, "several models fit: {}; name one by --model", describe_near(all, choice));
+  return chosen;
 }
 
 Model load_model(const ModelEntry& entry, const ModelConfig& config) {

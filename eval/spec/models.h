@@ -20,8 +20,11 @@ struct ModelChoice {
   std::string arch, ratio, layers, pe;  // how it was trained
 };
 
-// Throws Error{kUsage} with what exists when no model fits, or several do, and with the command that trains it where
-// train/family.toml describes one or could; Error{kConfig} for a ratio or a layer map that
+// The choice is among the members of train/family.toml, whether or not their weights are here, and others that are here.
+// Several may fit: the default member is taken, else the first of train/family.toml. One whose weights are not here is
+// refused; another is never taken in its place.
+// Throws Error{kUsage} when no model fits, the right one is not here, or several of one's own fit, with what is near and
+// with the command that trains what is missing; Error{kConfig} for a ratio or a layer map that
 // fits no layer count, or a config that is broken; Error{kIo} for a missing directory.
 ModelEntry choose_model(const ModelChoice& choice);
 

@@ -292,40 +292,6 @@ TEST_F(Cli, ImpossibleWishesAreRefusedBeforeAnythingIsWritten) {
   EXPECT_FALSE(fs::exists(folder_.file("never")));
 }
 
-TEST_F(Cli, TheFamilyMemberIsChosenByHowItWasTrained) {
-  const Words base = {"explain", "--no-estimate", "--len", "4k"};
-  EXPECT_EQ(program_.run(joined(base, {"--arch", "full"})).out.substr(0, 15), "full-tiny: full");
-  EXPECT_EQ(program_.run(joined(base, {"--ratio", "3:1"})).out.substr(0, 15), "sala-tiny: sala");
-  EXPECT_EQ(program_.run(joined(base, {"--layers", "SLSS", "--pe", "nope"})).code, 2);
-  EXPECT_EQ(program_.run(joined(base, {"--layers", "SLSS", "--pe", "hype"})).code, 0);
-}
-
-TEST_F(Cli, AMemberWhoseWeightsAreNotHereComesWithTheCommandThatTrainsIt) {
-  const TemporaryFolder models;
-  write_random_family(models.path());
-  write_bytes(models.file("family.toml"),
-              "[members.sala-tiny]\nlayers = \"SLSS\"\npe = \"hype\"\nfamily = \"x\"\n[members.rope-tiny]\nbase = "
-              "\"sala-tiny\"\npe = \"rope\"\n[members.keep-tiny]\nbase = \"sala-tiny\"\nlayers = "
-              "\"LLLL\"\n[members.odd-tiny]\nbase = \"sala-tiny\"\nlayers = \"LLSL\"\n");
-  program_.environment["SALA_MODELS"] = models.path();
-  const auto refused = [&](const Words& more, const std::vector<std::string>& parts) {
-    expect_failure(joined({"explain", "--no-estimate"}, more), ErrorCode::kUsage, parts);
-  };
-  refused({"--pe", "rope"}, {"rope-tiny are not here; `train/train_members.py --members rope-tiny --recipe"});
-  refused({"--arch", "linear"}, {"keep-tiny are not here", "--members keep-tiny ", "there are: full-tiny"});
-  refused({"--ratio", "1:3"}, {"odd-tiny are not here"});  // one softmax layer: no ratio's map, but described
-  refused({"--model", "rope-tiny"}, {"rope-tiny are not here", "--members rope-tiny "});
-  refused({"--pe", "nope"},
-          {"nobody trained", "described but not here: rope-tiny, keep-tiny, odd-tiny", "layers = \"SLSS\", pe = \"nope\""});
-  refused({"--ratio", "1:1", "--pe", "nope"}, {"layers = \"SLLS\", pe = \"nope\""});
-  const std::string list = program_.run({"list", "models"}).out;
-  EXPECT_NE(list.find("to be trained"), std::string::npos) << list;
-  EXPECT_EQ(list.find("sala-tiny"), list.rfind("sala-tiny")) << "one row for a member that is here: " << list;
-  // Wishes that contradict each other are no member that could be trained.
-  const Finished impossible = program_.run({"explain", "--arch", "full", "--layers", "SLLS"});
-  EXPECT_EQ(impossible.err.find("[members.mine]"), std::string::npos) << impossible.err;
-}
-
 TEST_F(Cli, DamagedModelFilesAreRefused) {
   const std::string model = folder_.file("model"), weights = model + "/model.safetensors";
   write_random_model(model, random_config(), 3);
