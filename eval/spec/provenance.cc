@@ -58,8 +58,9 @@ std::string cpu_model() {
 }
 
 std::string version_text() {
-  const std::string hash(build_info::kGitHash);
-  return fmt::format("{} ({}{})", build_info::kVersion, hash.substr(0, 7), build_info::kGitDirty ? ", modified" : "");
+  const std::string hash(build_info::kGitHash), modified(build_info::kGitModified);
+  const char* note = modified == "yes" ? ", modified" : modified == "unknown" && hash != "unknown" ? ", source archive" : "";
+  return fmt::format("{} ({}{})", build_info::kVersion, hash.substr(0, 7), note);
 }
 
 std::string utc_now() {
@@ -87,7 +88,7 @@ std::string shell_quoted(const std::vector<std::string>& words) {
 Provenance make_provenance(const std::string& kernels, const std::string& command_line) {
   return {{"version", build_info::kVersion},
           {"git", build_info::kGitHash},
-          {"git_modified", build_info::kGitDirty ? "yes" : "no"},
+          {"git_modified", build_info::kGitModified},
           {"compiler", build_info::kCompiler},
           {"build_type", build_info::kBuildType},
           {"compile_flags", build_info::kFlags},

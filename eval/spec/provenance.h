@@ -14,7 +14,7 @@ using Provenance = std::vector<std::pair<std::string, std::string>>;  // name an
 Provenance make_provenance(const std::string& kernels, const std::string& command_line);
 
 std::string utc_now();  // "2026-11-25T01:19:11Z"
-// "0.1.0 (35f8e10, modified)"
+// "0.1.0 (35f8e10, modified)"; "0.1.0 (35f8e10, source archive)" where git did not say; "0.1.0 (unknown)".
 std::string version_text();
 std::string cpu_model();
 // Quotes what a POSIX shell would change.

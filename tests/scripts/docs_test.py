@@ -2,12 +2,12 @@
 
 import json
 import re
-import subprocess
 import sys
 import unittest
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts" / "lib"))
+from source_files import ROOT, source_files  # noqa: E402
 
 
 def anchors(path):
@@ -55,9 +55,8 @@ class Docs(unittest.TestCase):
         self.assertEqual(in_docs - in_code - {"--help", "--log"}, set())  # --log_samples is lm-eval's
 
     def test_links_lead_somewhere(self):
-        pages = subprocess.run(["git", "-C", ROOT, "ls-files", "*.md"], capture_output=True, text=True).stdout.split()
-        if not pages:
-            self.skipTest("no git checkout")
+        pages = [page for page in source_files() if page.suffix == ".md"]
+        self.assertGreater(len(pages), 5)
         for page in pages:
             for target, anchor in re.findall(r"\]\(([^)#\s]*)#?([^)\s]*)\)", (ROOT / page).read_text()):
                 if "://" not in target:

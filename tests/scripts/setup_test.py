@@ -11,9 +11,9 @@ SCRIPT = Path(__file__).resolve().parents[2] / "scripts" / "setup"
 
 
 def setup(*args, commands=None, **environment):
-    """Runs with a PATH that holds bash, grep, env, mktemp, tail, rm and the given commands (name -> shell text) only."""
+    """Runs with a PATH that holds what every system has and the given commands (name -> shell text) only."""
     with tempfile.TemporaryDirectory() as folder:
-        for name in ("bash", "grep", "env", "mktemp", "tail", "rm"):
+        for name in ("bash", "dirname", "env", "grep", "mktemp", "readlink", "rm", "tail"):
             os.symlink(f"/usr/bin/{name}", Path(folder) / name)
         for name, text in (commands or {}).items():
             path = Path(folder) / name

@@ -1,0 +1,101 @@
+"""`--help` of every script: it says what the script does, and neither installs, builds nor changes anything."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+SCRIPTS = sorted(path.relative_to(ROOT) for folder in ("scripts", ".ci") for path in (ROOT / folder).rglob("*")
+                 if path.is_file() and os.access(path, os.X_OK))
+WORKING = ("apt-get", "sudo", "cmake", "ninja", "clang-format", "git", "g++", "curl", "pip")  # what a call for help never starts
+
+
+def contents(folder):
+    return {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+class Help(unittest.TestCase):
+    def setUp(self):
+        holder = tempfile.TemporaryDirectory()
+        self.addCleanup(holder.cleanup)
+        self.folder = Path(holder.name)
+        self.tree, bin_folder = self.folder / "tree", self.folder / "bin"
+        for name in ("scripts", ".ci", "cmake"):
+            shutil.copytree(ROOT / name, self.tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("CMakeLists.txt", "CMakePresets.json"):
+            shutil.copy(ROOT / name, self.tree)
+        for name in ("sim", "tasks", "eval"):
+            (self.tree / name).mkdir()
+        bin_folder.mkdir()
+        for name in ("bash", "env", "dirname", "find", "readlink"):
+            os.symlink(shutil.which(name), bin_folder / name)
+        os.symlink(sys.executable, bin_folder / "python3")
+        for name in WORKING:
+            self.program(bin_folder / name, f'echo "{name} $*" >> "{self.folder}/started"\nexit 1\n')
+        self.environment = {"PATH": str(bin_folder)}
+        self.before = contents(self.tree)
+
+    def program(self, path, text):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("#!/bin/bash\n" + text)
+        path.chmod(0o755)
+
+    def run_script(self, *words):
+        result = subprocess.run([self.tree / words[0], *words[1:]], cwd=self.folder, env=self.environment, capture_output=True, text=True,
+                                stdin=subprocess.DEVNULL)
+        started = self.folder / "started"
+        self.assertEqual(started.read_text() if started.exists() else "", "", words)
+        self.assertEqual(contents(self.tree), self.before, words)
+        return result
+
+    def test_every_script_explains_itself(self):
+        self.assertGreater(len(SCRIPTS), 8)
+        for script in SCRIPTS:
+            for flag in ("--help", "-h"):
+                with self.subTest(script=script, flag=flag):
+                    result = self.run_script(script, flag)
+                    self.assertEqual((result.returncode, result.stderr), (0, ""))
+                    self.assertGreater(len(result.stdout.splitlines()), 1)
+                    self.assertIn("scripts/test" if script.name == "run" else script.name, result.stdout)
+                    self.assertNotIn("#!", result.stdout)
+
+    def test_sala_eval_without_a_program_says_how_its_flags_are_had(self):
+        for words in (["--help"], ["run", "--help"], ["list", "-h"], []):
+            result = self.run_script("scripts/sala_eval", *words)
+            self.assertEqual((result.returncode, result.stderr), (0 if words else 2, ""))
+            for part in ("--task niah --len 4k", "list", "explain", "builds the program", "COMMAND --help", "docs/cli.md"):
+                self.assertIn(part, result.stdout)
+
+    def test_what_only_shows_something_runs_the_program_that_is_built(self):
+        program = self.tree / "build/release/sala_eval"
+        self.program(program, 'echo "program $*"\n')
+        os.utime(program, (2e9, 2e9))  # newer than every source
+        self.before = contents(self.tree)
+        for words in (["--help"], ["run", "--help"], ["--version"], ["list", "models"], ["explain", "--len", "4k"], []):
+            result = self.run_script("scripts/sala_eval", *words)
+            self.assertEqual((result.returncode, result.stdout), (0, f"program {' '.join(words)}\n"), result.stderr)
+
+    def test_a_program_that_is_older_than_a_source_is_built_first(self):
+        program = self.tree / "build/release/sala_eval"
+        self.program(program, 'echo "program $*"\n')
+        os.utime(program, (0, 0))
+        self.program(self.tree / "scripts/setup", f'echo setup >> "{self.folder}/wanted"\nexit 7\n')
+        self.before = contents(self.tree)
+        self.assertEqual(self.run_script("scripts/sala_eval", "list", "models").returncode, 7)
+        self.assertEqual(self.run_script("scripts/sala_eval", "list", "--help").returncode, 0)
+        self.assertEqual((self.folder / "wanted").read_text(), "setup\n")
+
+    def test_unknown_words_are_refused_before_anything_is_done(self):
+        for words in (["scripts/test", "--quick"], ["scripts/format", "--fix"], ["scripts/setup", "everything"], ["scripts/family_results", "--all"],
+                      ["scripts/derive_words"], ["scripts/check_style", "--all"]):
+            result = self.run_script(*words)
+            self.assertEqual(result.returncode, 2, words)
+            self.assertIn(words[-1] if len(words) > 1 else "usage", result.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())
