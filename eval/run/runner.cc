@@ -141,7 +141,7 @@ void run_stage(const Job& job, const Stage& stage, const std::function<void(cons
   const auto items = static_cast<int64_t>(stage.samples.size());
   const int64_t lanes = std::min(stage.at_once, items);
   std::vector<std::unique_ptr<Subject>> subjects;
-  for (int64_t lane = 0; lane < lanes; ++lane) subjects.push_back(job.subjects.open(stage.tokens, lanes));
+  for (int64_t lane = 0; lane < lanes; ++lane) subjects.push_back(job.subjects.open(stage.tokens, lane, lanes));
   std::map<const Cell*, int64_t> left;  // samples of each cell
   for (const Pending& pending : stage.samples) ++left[pending.cell];
   run_lanes(lanes, items, [&](int lane, int64_t item, const std::function<void()>& check) -> Delivery {

@@ -65,7 +65,7 @@ Capabilities SessionSubjects::capabilities() const {
 int64_t SessionSubjects::at_once(int64_t tokens, int64_t wanted) const {
   if (tokens > kOneACore) return 1;
   for (int64_t count = std::min<int64_t>(wanted, threads_); count > 1; --count) {
-    const MemoryPlan plan = Session::plan(model_.config(), shape(tokens, count));
+    const MemoryPlan plan = Session::plan(model_.config(), shape(tokens, 0, count));  // the largest of them
     int64_t shared = 0;
     for (const MemoryPlan::Item& item : plan.items) shared += item.name == "weights" ? item.bytes : 0;
     if (shared + count * (plan.total_bytes() - shared) <= memory_bytes_) return count;
@@ -73,15 +73,15 @@ int64_t SessionSubjects::at_once(int64_t tokens, int64_t wanted) const {
   return 1;
 }
 
-SessionOptions SessionSubjects::shape(int64_t tokens, int64_t count) const {
+SessionOptions SessionSubjects::shape(int64_t tokens, int64_t lane, int64_t lanes) const {
   SessionOptions options = options_;
   options.max_tokens = tokens;
-  options.threads = static_cast<int>(std::max<int64_t>(1, threads_ / count));
+  options.threads = static_cast<int>(std::max<int64_t>(1, threads_ / lanes + (lane < threads_ % lanes ? 1 : 0)));
   return options;
 }
 
-std::unique_ptr<Subject> SessionSubjects::open(int64_t tokens, int64_t count) {
-  return std::make_unique<SessionSubject>(model_, shape(tokens, count), stop_ids_);
+std::unique_ptr<Subject> SessionSubjects::open(int64_t tokens, int64_t lane, int64_t lanes) {
+  return std::make_unique<SessionSubject>(model_, shape(tokens, lane, lanes), stop_ids_);
 }
 
 }  // namespace sala::eval

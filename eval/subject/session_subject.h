@@ -23,10 +23,11 @@ class SessionSubjects final : public Subjects {
   std::string name() const override { return name_; }
   Capabilities capabilities() const override;
   int64_t at_once(int64_t tokens, int64_t wanted) const override;
-  std::unique_ptr<Subject> open(int64_t tokens, int64_t count) override;
+  std::unique_ptr<Subject> open(int64_t tokens, int64_t lane, int64_t lanes) override;
+  // Of the session of a lane. The threads that are left over go to the first lanes.
+  SessionOptions shape(int64_t tokens, int64_t lane, int64_t lanes) const;
 
  private:
-  SessionOptions shape(int64_t tokens, int64_t count) const;
   std::string name_;
   const Model& model_;
   SessionOptions options_;

@@ -61,8 +61,8 @@ class Subjects {
   // How many may answer questions of at most `tokens` tokens (prompt and answer) at once; at least 1, at most `wanted`.
   // Never less for fewer tokens.
   virtual int64_t at_once(int64_t tokens, int64_t wanted) const = 0;
-  // One of `count` that answer at once.
-  virtual std::unique_ptr<Subject> open(int64_t tokens, int64_t count) = 0;
+  // Number `lane` of `lanes` that answer at once.
+  virtual std::unique_ptr<Subject> open(int64_t tokens, int64_t lane, int64_t lanes) = 0;
 };
 
 }  // namespace sala::eval

@@ -53,7 +53,6 @@ class Workspace {
   int64_t reserved_bytes() const { return reserved_; }
   // Most that was taken at a time.
   int64_t peak_bytes() const { return peak_; }
-  void reset_peak() { peak_ = in_use_; }
   int64_t allocated_bytes() const {
     int64_t sum = 0;
     for (const auto& block : blocks_) sum += block->bytes();

@@ -44,7 +44,7 @@ class FullAttention final : public Mixer {
     layer_.queries(context, in.needed(), first, q);
     ops::dense_attention(context, q, cache.keys, cache.values, first, layer_.scale(), o);
     for (int64_t r = 0; r < R; ++r)
-      if (in.taps.wants(site::kAttention, first + r)) layer_.tell_attention(context, in.taps, first + r, q[r], cache);
+      if (in.taps.wants(site::kAttention, first + r)) layer_.tell_attention(context, in.taps, first + r, q[r], cache, 1, {});
     layer_.output(context, in, o, out);
   }
 

@@ -4,6 +4,18 @@
 #include "sim/ops/norm/norm.h"
 
 namespace sala {
+
+std::vector<TensorSpec> projection_tensors(int64_t E, const LayerShape& shape, const char* gate, bool qk_norm) {
+  const int64_t width = shape.heads * shape.head_dim, kv_width = shape.kv_heads * shape.head_dim;
+  std::vector<TensorSpec> specs{{kQ, {width, E}}, {kK, {kv_width, E}}, {kV, {kv_width, E}}, {kO, {E, width}}};
+  if (gate != nullptr) specs.push_back({gate, {width, E}});
+  if (qk_norm) {
+    specs.push_back({kQNorm, {shape.head_dim}});
+    specs.push_back({kKNorm, {shape.head_dim}});
+  }
+  return specs;
+}
+
 TensorView<float, 2> flatten_heads(TensorView<float, 3> x) {
   return make_view(x.data, x.extent[0], x.extent[1] * x.extent[2]);
 }

@@ -6,6 +6,16 @@
 
 namespace sala {
 
+// Tensors of one layer, after `model.layers.I.`.
+inline constexpr const char* kQ = "self_attn.q_proj.weight";
+inline constexpr const char* kK = "self_attn.k_proj.weight";
+inline constexpr const char* kV = "self_attn.v_proj.weight";
+inline constexpr const char* kO = "self_attn.o_proj.weight";
+inline constexpr const char* kQNorm = "self_attn.q_norm.weight";
+inline constexpr const char* kKNorm = "self_attn.k_norm.weight";
+// Projections of E columns, the output gate (null = none) and the norms of q and k.
+std::vector<TensorSpec> projection_tensors(int64_t E, const LayerShape& shape, const char* gate, bool qk_norm);
+
 // [T, H, D] rows seen as [T, H * D], and as [T * H, D]. x is contiguous.
 TensorView<float, 2> flatten_heads(TensorView<float, 3> x);
 TensorView<float, 2> flatten_rows(TensorView<float, 3> x);

@@ -12,20 +12,9 @@
 namespace sala {
 namespace {
 
-constexpr const char* kQ = "self_attn.q_proj.weight";
-constexpr const char* kK = "self_attn.k_proj.weight";
-constexpr const char* kV = "self_attn.v_proj.weight";
-constexpr const char* kO = "self_attn.o_proj.weight";
 constexpr const char* kGate = "self_attn.o_gate.weight";
-constexpr const char* kQNorm = "self_attn.q_norm.weight";
-constexpr const char* kKNorm = "self_attn.k_norm.weight";
 
 }  // namespace
-
-double LogitScaling::at(int64_t position) const {
-  if (kind == Kind::kHype) return std::log(static_cast<double>(position) + value) / std::log(value);
-  return kind == Kind::kConstant ? value : 1.0;
-}
 
 void visit_softmax_fields(ModelConfig& config, FieldVisitor& visit) {
   visit("attn_use_output_gate", config.attn_use_output_gate, {"softmax layers have o_gate", !config.is_qwen3()});
@@ -50,15 +39,8 @@ void check_softmax_layer(const ModelConfig& config) {
 }
 
 std::vector<TensorSpec> softmax_layer_tensors(const ModelConfig& config) {
-  const int64_t E = config.hidden_size, D = config.head_dim;
-  const int64_t width = config.num_attention_heads * D, kv_width = config.num_key_value_heads * D;
-  std::vector<TensorSpec> specs{{kQ, {width, E}}, {kK, {kv_width, E}}, {kV, {kv_width, E}}, {kO, {E, width}}};
-  if (config.attn_use_output_gate) specs.push_back({kGate, {width, E}});
-  if (config.sala_lab.attn_qk_norm) {
-    specs.push_back({kQNorm, {D}});
-    specs.push_back({kKNorm, {D}});
-  }
-  return specs;
+  return projection_tensors(config.hidden_size, {config.num_attention_heads, config.num_key_value_heads, config.head_dim},
+                            config.attn_use_output_gate ? kGate : nullptr, config.sala_lab.attn_qk_norm);
 }
 
 LayerShape softmax_layer_shape(const ModelConfig& config) {
@@ -100,7 +82,8 @@ int64_t SoftmaxLayer::attention_bytes(const SessionShape& shape, int64_t beside)
   const int64_t scratch = ops::attention_scratch_bytes(
       {shape.chunk, shape.max_tokens, heads(), kv_heads(), head_dim(), head_dim()}, shape.threads);
   return 2 * query_sized + std::max({beside, scratch, config_.attn_use_output_gate ? query_sized : 0,
-                                     Workspace::bytes_of<float>(shape.chunk)});  // the last: factors of queries()
+                                     Workspace::bytes_of<int64_t>(shape.max_tokens) +
+                                         Workspace::bytes_of<float>(shape.max_tokens)});  // the last: tell_attention()
 }
 
 void SoftmaxLayer::keys_values(const MixerContext& context, TensorView<const float, 2> x, int64_t first_position,
@@ -123,37 +106,24 @@ void SoftmaxLayer::queries(const MixerContext& context, TensorView<const float, 
     round_if(context, flat);
   }
   const LogitScaling& scaling = config_.sala_lab.attn_logits_scaling;
-  if (scaling.kind == LogitScaling::Kind::kNone) return;
-  const Workspace::Scope scope(context.workspace);
-  const auto factors = context.workspace.take<float>(flat.extent[0]);
-  for (int64_t t = 0; t < flat.extent[0]; ++t) factors[t] = static_cast<float>(scaling.at(first_position + t));
-  ops::scale_rows(context, {factors.data, static_cast<size_t>(factors.extent[0])}, flat);
+  if (scaling.kind == LogitScaling::Kind::kConstant) ops::scale(context, static_cast<float>(scaling.value), flat);
+  if (scaling.kind == LogitScaling::Kind::kHype) ops::scale_by_log(context, scaling.value, first_position, flat);
 }
 
 void SoftmaxLayer::tell_attention(const MixerContext& context, const Taps& taps, int64_t position,
                                   TensorView<const float, 2> q, const KvCache& cache, int64_t block_size,
-                                  const TensorView<const int32_t, 2>* blocks) const {
-  const int64_t group = heads() / kv_heads();
-  std::vector<int64_t> read;
-  std::vector<float> logits;
-  for (int64_t g = 0; g < kv_heads(); ++g) {
-    const auto add = [&](int64_t begin, int64_t end) {
-      for (int64_t key = begin; key < std::min(end, position + 1); ++key) read.push_back(key);
-    };
-    read.clear();
-    if (blocks == nullptr) add(0, position + 1);
-    for (int64_t slot = 0; blocks != nullptr && slot < blocks->extent[1]; ++slot)
-      if (const int64_t block = (*blocks)[g][slot]; block >= 0) add(block * block_size, (block + 1) * block_size);
-    const auto count = static_cast<int64_t>(read.size());
-    logits.resize(static_cast<size_t>(group * count));
-    const auto rows = make_view(logits.data(), group, count);
-    ops::attention_logits(context, q.slice(g * group, (g + 1) * group), cache.keys, g, read, scale(), rows);
-    for (int64_t i = 0; i < group; ++i) {
-      const int64_t head = g * group + i;
-      taps.tell(site::kAttention, position,
-                {TapView("head", head), TapView("keys", {"key"}, make_view(read.data(), read.size())),
-                 TapView("logits", {"key"}, rows[i])});
-    }
+                                  TensorView<const int32_t, 2> blocks) const {
+  const Workspace::Scope scope(context.workspace);
+  const auto keys = context.workspace.take<int64_t>(position + 1);
+  const auto logits = context.workspace.take<float>(position + 1);
+  for (int64_t head = 0; head < heads(); ++head) {
+    const int64_t g = head / (heads() / kv_heads());
+    const int64_t count =
+        ops::attention_logits(context, q[head], cache.keys, g, position, block_size,
+                              blocks.data == nullptr ? TensorView<const int32_t, 1>() : blocks[g], scale(), keys, logits);
+    taps.tell(site::kAttention, position,
+              {TapView("head", head), TapView("keys", {"key"}, keys.slice(0, count)),
+               TapView("logits", {"key"}, logits.slice(0, count))});
   }
 }
 

@@ -44,10 +44,9 @@ class SoftmaxLayer {
   void queries(const MixerContext& context, TensorView<const float, 2> x, int64_t first_position,
                TensorView<float, 3> q) const;
   // Tells the logits of every head of the query q [H, D] at `position`, whose key is in the cache, for the keys of `blocks`
-  // [Hkv, slots] (ids of blocks of block_size keys, padded with -1); without blocks, for all keys so far.
+  // [Hkv, slots] (ids of blocks of block_size keys, padded with -1); without data there, for all keys so far.
   void tell_attention(const MixerContext& context, const Taps& taps, int64_t position, TensorView<const float, 2> q,
-                      const KvCache& cache, int64_t block_size = 0,
-                      const TensorView<const int32_t, 2>* blocks = nullptr) const;
+                      const KvCache& cache, int64_t block_size, TensorView<const int32_t, 2> blocks) const;
   // Rounds and gates o [R, H, D], of the needed rows, in place and projects it to out [R, E].
   void output(const MixerContext& context, const MixerInput& in, TensorView<float, 3> o, TensorView<float, 2> out) const;
 

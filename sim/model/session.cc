@@ -16,6 +16,14 @@
 namespace sala {
 namespace {
 
+// The plan would be wrong, and so would be whoever trusted it.
+void check_plan(const Workspace& workspace) {
+  if (workspace.peak_bytes() > workspace.reserved_bytes())
+    throw Error(ErrorCode::kInternal,
+                "Session: scratch memory took {} bytes, {} were planned; a mixer's workspace_bytes says too little",
+                workspace.peak_bytes(), workspace.reserved_bytes());
+}
+
 TensorView<const float, 1> vector_view(const Buffer<float>& buffer) { return buffer.view(buffer.size()); }
 
 }  // namespace
@@ -173,7 +181,7 @@ void Session::prefill(std::span<const int32_t> ids, const std::function<void(int
     const int64_t step = std::min(impl_->plan.chunk_tokens, count - done);
     impl_->forward(ids.subspan(static_cast<std::size_t>(done), static_cast<std::size_t>(step)), total, done + step == count);
     done += step;
-    SALA_DCHECK(impl_->workspace.peak_bytes() <= impl_->workspace.reserved_bytes());  // else the plan is wrong
+    check_plan(impl_->workspace);
     if (progress) progress(done);
   }
 }

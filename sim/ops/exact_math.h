@@ -52,4 +52,11 @@ inline double exp_exact(double x) {
   return std::ldexp(p, static_cast<int>(n));
 }
 
+// x to the nearest value of eight significant bits, ties to even: bfloat16 but for its range.
+inline double round_to_bf16(double x) {
+  int exponent = 0;
+  const double fraction = std::frexp(x, &exponent);
+  return std::ldexp(nearest_integer(std::ldexp(fraction, 8)), exponent - 8);
+}
+
 }  // namespace sala::ops

@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <cstring>
 
+#include "sala/core/numerics.h"
+
 #if defined(SALA_ISA_AVX2) || defined(SALA_ISA_AVX512)
 #include <immintrin.h>
 #endif
@@ -207,6 +209,9 @@ SALA_INLINE float reduce_max(F16 a) {
     for (int i = 0; i < half; ++i) lane[i] = lane[i] > lane[i + half] ? lane[i] : lane[i + half];
   return lane[0];
 }
+
+// The value that a class of arithmetic keeps at a rounding point.
+SALA_INLINE F16 rounded(Numerics numerics, F16 a) { return numerics == Numerics::kBf16 ? round_bf16(a) : a; }
 
 // e^x by range reduction and a polynomial of degree 7, within 2 ulp. Below -87.33 it is 0 (no subnormals), above 88.37
 // infinity, of NaN it is NaN.

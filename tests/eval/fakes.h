@@ -119,7 +119,7 @@ class FakeSubjects final : public Subjects, public Asked {
   std::string name() const override { return "fake"; }
   Capabilities capabilities() const override { return can; }
   int64_t at_once(int64_t, int64_t wanted) const override { return std::min(wanted, side_by_side_); }
-  std::unique_ptr<Subject> open(int64_t, int64_t) override { return std::make_unique<FakeSubject>(*this, prefix_); }
+  std::unique_ptr<Subject> open(int64_t, int64_t, int64_t) override { return std::make_unique<FakeSubject>(*this, prefix_); }
   Capabilities can;
 
  private:

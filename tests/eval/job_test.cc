@@ -167,7 +167,7 @@ TEST_F(JobTest, ASubjectMayAnswerInText) {
     std::string name() const override { return "echo"; }
     Capabilities capabilities() const override { return {false, true, false, false, false, false}; }
     int64_t at_once(int64_t, int64_t wanted) const override { return wanted; }
-    std::unique_ptr<Subject> open(int64_t, int64_t) override { return std::make_unique<Echo>(); }
+    std::unique_ptr<Subject> open(int64_t, int64_t, int64_t) override { return std::make_unique<Echo>(); }
   } subjects;
   RunPlan plan = plan_;
   plan.probe_answers = false;

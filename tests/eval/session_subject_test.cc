@@ -45,6 +45,20 @@ TEST(SessionSubjects, AsManyAsCoresMemoryAndLengthAllow) {
   }
 }
 
+TEST(SessionSubjects, LanesShareAllThreads) {
+  const Model model = random_model(small_config("SL"), 1);
+  const SessionSubjects subjects("small", model, {}, {}, 8, kPlenty);
+  const auto threads = [&](int64_t lanes) {
+    std::vector<int> each;
+    for (int64_t lane = 0; lane < lanes; ++lane) each.push_back(subjects.shape(1024, lane, lanes).threads);
+    return each;
+  };
+  EXPECT_EQ(threads(1), (std::vector<int>{8}));
+  EXPECT_EQ(threads(3), (std::vector<int>{3, 3, 2}));
+  EXPECT_EQ(threads(5), (std::vector<int>{2, 2, 2, 1, 1}));
+  EXPECT_EQ(threads(8), std::vector<int>(8, 1));
+}
+
 TEST(SessionSubjects, SideBySideEachAnswersAsOneAlone) {
   const ModelConfig config = small_config("SLSF");
   const Model model = random_model(config, 1);
@@ -52,12 +66,13 @@ TEST(SessionSubjects, SideBySideEachAnswersAsOneAlone) {
   EXPECT_TRUE(subjects.capabilities().ids && subjects.capabilities().probe && subjects.capabilities().selection);
   std::vector<Answer> alone(2), together(2);
   for (size_t i = 0; i < 2; ++i) {
-    const auto subject = subjects.open(1024, 1);
+    const auto subject = subjects.open(1024, 0, 1);
     alone[i] = ask(*subject, random_ids(config, 700, i + 1));
   }
   std::vector<std::thread> threads;
   for (size_t i = 0; i < 2; ++i)
-    threads.emplace_back([&, i] { together[i] = ask(*subjects.open(1024, 2), random_ids(config, 700, i + 1)); });
+    threads.emplace_back(
+        [&, i] { together[i] = ask(*subjects.open(1024, static_cast<int64_t>(i), 2), random_ids(config, 700, i + 1)); });
   for (std::thread& thread : threads) thread.join();
   for (size_t i = 0; i < 2; ++i) {
     EXPECT_EQ(together[i].ids, alone[i].ids);

@@ -283,10 +283,9 @@ void InfLlmV2::forward(const MixerContext& context, const MixerInput& in, MixerS
     ops::dense_attention(context, q, state.cache.keys, state.cache.values, first, layer_.scale(), o);
   }
   for (int64_t r = 0; r < R; ++r)
-    if (in.taps.wants(site::kAttention, first + r)) {
-      const TensorView<const int32_t, 2> read = sparse ? blocks[r] : TensorView<int32_t, 2>();
-      layer_.tell_attention(context, in.taps, first + r, q[r], state.cache, sparse_.block_size, sparse ? &read : nullptr);
-    }
+    if (in.taps.wants(site::kAttention, first + r))
+      layer_.tell_attention(context, in.taps, first + r, q[r], state.cache, sparse_.block_size,
+                            sparse ? blocks[r] : TensorView<int32_t, 2>());
   layer_.output(context, in, o, out);
   keep_leader(context, in, state);
 }

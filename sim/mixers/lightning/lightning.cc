@@ -13,13 +13,7 @@
 namespace sala {
 namespace {
 
-constexpr const char* kQ = "self_attn.q_proj.weight";
-constexpr const char* kK = "self_attn.k_proj.weight";
-constexpr const char* kV = "self_attn.v_proj.weight";
-constexpr const char* kO = "self_attn.o_proj.weight";
 constexpr const char* kGate = "self_attn.z_proj.weight";
-constexpr const char* kQNorm = "self_attn.q_norm.weight";
-constexpr const char* kKNorm = "self_attn.k_norm.weight";
 constexpr const char* kONorm = "self_attn.o_norm.weight";
 constexpr int64_t kChunk = 64;  // of the chunkwise form, spec 3.5
 constexpr int64_t kFloat = sizeof(float);
@@ -167,15 +161,10 @@ class Lightning final : public Mixer {
 }  // namespace
 
 std::vector<TensorSpec> lightning_tensors(const ModelConfig& config) {
-  const int64_t E = config.hidden_size, D = config.lightning_head_dim;
-  const int64_t width = config.lightning_nh * D, kv_width = config.lightning_nkv * D;
-  std::vector<TensorSpec> specs{{kQ, {width, E}}, {kK, {kv_width, E}}, {kV, {kv_width, E}}, {kO, {E, width}}};
-  if (config.use_output_gate) specs.push_back({kGate, {width, E}});
-  if (config.qk_norm) {
-    specs.push_back({kQNorm, {D}});
-    specs.push_back({kKNorm, {D}});
-  }
-  if (config.use_output_norm) specs.push_back({kONorm, {width}});
+  std::vector<TensorSpec> specs =
+      projection_tensors(config.hidden_size, {config.lightning_nh, config.lightning_nkv, config.lightning_head_dim},
+                         config.use_output_gate ? kGate : nullptr, config.qk_norm);
+  if (config.use_output_norm) specs.push_back({kONorm, {config.lightning_nh * config.lightning_head_dim}});
   return specs;
 }
 

@@ -83,7 +83,7 @@ AttendTask Call::task(int64_t index) const {
   task.block_size = block_size;
   task.last_span = (task.position + task.tokens - 1) / kAttendSpan + 1;
   task.scale = scale;
-  task.bf16 = context.bf16();
+  task.numerics = context.numerics;
   return task;
 }
 
@@ -177,6 +177,22 @@ void check_blocks(TensorView<const int32_t, 3> blocks, TensorView<const float, 3
     }
 }
 
+// The keys that the query at `position` reads, ascending; as many as are returned.
+int64_t list_keys(int64_t position, int64_t block_size, TensorView<const int32_t, 1> blocks, int64_t* keys) {
+  int64_t count = 0;
+  const auto add = [&](int64_t begin, int64_t end) {
+    for (int64_t key = begin; key < std::min(end, position + 1); ++key) keys[count++] = key;
+  };
+  if (blocks.data == nullptr) add(0, position + 1);
+  for (int64_t s = 0; s < blocks.extent[0] && blocks[s] >= 0; ++s) {
+    if ((s > 0 && blocks[s] <= blocks[s - 1]) || blocks[s] > position / block_size)
+      throw Error(ErrorCode::kShape, "attention_logits: block {} in slot {}; expected ascending ids up to {}, then -1",
+                  blocks[s], s, position / block_size);
+    add(blocks[s] * block_size, (blocks[s] + 1) * block_size);
+  }
+  return count;
+}
+
 }  // namespace
 
 void dense_attention(const Context& context, TensorView<const float, 3> q, const PackedKeys& keys, const ValueCache& values,
@@ -211,27 +227,29 @@ int64_t attention_scratch_bytes(const AttentionSize& most, int threads) {
   return largest;
 }
 
-void attention_logits(const Context& context, TensorView<const float, 2> q, const PackedKeys& keys, int64_t kv_head,
-                      std::span<const int64_t> read, float scale, TensorView<float, 2> logits) {
+int64_t attention_logits(const Context& context, TensorView<const float, 1> q, const PackedKeys& keys, int64_t kv_head,
+                         int64_t position, int64_t block_size, TensorView<const int32_t, 1> blocks, float scale,
+                         TensorView<int64_t, 1> read, TensorView<float, 1> logits) {
   constexpr int64_t kKeys = 4096;  // of a task
-  const auto count = static_cast<int64_t>(read.size());
-  if (q.extent[1] != keys.dim() || logits.extent[0] != q.extent[0] || logits.extent[1] != count || kv_head < 0 ||
-      kv_head >= keys.kv_heads())
-    throw Error(ErrorCode::kShape, "attention_logits: q is [{}, {}], logits [{}, {}]; {} of the keys of {} dims, KV head {}",
-                q.extent[0], q.extent[1], logits.extent[0], logits.extent[1], count, keys.dim(), kv_head);
-  for (const int64_t key : read)
-    if (key < 0 || key >= keys.size())
-      throw Error(ErrorCode::kShape, "attention_logits: key {} is read, there are {}", key, keys.size());
+  if (q.extent[0] != keys.dim() || kv_head < 0 || kv_head >= keys.kv_heads() || block_size < 1)
+    throw Error(ErrorCode::kShape, "attention_logits: q has {} dims, the keys {}; KV head {} of {}, blocks of {}",
+                q.extent[0], keys.dim(), kv_head, keys.kv_heads(), block_size);
+  if (position < 0 || position >= keys.size() || read.extent[0] <= position || logits.extent[0] <= position)
+    throw Error(ErrorCode::kShape, "attention_logits: position {}, {} keys, room for {} ids and {} logits", position,
+                keys.size(), read.extent[0], logits.extent[0]);
+  require_host(context, "attention_logits");
+  const int64_t count = list_keys(position, block_size, blocks, read.data);
   if (context.is_ref()) {
-    for (int64_t h = 0; h < q.extent[0]; ++h) attend_logits_ref(q[h], keys, kv_head, read, scale, logits[h].data);
-    return;
+    attend_logits_ref(q, keys, kv_head, read.slice(0, count), scale, logits.data);
+    return count;
   }
   const auto run = SALA_TILE(context, attend_logits);
   context.pool.run((count + kKeys - 1) / kKeys, [&](int64_t tile, int) {
-    const int64_t begin = tile * kKeys, keys_here = std::min(kKeys, count - begin);
-    for (int64_t h = 0; h < q.extent[0]; ++h)
-      run(q[h].data, scale, keys.panels(kv_head), keys.dim(), read.data() + begin, keys_here, logits[h].data + begin);
+    const int64_t begin = tile * kKeys;
+    run(q.data, scale, keys.panels(kv_head), keys.dim(), read.data + begin, std::min(kKeys, count - begin),
+        logits.data + begin);
   });
+  return count;
 }
 
 }  // namespace sala::ops

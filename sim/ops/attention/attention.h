@@ -2,7 +2,7 @@
 // (spec 4.7).
 #pragma once
 
-#include <span>
+#include <cstdint>
 
 #include "sala/core/tensor.h"
 #include "sim/ops/packed_keys/packed_keys.h"
@@ -46,10 +46,13 @@ struct AttentionSize {
 };
 int64_t attention_scratch_bytes(const AttentionSize& most, int threads);
 
-// logits[h][i] = scale * q[h] . key[read[i]] of one KV head, for an observer: not the bytes of the scores above, but equal
-// to them up to rounding. q: [G, D]; read: ids of keys, host memory; logits: [G, n]. Each product of scale * q[d] and a key
-// is rounded, then added, d ascending. Throws Error{kShape} when extents disagree or a key does not exist.
-void attention_logits(const Context& context, TensorView<const float, 2> q, const PackedKeys& keys, int64_t kv_head,
-                      std::span<const int64_t> read, float scale, TensorView<float, 2> logits);
+// What one query of one head reads, for an observer: read[i], the ids of its keys, ascending, and logits[i] = scale * q .
+// key[read[i]], not the bytes of the scores above, but equal to them up to rounding: each product of scale * q[d] and a key
+// is rounded, then added, d ascending. Returns how many keys there are.
+//   q: [D] at `position`; blocks: [slots] of its KV head as above, no data: all keys; read, logits: [position + 1 or more]
+// Throws Error{kShape} when extents disagree or a key does not exist.
+int64_t attention_logits(const Context& context, TensorView<const float, 1> q, const PackedKeys& keys, int64_t kv_head,
+                         int64_t position, int64_t block_size, TensorView<const int32_t, 1> blocks, float scale,
+                         TensorView<int64_t, 1> read, TensorView<float, 1> logits);
 
 }  // namespace sala::ops

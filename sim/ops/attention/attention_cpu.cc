@@ -39,7 +39,7 @@ SALA_INLINE void merge_row(const AttendState& later, const AttendState& to, int6
 
 // scores [Rows, 64] become probabilities; m: largest score of each row; l: lane sums.
 template <int Rows>
-SALA_INLINE void tile_softmax(const Batch& batch, bool bf16, float* scores, float* m, F16* l) {
+SALA_INLINE void tile_softmax(const Batch& batch, Numerics numerics, float* scores, float* m, F16* l) {
   for (int r = 0; r < Rows; ++r) {
     F16 s[kTilePanels];
     for (int v = 0; v < kTilePanels; ++v) {
@@ -51,7 +51,7 @@ SALA_INLINE void tile_softmax(const Batch& batch, bool bf16, float* scores, floa
     const F16 largest = set1(m[r]);
     for (int v = 0; v < kTilePanels; ++v) s[v] = exp_below_88(sub(s[v], largest));
     l[r] = add(add(s[0], s[1]), add(s[2], s[3]));
-    for (int v = 0; v < kTilePanels; ++v) store(scores + r * kTileKeys + v * kLanes, bf16 ? round_bf16(s[v]) : s[v]);
+    for (int v = 0; v < kTilePanels; ++v) store(scores + r * kTileKeys + v * kLanes, rounded(numerics, s[v]));
   }
 }
 
@@ -115,7 +115,7 @@ void attend_rows(const AttendTask& task, const AttendScratch& scratch, int64_t t
   if (panels < kTilePanels)
     for (float& score : scores) score = 0;
   score_tile<Rows>(q, task.panels + tile * kTileKeys * task.dim, panels, task.dim, scores);
-  tile_softmax<Rows>(batch, task.bf16, scores, new_m, l);
+  tile_softmax<Rows>(batch, task.numerics, scores, new_m, l);
   const MergeWeights<F16> weights = merge_weights(load(old_m), load(new_m), set1(1.0f));  // a row in each lane
   store(keep, weights.first), store(take, weights.second), store(new_m, weights.m);
   for (int r = 0; r < Rows; ++r) {

@@ -3,16 +3,10 @@
 #include <vector>
 
 #include "sim/ops/attention/attention_tiles.h"
+#include "sim/ops/exact_math.h"
 
 namespace sala::ops {
 namespace {
-
-double to_bf16(double p) {
-  // Eight significant bits, ties to even. p is 0 or far above the smallest normal number for every key that matters.
-  int exponent = 0;
-  const double fraction = std::frexp(p, &exponent);
-  return std::ldexp(std::nearbyint(std::ldexp(fraction, 8)), exponent - 8);
-}
 
 // Keys that the query reads, ascending.
 std::vector<int64_t> keys_read(int64_t position, int64_t block_size, TensorView<const int32_t, 2> blocks, int64_t head) {
@@ -26,7 +20,8 @@ std::vector<int64_t> keys_read(int64_t position, int64_t block_size, TensorView<
   return keys;
 }
 
-// Probabilities are rounded relative to the largest score of their tile, as the tile kernels do.
+// Probabilities are rounded relative to the largest score of their tile, as the tile kernels do. They are 0 or far above
+// the smallest normal number for every key that matters.
 void round_probabilities(const std::vector<int64_t>& keys, const std::vector<double>& scores, double largest,
                          std::vector<double>& p) {
   for (size_t begin = 0, end = 0; begin < keys.size(); begin = end) {
@@ -34,7 +29,7 @@ void round_probabilities(const std::vector<int64_t>& keys, const std::vector<dou
     for (end = begin; end < keys.size() && keys[end] / kAttendTile == keys[begin] / kAttendTile; ++end)
       tile_largest = std::max(tile_largest, scores[end]);
     for (size_t i = begin; i < end; ++i)
-      p[i] = to_bf16(std::exp(scores[i] - tile_largest)) * std::exp(tile_largest - largest);
+      p[i] = round_to_bf16(std::exp(scores[i] - tile_largest)) * std::exp(tile_largest - largest);
   }
 }
 
@@ -69,9 +64,9 @@ void attend_ref(TensorView<const float, 2> q, const PackedKeys& keys, const Valu
   }
 }
 
-void attend_logits_ref(TensorView<const float, 1> q, const PackedKeys& keys, int64_t kv_head, std::span<const int64_t> read,
-                       float scale, float* logits) {
-  for (size_t i = 0; i < read.size(); ++i) {
+void attend_logits_ref(TensorView<const float, 1> q, const PackedKeys& keys, int64_t kv_head,
+                       TensorView<const int64_t, 1> read, float scale, float* logits) {
+  for (int64_t i = 0; i < read.extent[0]; ++i) {
     double dot = 0;
     for (int64_t d = 0; d < keys.dim(); ++d) dot += static_cast<double>(q[d]) * keys.at(read[i], kv_head, d);
     logits[i] = static_cast<float>(scale * dot);

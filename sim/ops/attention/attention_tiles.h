@@ -25,7 +25,7 @@ struct AttendTask {
   int64_t blocks_row_stride = 0, slots = 0, block_size = 0;
   int64_t first_span = 0, last_span = 0;  // keys [first_span, last_span) * kAttendSpan only
   float scale = 1;
-  bool bf16 = false;
+  Numerics numerics = Numerics::kFp32;
 
   int64_t rows() const { return tokens * group; }
 };
@@ -81,8 +81,8 @@ SALA_DECLARE_TILE(void attend_finish(const AttendTask& task, const AttendState& 
 // logits[i] of one query and the keys read[0 .. count).
 SALA_DECLARE_TILE(void attend_logits(const float* q, float scale, const float* panels, int64_t dim, const int64_t* read,
                                      int64_t count, float* logits))
-void attend_logits_ref(TensorView<const float, 1> q, const PackedKeys& keys, int64_t kv_head, std::span<const int64_t> read,
-                       float scale, float* logits);
+void attend_logits_ref(TensorView<const float, 1> q, const PackedKeys& keys, int64_t kv_head,
+                       TensorView<const int64_t, 1> read, float scale, float* logits);
 
 // One query row of all heads, q: [H, D], o: [H, Dv]. blocks: [Hkv, slots] or no data.
 void attend_ref(TensorView<const float, 2> q, const PackedKeys& keys, const ValueCache& values, int64_t position,

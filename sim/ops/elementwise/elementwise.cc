@@ -1,5 +1,7 @@
 #include "sim/ops/elementwise/elementwise.h"
 
+#include <cmath>
+
 #include "sala/core/error.h"
 #include "sim/ops/context.h"
 #include "sim/ops/elementwise/elementwise_tiles.h"
@@ -30,7 +32,7 @@ void for_rows(const Context& context, TensorView<const float, 2> shape, const Bo
 void sigmoid_mul(const Context& context, TensorView<const float, 2> gate, TensorView<float, 2> x) {
   check_same("sigmoid_mul", "gate", gate, "x", x);
   const auto run = context.is_ref() ? &sigmoid_mul_ref : SALA_TILE(context, sigmoid_mul_row);
-  for_rows(context, x, [&](int64_t t) { run(gate[t].data, x[t].data, context.bf16(), x.extent[1]); });
+  for_rows(context, x, [&](int64_t t) { run(gate[t].data, x[t].data, context.numerics, x.extent[1]); });
 }
 
 void silu_mul(const Context& context, TensorView<const float, 2> gate, TensorView<const float, 2> up,
@@ -38,25 +40,34 @@ void silu_mul(const Context& context, TensorView<const float, 2> gate, TensorVie
   check_same("silu_mul", "gate", gate, "out", out);
   check_same("silu_mul", "up", up, "out", out);
   const auto run = context.is_ref() ? &silu_mul_ref : SALA_TILE(context, silu_mul_row);
-  for_rows(context, out, [&](int64_t t) { run(gate[t].data, up[t].data, out[t].data, context.bf16(), out.extent[1]); });
+  for_rows(context, out, [&](int64_t t) { run(gate[t].data, up[t].data, out[t].data, context.numerics, out.extent[1]); });
 }
 
 void add_scaled(const Context& context, TensorView<float, 2> h, TensorView<const float, 2> a, float r) {
   check_same("add_scaled", "a", a, "h", h);
   const auto run = context.is_ref() ? &add_scaled_ref : SALA_TILE(context, add_scaled_row);
-  for_rows(context, h, [&](int64_t t) { run(h[t].data, a[t].data, r, context.bf16(), h.extent[1]); });
+  for_rows(context, h, [&](int64_t t) { run(h[t].data, a[t].data, r, context.numerics, h.extent[1]); });
 }
 
-void scale_rows(const Context& context, std::span<const float> factors, TensorView<float, 2> x) {
-  if (static_cast<int64_t>(factors.size()) != x.extent[0])
-    throw Error(ErrorCode::kShape, "scale_rows: {} factors for {} rows", factors.size(), x.extent[0]);
+void scale(const Context& context, float factor, TensorView<float, 2> x) {
   const auto run = context.is_ref() ? &scale_ref : SALA_TILE(context, scale_row);
-  for_rows(context, x, [&](int64_t t) { run(x[t].data, factors[static_cast<size_t>(t)], context.bf16(), x.extent[1]); });
+  for_rows(context, x, [&](int64_t t) { run(x[t].data, factor, context.numerics, x.extent[1]); });
+}
+
+void scale_by_log(const Context& context, double a, int64_t first, TensorView<float, 2> x) {
+  if (!(a > 1) || first < 0)
+    throw Error(ErrorCode::kConfig, "scale_by_log: a is {} and the first position {}, expected above 1 and at least 0", a,
+                first);
+  const auto run = context.is_ref() ? &scale_ref : SALA_TILE(context, scale_row);
+  for_rows(context, x, [&](int64_t t) {
+    const double factor = std::log(static_cast<double>(first + t) + a) / std::log(a);
+    run(x[t].data, static_cast<float>(factor), context.numerics, x.extent[1]);
+  });
 }
 
 void divide(const Context& context, float divisor, TensorView<float, 2> x) {
   const auto run = context.is_ref() ? &divide_ref : SALA_TILE(context, divide_row);
-  for_rows(context, x, [&](int64_t t) { run(x[t].data, divisor, context.bf16(), x.extent[1]); });
+  for_rows(context, x, [&](int64_t t) { run(x[t].data, divisor, context.numerics, x.extent[1]); });
 }
 
 void round_bf16(const Context& context, TensorView<float, 2> x) {

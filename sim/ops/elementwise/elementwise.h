@@ -3,7 +3,7 @@
 // reference does. Throws Error{kShape} when extents disagree. Cost: one pass over memory, no scratch memory.
 #pragma once
 
-#include <span>
+#include <cstdint>
 
 #include "sala/core/tensor.h"
 
@@ -18,8 +18,11 @@ void silu_mul(const Context& context, TensorView<const float, 2> gate, TensorVie
               TensorView<float, 2> out);
 // h = h + r * a; in the fp32 class with one rounding.
 void add_scaled(const Context& context, TensorView<float, 2> h, TensorView<const float, 2> a, float r);
-// x[t] = factors[t] * x[t]; factors: [T], host memory.
-void scale_rows(const Context& context, std::span<const float> factors, TensorView<float, 2> x);
+// x = factor * x.
+void scale(const Context& context, float factor, TensorView<float, 2> x);
+// x[t] = f * x[t] with f = ln(first + t + a) / ln(a) in double, rounded to float32 (HypeNet's factor of a query at position
+// first + t, spec section 5). Throws Error{kConfig} unless a > 1 and first >= 0.
+void scale_by_log(const Context& context, double a, int64_t first, TensorView<float, 2> x);
 // x = x / divisor.
 void divide(const Context& context, float divisor, TensorView<float, 2> x);
 // x to the nearest bfloat16, ties to even, kept as float32, in every class. NaN stays NaN.

@@ -6,41 +6,44 @@ namespace sala::ops {
 
 namespace {
 
-float rounded(bool bf16, double x) {
+float to_bf16(double x) {
   auto value = static_cast<float>(x);
-  if (bf16) round_bf16_ref(&value, 1);
+  round_bf16_ref(&value, 1);
   return value;
 }
+float rounded(Numerics numerics, double x) { return numerics == Numerics::kBf16 ? to_bf16(x) : static_cast<float>(x); }
+// Between two steps: not rounded at all in the fp32 class.
+double between(Numerics numerics, double x) { return numerics == Numerics::kBf16 ? static_cast<double>(to_bf16(x)) : x; }
 
 }  // namespace
 
-void sigmoid_mul_ref(const float* gate, float* x, bool bf16, int64_t n) {
+void sigmoid_mul_ref(const float* gate, float* x, Numerics numerics, int64_t n) {
   for (int64_t i = 0; i < n; ++i) {
     const double divisor = 1 + std::exp(-static_cast<double>(gate[i]));
-    x[i] = bf16 ? rounded(true, static_cast<double>(rounded(true, 1 / divisor)) * x[i]) : static_cast<float>(x[i] / divisor);
+    x[i] = numerics == Numerics::kBf16 ? to_bf16(static_cast<double>(to_bf16(1 / divisor)) * x[i])
+                                       : static_cast<float>(x[i] / divisor);
   }
 }
 
-void silu_mul_ref(const float* gate, const float* up, float* out, bool bf16, int64_t n) {
+void silu_mul_ref(const float* gate, const float* up, float* out, Numerics numerics, int64_t n) {
   for (int64_t i = 0; i < n; ++i) {
     const double g = gate[i], silu = g / (1 + std::exp(-g));
-    out[i] = rounded(bf16, (bf16 ? static_cast<double>(rounded(true, silu)) : silu) * up[i]);
+    out[i] = rounded(numerics, between(numerics, silu) * up[i]);
   }
 }
 
-void add_scaled_ref(float* h, const float* a, float r, bool bf16, int64_t n) {
+void add_scaled_ref(float* h, const float* a, float r, Numerics numerics, int64_t n) {
   for (int64_t i = 0; i < n; ++i) {
-    const double product = static_cast<double>(r) * a[i];
-    h[i] = rounded(bf16, h[i] + (bf16 ? static_cast<double>(rounded(true, product)) : product));
+    h[i] = rounded(numerics, h[i] + between(numerics, static_cast<double>(r) * a[i]));
   }
 }
 
-void scale_ref(float* x, float factor, bool bf16, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) x[i] = rounded(bf16, static_cast<double>(factor) * x[i]);
+void scale_ref(float* x, float factor, Numerics numerics, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) x[i] = rounded(numerics, static_cast<double>(factor) * x[i]);
 }
 
-void divide_ref(float* x, float divisor, bool bf16, int64_t n) {
-  for (int64_t i = 0; i < n; ++i) x[i] = rounded(bf16, x[i] / static_cast<double>(divisor));
+void divide_ref(float* x, float divisor, Numerics numerics, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) x[i] = rounded(numerics, x[i] / static_cast<double>(divisor));
 }
 
 // A bfloat16 has 8 significant bits; the smallest exponent of a normal one is -126.

@@ -36,7 +36,7 @@ void embed(const Context& context, TensorView<const float, 2> table, std::span<c
   const auto run = context.is_ref() ? &embed_ref : SALA_TILE(context, embed_row);
   for_row_tiles(context.pool, T, E, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t)
-      run(table[ids[static_cast<size_t>(t)]].data, factor, context.bf16(), out[t].data, E);
+      run(table[ids[static_cast<size_t>(t)]].data, factor, context.numerics, out[t].data, E);
   });
 }
 

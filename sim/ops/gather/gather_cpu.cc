@@ -3,13 +3,12 @@
 
 namespace sala::ops::SALA_ISA {
 
-void embed_row(const float* row, float factor, bool bf16, float* out, int64_t n) {
+void embed_row(const float* row, float factor, Numerics numerics, float* out, int64_t n) {
   const F16 by = set1(factor);
   for (int64_t i = 0; i < n; i += kLanes) {
     const bool whole = i + kLanes <= n;
     const int rest = static_cast<int>(n - i);
-    F16 value = mul(by, whole ? load(row + i) : load_first(row + i, rest));
-    if (bf16) value = round_bf16(value);
+    const F16 value = rounded(numerics, mul(by, whole ? load(row + i) : load_first(row + i, rest)));
     whole ? store(out + i, value) : store_first(out + i, value, rest);
   }
 }

@@ -14,7 +14,7 @@ void rms_norm(const Context& context, TensorView<const float, 2> x, TensorView<c
   if (y.extent != x.extent)
     throw Error(ErrorCode::kShape, "rms_norm: y is [{}, {}], x is [{}, {}]", y.extent[0], y.extent[1], T, N);
   const auto rows = [&](int64_t begin, int64_t end) {
-    return NormTile{x.data + begin * x.stride[0], x.stride[0], end - begin, N, w.data, eps, context.bf16(),
+    return NormTile{x.data + begin * x.stride[0], x.stride[0], end - begin, N, w.data, eps, context.numerics,
                     y.data + begin * y.stride[0], y.stride[0]};
   };
   if (context.is_ref()) return norm_ref(rows(0, T));

@@ -25,44 +25,43 @@ SALA_INLINE void sum_squares(const float* x, int64_t stride, int64_t n, float (&
   for (int r = 0; r < R; ++r) out[r] = reduce_add(sum[r]);
 }
 
-template <bool kBf16>
+template <Numerics kNumerics>
 SALA_INLINE F16 scaled(F16 x, F16 factor, F16 w) {
-  if constexpr (kBf16) return round_bf16(mul(round_bf16(mul(x, factor)), w));
-  return mul(mul(x, factor), w);
+  return rounded(kNumerics, mul(rounded(kNumerics, mul(x, factor)), w));
 }
 
-template <bool kBf16>
+template <Numerics kNumerics>
 SALA_INLINE void scale_row(const float* x, float factor, const float* w, float* y, int64_t n) {
   const F16 by = set1(factor);
   int64_t i = 0;
-  for (; i + kLanes <= n; i += kLanes) store(y + i, scaled<kBf16>(load(x + i), by, load(w + i)));
+  for (; i + kLanes <= n; i += kLanes) store(y + i, scaled<kNumerics>(load(x + i), by, load(w + i)));
   const int rest = static_cast<int>(n - i);
-  if (rest > 0) store_first(y + i, scaled<kBf16>(load_first(x + i, rest), by, load_first(w + i, rest)), rest);
+  if (rest > 0) store_first(y + i, scaled<kNumerics>(load_first(x + i, rest), by, load_first(w + i, rest)), rest);
 }
 
-template <int R, bool kBf16>
+template <int R, Numerics kNumerics>
 void norm_rows(const NormTile& tile, int64_t first) {
   const float* x = tile.x + first * tile.x_stride;
   float squares[R];
   sum_squares<R>(x, tile.x_stride, tile.N, squares);
   for (int r = 0; r < R; ++r) {
     const float factor = 1.0f / std::sqrt(squares[r] / static_cast<float>(tile.N) + tile.eps);
-    scale_row<kBf16>(x + r * tile.x_stride, factor, tile.w, tile.y + (first + r) * tile.y_stride, tile.N);
+    scale_row<kNumerics>(x + r * tile.x_stride, factor, tile.w, tile.y + (first + r) * tile.y_stride, tile.N);
   }
 }
 
-template <bool kBf16>
+template <Numerics kNumerics>
 void norm_all(const NormTile& tile) {
   int64_t t = 0;
-  for (; t + kTogether <= tile.rows; t += kTogether) norm_rows<kTogether, kBf16>(tile, t);
-  for (; t < tile.rows; ++t) norm_rows<1, kBf16>(tile, t);
+  for (; t + kTogether <= tile.rows; t += kTogether) norm_rows<kTogether, kNumerics>(tile, t);
+  for (; t < tile.rows; ++t) norm_rows<1, kNumerics>(tile, t);
 }
 
 }  // namespace
 
 void norm_tile(const NormTile& tile) {
-  if (tile.bf16) return norm_all<true>(tile);
-  norm_all<false>(tile);
+  if (tile.numerics == Numerics::kBf16) return norm_all<Numerics::kBf16>(tile);
+  norm_all<Numerics::kFp32>(tile);
 }
 
 }  // namespace sala::ops::SALA_ISA

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 
+#include "sala/core/numerics.h"
 #include "sim/ops/norm/norm.h"
 #include "sim/ops/tiles.h"
 
@@ -14,7 +15,7 @@ struct NormTile {
   int64_t rows = 0, N = 0;
   const float* w = nullptr;  // [N]
   float eps = 0;
-  bool bf16 = false;
+  Numerics numerics = Numerics::kFp32;
   float* y = nullptr;  // [rows, N]
   int64_t y_stride = 0;
 };

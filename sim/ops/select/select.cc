@@ -147,7 +147,7 @@ Tile::Tile(const Call& call, const Memory& memory, int64_t head, int64_t begin, 
   task_.dim = call.q.extent[2];
   task_.together = cut.together();
   task_.scale = call.params.scale;
-  task_.bf16 = call.context.bf16();
+  task_.numerics = call.context.numerics;
   task_.fine = call.fine.panels(head);
   task_.coarse = coarse.panels(head);
   task_.num_fine = call.fine.size();

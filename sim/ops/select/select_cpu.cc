@@ -142,13 +142,13 @@ SALA_INLINE uint64_t may_exceed(const float* scores, const float* base, int64_t 
 }
 
 // P of 16 keys; scores: [group, 64] from the first of the 16 on.
-SALA_INLINE F16 exact_sum(const float* scores, const float* lse, int64_t group, bool bf16) {
+SALA_INLINE F16 exact_sum(const float* scores, const float* lse, int64_t group, Numerics numerics) {
   F16 sum = set1(0.0f);
   for (int64_t h = 0; h < group; ++h) {
     const F16 e = exp_below_88(min(sub(load(scores + h * kTileKeys), set1(lse[h])), set1(80.0f)));
     sum = h == 0 ? e : add(sum, e);
   }
-  return bf16 ? round_bf16(sum) : sum;
+  return rounded(numerics, sum);
 }
 
 SALA_INLINE float smallest(const float* values, int64_t count) {
@@ -211,7 +211,7 @@ SALA_INLINE void score_token(const SelectTask& task, const SelectRow& row, int64
   for (int v = 0; v < kTilePanels; ++v) {
     const uint32_t lanes = static_cast<uint32_t>(bits >> (v * kLanes)) & 0xffff;
     if (lanes == 0) continue;
-    const F16 p = exact_sum(scores + v * kLanes, lse, task.group, task.bf16);
+    const F16 p = exact_sum(scores + v * kLanes, lse, task.group, task.numerics);
     const uint32_t better = pooled != nullptr ? lanes : lanes & greater_bits(p, set1(c->worst));
     if (better != 0) pool(task, first + v * kLanes, p, better, may_choose, c, pooled);
   }

@@ -3,6 +3,7 @@
 #include <limits>
 #include <vector>
 
+#include "sim/ops/exact_math.h"
 #include "sim/ops/select/select_tiles.h"
 
 namespace sala::ops {
@@ -21,12 +22,6 @@ int64_t visible(int64_t position, int64_t kernel, int64_t stride) {
   return count;
 }
 
-double to_bf16(double x) {
-  int exponent = 0;
-  const double fraction = std::frexp(x, &exponent);
-  return std::ldexp(std::nearbyint(std::ldexp(fraction, 8)), exponent - 8);
-}
-
 // P of the visible fine keys, summed over the heads of KV head g.
 std::vector<double> group_scores(TensorView<const float, 2> q, const PackedKeys& fine, const PackedKeys& coarse, int64_t g,
                                  int64_t num_fine, int64_t num_coarse, const SelectParams& params, Numerics numerics) {
@@ -43,7 +38,7 @@ std::vector<double> group_scores(TensorView<const float, 2> q, const PackedKeys&
       p[static_cast<size_t>(j)] += std::exp(std::min(params.scale * dot(q[h], fine, j, g) - lse, 80.0));
   }
   if (numerics == Numerics::kBf16)
-    for (double& value : p) value = to_bf16(value);
+    for (double& value : p) value = round_to_bf16(value);
   return p;
 }
 

@@ -25,7 +25,7 @@ struct SelectTask {
   int64_t tokens = 0, group = 0, dim = 0;
   int64_t together = 1;  // tokens whose scores are held at a time; together * group rows fill whole micro-tiles
   float scale = 1;
-  bool bf16 = false;
+  Numerics numerics = Numerics::kFp32;
   const float* fine = nullptr;    // panels of the KV head
   const float* coarse = nullptr;  // those that L is taken over
   int64_t num_fine = 0, num_coarse = 0;

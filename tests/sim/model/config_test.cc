@@ -245,9 +245,6 @@ TEST(Slopes, SixHeadsTakeEverySecondSlopeOfEight) {
 TEST(Scalings, ReleasedResidualAndLogits) {  // spec 11, vector 8
   EXPECT_NEAR(released_config().residual_scale(), 0.2474873734, 5e-11);
   EXPECT_EQ(released_config().logit_divisor(), 16.0);
-  const LogitScaling hype{LogitScaling::Kind::kHype, 500};
-  EXPECT_EQ(hype.at(0), 1.0);
-  EXPECT_NEAR(hype.at(500), std::log(1000.0) / std::log(500.0), 1e-15);
 }
 
 TEST(LayerMap, ReleasedMapHasItsEightSoftmaxLayers) {

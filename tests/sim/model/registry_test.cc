@@ -59,6 +59,32 @@ MixerKind toy_kind() {
   return kind;
 }
 
+// Takes scratch memory that it does not announce.
+class Greedy final : public Mixer {
+ public:
+  std::unique_ptr<MixerState> make_state(const ops::Context&, int64_t) const override { return nullptr; }
+  void forward(const MixerContext& context, const MixerInput&, MixerState&, TensorView<float, 2>) const override {
+    const Workspace::Scope scope(context.workspace);
+    context.workspace.take<float>(1000000);
+  }
+  Bytes state_bytes(int64_t) const override { return {}; }
+  int64_t workspace_bytes(const SessionShape&) const override { return 64; }
+  MixerCost prefill_cost(int64_t) const override { return {}; }
+  MixerCost decode_cost(int64_t) const override { return {}; }
+};
+
+MixerKind greedy_kind() {
+  MixerKind kind;
+  kind.name = "greedy-mixer";
+  kind.letters = "G";
+  kind.tensors = [](const ModelConfig&) { return std::vector<TensorSpec>(); };
+  kind.shape = [](const ModelConfig&) { return LayerShape{1, 1, 2}; };
+  kind.make = [](const ModelConfig&, int, const LayerTensors*) -> std::unique_ptr<Mixer> {
+    return std::make_unique<Greedy>();
+  };
+  return kind;
+}
+
 // Doubles everything, and takes one number.
 class ToyEncoding final : public PositionEncoding {
  public:
@@ -87,6 +113,7 @@ class Registry : public testing::Test {
  protected:
   static void SetUpTestSuite() {
     register_mixer(toy_kind());
+    register_mixer(greedy_kind());
     register_position_encoding(toy_encoding());
   }
 };
@@ -142,6 +169,13 @@ std::vector<float> logits_of(const ModelConfig& config) {
   Session session(model, {.max_tokens = 40});
   session.prefill(random_ids(config, 33));
   return {session.logits().begin(), session.logits().end()};
+}
+
+TEST_F(Registry, AMixerThatTakesMoreThanItSaysIsNamed) {
+  const Model model = random_model(small_config("SG"), 3);
+  Session session(model, {.max_tokens = 40});
+  expect_error(ErrorCode::kInternal, {"took 40", "workspace_bytes says too little"},
+               [&] { session.prefill(random_ids(model.config(), 33)); });
 }
 
 TEST_F(Registry, AnEncodingIsChosenLayerByLayer) {

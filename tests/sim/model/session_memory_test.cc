@@ -7,6 +7,7 @@
 #include "sala/model/session.h"
 #include "sim/model/random_model.h"
 #include "tests/sim/model/small_model.h"
+#include "tests/sim/model/watcher.h"
 
 namespace sala {
 namespace {
@@ -73,6 +74,31 @@ TEST(SessionMemory, MeasuredPeakIsWithinFivePercentOfThePlan) {
         EXPECT_GE(static_cast<double>(session.workspace_peak_bytes()), 0.9 * static_cast<double>(item_of(plan, "workspace")))
             << what;
       }
+}
+
+// What an observer of attention is told is scratch memory of the plan: token by token it is the most that a session takes.
+TEST(SessionMemory, AnObserverOfAttentionIsPlannedFor) {
+  for (const char* map : {"SF", "FF"}) {
+    const ModelConfig config = small_config(map);
+    const Model model = random_model(config, 34);
+    SessionOptions options;
+    options.max_tokens = 4200;
+    options.chunk_tokens = options.threads = 1;
+    const int64_t planned = item_of(Session::plan(config, options), "workspace");
+    EXPECT_GT(planned, 4200 * 12);
+    const std::vector<int32_t> ids = random_ids(config, 4200);
+    for (const bool watched : {false, true}) {
+      Session session(model, options);
+      int64_t keys = 0;
+      Watcher watcher(
+          site::kAttention, [](int, int64_t position) { return position == 4199; },
+          [&](const Tap& tap) { keys += tap["keys"].extent()[0]; });
+      if (watched) session.set_observer(&watcher);
+      session.prefill(ids);
+      EXPECT_EQ(keys > 4200, watched);
+      EXPECT_EQ(static_cast<double>(session.workspace_peak_bytes()) >= 0.95 * static_cast<double>(planned), watched) << map;
+    }
+  }
 }
 
 TEST(SessionMemory, SessionsOfOneModelShareItsWeights) {

@@ -232,22 +232,48 @@ TEST_P(EveryKernel, LongDecodeMatchesRef) {
 TEST_P(EveryKernel, LogitsMatchRefAndPortable) {
   for (const Shape& shape : odd_shapes()) {
     const Problem problem(shape);
-    const int64_t group = shape.H / shape.Hkv;
-    std::vector<int64_t> read;
-    for (int64_t key = 0; key < shape.S; key += key % 5 == 3 ? 9 : 1) read.push_back(key);
-    const auto count = static_cast<int64_t>(read.size());
-    const auto logits = [&](const Kernels& chosen) {
-      Buffer<float> out(group * count);
-      const TensorView<const float, 2> q = problem.queries(shape.R - 1, shape.R)[0].slice(shape.H - group, shape.H);
-      attention_logits(on(chosen), q, problem.keys, shape.Hkv - 1, read, problem.scale, out.view(group, count));
-      return out;
-    };
-    const Buffer<float> got = logits(kernels());
-    expect_close(got, logits(ref_kernels()), kAgainstRef, shape.name(), 1);
-    expect_same_bytes(got, logits(find_kernels("portable")), shape.name());
-    const ThreadCount three(3);
-    expect_same_bytes(logits(kernels()), got, shape.name());
+    const TensorView<const float, 1> q = problem.queries(shape.R - 1, shape.R)[0][shape.H - 1];
+    const int64_t position = shape.S - 1;
+    Buffer<int32_t> some(position / 3 + 2);
+    int64_t slots = 0;
+    for (int64_t block = 0; block <= position / 3; block += block % 5 == 3 ? 2 : 1)
+      some[slots++] = static_cast<int32_t>(block);
+    some[slots++] = -1;
+    for (const TensorView<const int32_t, 1> blocks : {TensorView<const int32_t, 1>(), {some.data(), {slots}, {1}}}) {
+      std::vector<int64_t> want;
+      for (int64_t key = 0; key < shape.S; ++key)
+        if (blocks.data == nullptr || std::count(some.data(), some.data() + slots, key / 3) > 0) want.push_back(key);
+      const auto logits = [&](const Kernels& chosen) {
+        Buffer<int64_t> read(shape.S);
+        Buffer<float> out(shape.S), cut(static_cast<int64_t>(want.size()));
+        const int64_t count = attention_logits(on(chosen), q, problem.keys, shape.Hkv - 1, position, 3, blocks,
+                                               problem.scale, read.view(shape.S), out.view(shape.S));
+        EXPECT_EQ(std::vector<int64_t>(read.data(), read.data() + count), want) << shape.name();
+        std::copy_n(out.data(), cut.size(), cut.data());
+        return cut;
+      };
+      const Buffer<float> got = logits(kernels());
+      expect_close(got, logits(ref_kernels()), kAgainstRef, shape.name(), 1);
+      expect_same_bytes(got, logits(find_kernels("portable")), shape.name());
+      const ThreadCount three(3);
+      expect_same_bytes(logits(kernels()), got, shape.name());
+    }
   }
+}
+
+TEST(Attention, LogitsRefuseKeysThatDoNotExist) {
+  const Problem problem({3, 70, 2, 1, 16, 16});
+  Buffer<int64_t> read(70);
+  Buffer<float> out(70);
+  const auto logits = [&](int64_t position, std::vector<int32_t> blocks) {
+    return attention_logits(on(find_kernels("best")), problem.queries(0, 1)[0][0], problem.keys, 0, position, 16,
+                            {blocks.data(), {static_cast<int64_t>(blocks.size())}, {1}}, 1, read.view(70), out.view(70));
+  };
+  EXPECT_EQ(logits(69, {0, 4, -1}), 22);
+  EXPECT_EQ(logits(69, {-1}), 0);
+  expect_error(ErrorCode::kShape, {"position 70"}, [&] { logits(70, {0}); });
+  expect_error(ErrorCode::kShape, {"block 5", "slot 1", "up to 4"}, [&] { logits(69, {0, 5}); });
+  expect_error(ErrorCode::kShape, {"block 1", "slot 1"}, [&] { logits(69, {1, 1}); });
 }
 
 // No call takes more than what the op says, and one of them takes all of it.

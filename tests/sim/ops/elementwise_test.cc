@@ -31,12 +31,8 @@ const std::vector<NamedStep>& steps() {
       {"sigmoid_mul", kGate, [](const Context& k, auto a, auto, auto out) { sigmoid_mul(k, a, out); }},
       {"silu_mul", kGate, [](const Context& k, auto a, auto b, auto out) { silu_mul(k, a, b, out); }},
       {"add_scaled", kOneRounding, [](const Context& k, auto a, auto, auto out) { add_scaled(k, out, a, 0.24748737f); }},
-      {"scale_rows", kOneRounding,
-       [](const Context& k, auto, auto, auto out) {
-         std::vector<float> factors;
-         for (int64_t t = 0; t < out.extent[0]; ++t) factors.push_back(0.1767767f + static_cast<float>(t));
-         scale_rows(k, factors, out);
-       }},
+      {"scale", kOneRounding, [](const Context& k, auto, auto, auto out) { scale(k, 0.1767767f, out); }},
+      {"scale_by_log", kOneRounding, [](const Context& k, auto, auto, auto out) { scale_by_log(k, 362, 5, out); }},
       {"divide", kOneRounding, [](const Context& k, auto, auto, auto out) { divide(k, 17.3f, out); }},
       {"round_bf16", 0, [](const Context& k, auto, auto, auto out) { round_bf16(k, out); }},
   };
@@ -178,6 +174,15 @@ TEST(Elementwise, RefValues) {
   EXPECT_FLOAT_EQ(out[1], 0.7310585786f * 4 * 0.7310585786f);
 }
 
+TEST(Elementwise, ScaleByLogIsHypeNetsFactorAtThePosition) {
+  Buffer<float> x(3);
+  for (int64_t t = 0; t < 3; ++t) x[t] = 1;
+  scale_by_log(on(find_kernels("best")), 2, 6, x.view(3, 1));
+  EXPECT_EQ(x[0], 3.0f);  // ln(6 + 2) / ln(2)
+  EXPECT_EQ(x[1], static_cast<float>(std::log(9.0) / std::log(2.0)));
+  EXPECT_EQ(x[2], static_cast<float>(std::log(10.0) / std::log(2.0)));
+}
+
 TEST(Elementwise, NamesTheSizesThatDisagree) {
   Buffer<float> a(100), b(100);
   const Kernels& best = find_kernels("best");
@@ -185,8 +190,8 @@ TEST(Elementwise, NamesTheSizesThatDisagree) {
                [&] { sigmoid_mul(on(best), a.view(2, 3), b.view(2, 4)); });
   expect_error(ErrorCode::kShape, {"silu_mul", "up", "[5, 4]", "[2, 4]"},
                [&] { silu_mul(on(best), a.view(2, 4), a.view(5, 4), b.view(2, 4)); });
-  expect_error(ErrorCode::kShape, {"scale_rows", "1 factors", "3 rows"},
-               [&] { scale_rows(on(best), std::vector<float>{2}, b.view(3, 2)); });
+  expect_error(ErrorCode::kConfig, {"scale_by_log", "a is 1"}, [&] { scale_by_log(on(best), 1, 0, b.view(3, 2)); });
+  expect_error(ErrorCode::kConfig, {"position -1"}, [&] { scale_by_log(on(best), 2, -1, b.view(3, 2)); });
   expect_error(ErrorCode::kShape, {"add_scaled", "[1, 3]", "[2, 3]"},
                [&] { add_scaled(on(best), b.view(2, 3), a.view(1, 3), 1.0f); });
 }

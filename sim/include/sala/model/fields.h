@@ -29,7 +29,6 @@ struct LogitScaling {
   enum class Kind { kNone, kConstant, kHype };
   Kind kind = Kind::kNone;
   double value = 1;  // the constant, or a in ln(t + a) / ln(a)
-  double at(int64_t position) const;
   bool operator==(const LogitScaling&) const = default;
 };
 
