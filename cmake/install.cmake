@@ -1,4 +1,5 @@
 # cmake --install: libraries with their headers, the programs, the models, and a package that find_package(sala) finds.
+# --component program: the program and what it reads alone (scripts/bundle).
 include(CMakePackageConfigHelpers)
 set(package_dir ${CMAKE_INSTALL_LIBDIR}/cmake/sala)
 
@@ -8,12 +9,12 @@ foreach(library IN LISTS sala_libraries)
   install(TARGETS sala_${library} EXPORT salaTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
 endforeach()
 install(EXPORT salaTargets NAMESPACE sala:: DESTINATION ${package_dir})
-
 install(DIRECTORY sim/include/ tasks/include/ DESTINATION ${CMAKE_INSTALL_INCLUDEDIR})
-install(DIRECTORY models/ DESTINATION ${CMAKE_INSTALL_DATADIR}/sala/models)
-install(FILES train/family.toml DESTINATION ${CMAKE_INSTALL_DATADIR}/sala)
-install(FILES LICENSE NOTICE CITATION.cff DESTINATION ${CMAKE_INSTALL_DOCDIR})
-install(TARGETS sala_eval RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+
+install(TARGETS sala_eval RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
+install(DIRECTORY models configs DESTINATION ${CMAKE_INSTALL_DATADIR}/sala COMPONENT program)
+install(FILES train/family.toml DESTINATION ${CMAKE_INSTALL_DATADIR}/sala COMPONENT program)
+install(FILES LICENSE NOTICE CITATION.cff DESTINATION ${CMAKE_INSTALL_DOCDIR} COMPONENT program)
 
 configure_package_config_file(cmake/salaConfig.cmake.in ${CMAKE_CURRENT_BINARY_DIR}/salaConfig.cmake
   INSTALL_DESTINATION ${package_dir} PATH_VARS CMAKE_INSTALL_DATADIR)
