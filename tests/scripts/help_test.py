@@ -89,12 +89,25 @@ class Help(unittest.TestCase):
         self.assertEqual(self.run_script("scripts/sala_eval", "list", "--help").returncode, 0)
         self.assertEqual((self.folder / "wanted").read_text(), "setup\n")
 
-    def test_unknown_words_are_refused_before_anything_is_done(self):
-        for words in (["scripts/test", "--quick"], ["scripts/format", "--fix"], ["scripts/setup", "everything"], ["scripts/family_results", "--all"],
-                      ["scripts/derive_words"], ["scripts/check_style", "--all"]):
+    def test_wrong_words_are_refused_in_one_sentence_before_anything_is_done(self):
+        for code, words, part in (
+            (2, ["scripts/test", "--quick"], "no such option '--quick'"),
+            (2, ["scripts/format", "--fix"], "no such option '--fix'"),
+            (2, ["scripts/bundle", "--all"], "no such option '--all'"),
+            (2, ["scripts/setup", "everything"], "no such set 'everything'"),
+            (2, ["scripts/family_results", "--all"], "unknown flag '--all'"),
+            (2, ["scripts/family_results", "nothing-has-it"], "contains 'nothing-has-it'"),
+            (2, ["scripts/check_style", "--root", "/nowhere"], "/nowhere is no folder"),
+            (2, ["scripts/derive_words", "/nowhere", "out"], "/nowhere lacks data.adj"),
+            (2, ["scripts/train_tokenizer"], "give GENERATOR and OUT.model"),
+            (1, ["scripts/train_tokenizer", "/nowhere", "out.model"], "/nowhere is no program"),
+            (1, ["scripts/train_tokenizer", shutil.which("bash"), "out.model"], "install the Debian package sentencepiece"),
+        ):
             result = self.run_script(*words)
-            self.assertEqual(result.returncode, 2, words)
-            self.assertIn(words[-1] if len(words) > 1 else "usage", result.stderr)
+            said = result.stderr.splitlines()
+            self.assertEqual((result.returncode, result.stdout), (code, ""), result.stderr)
+            self.assertIn(part, said[-1])
+            self.assertTrue(all(line.startswith(("usage:", " ")) for line in said[:-1]), result.stderr)
 
 
 if __name__ == "__main__":
