@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <optional>
@@ -137,24 +138,39 @@ std::vector<Row> statistic_rows() {
   return rows;
 }
 
+struct List {
+  const char *name, *shows;
+  std::vector<Row> (*rows)();
+};
+const std::vector<List> kLists = {{"tasks", "what a model can be asked", task_rows},
+                                  {"models", "members of the family, how they were trained", model_rows},
+                                  {"mixers", "kinds of layers", mixer_rows},
+                                  {"posencs", "position policies (--pe) and encodings", position_rows},
+                                  {"statistics", "what --probe records", statistic_rows},
+                                  {"kernels", "instruction sets (--kernels)", kernel_rows},
+                                  {"config", "fields of config.json (--set)", config_rows}};
+
+std::vector<Row> list_rows() {
+  std::vector<Row> rows = {{"sala_eval list", "shows"}};
+  for (const List& list : kLists) rows.push_back({list.name, list.shows});
+  return rows;
+}
+
 }  // namespace
 
 void add_list_command(Program& program) {
+  std::vector<std::string> names;
+  for (const List& list : kLists) names.push_back(list.name);
   auto what = std::make_shared<std::string>();
   Command command = program.add_command(
       "list", "List tasks, models, mixers, position encodings, statistics, kernels or fields of config.json");
-  command.add_option("what", *what, "tasks, models, mixers, posencs, statistics, kernels or config")
-      .required()
-      .one_of({"tasks", "models", "mixers", "posencs", "statistics", "kernels", "config"});
+  command
+      .add_option("what", *what, "tasks, models, mixers, posencs, statistics, kernels or config; without it: what each is")
+      .one_of(names);
   command.footer("Example:\n  sala_eval list tasks");
   command.callback([what] {
-    const std::vector<Row> rows = *what == "tasks"        ? task_rows()
-                                  : *what == "models"     ? model_rows()
-                                  : *what == "mixers"     ? mixer_rows()
-                                  : *what == "posencs"    ? position_rows()
-                                  : *what == "statistics" ? statistic_rows()
-                                  : *what == "config"     ? config_rows()
-                                                          : kernel_rows();
+    const auto list = std::find_if(kLists.begin(), kLists.end(), [&](const List& each) { return each.name == *what; });
+    const std::vector<Row> rows = list == kLists.end() ? list_rows() : list->rows();
     fmt::print("{}", plain_table(rows, rows[0].size()));
     if (*what == "models") fmt::print("{}", model_notes());
   });

@@ -392,6 +392,9 @@ TEST_F(Cli, ListsComeFromTheRegistries) {
     EXPECT_EQ(result.code, 0);
     for (const std::string& name : names) EXPECT_NE(result.out.find(name), std::string::npos) << what << " " << name;
   }
+  const Finished bare = program_.run({"list"});
+  EXPECT_EQ(bare.code, 0);
+  for (const auto& [what, names] : expected) EXPECT_NE(bare.out.find("\n" + what + " "), std::string::npos) << bare.out;
 }
 
 TEST_F(Cli, ExplainPlansAndEstimates) {
