@@ -145,7 +145,7 @@ void explain(const ExplainFlags& flags) {
                config.sala_lab.train_length > 0 ? with_commas(config.sala_lab.train_length) : "an unknown number of");
   const std::vector<std::string> switches = config_switches(entry.config, config);
   if (!switches.empty()) fmt::print("switched after training: {}\n", fmt::join(switches, "; "));
-  for (const std::string& key : config.unknown_keys) fmt::print("config.json: '{}' means nothing here\n", key);
+  if (const std::string ignored = ignored_sentence(config); !ignored.empty()) fmt::print("{}\n", ignored);
   print_training(entry);
   print_layers(config, tasks::parse_lengths(flags.lengths).back());
   if (select != SelectBy::kLearned) fmt::print("{}\n", select_sentence(select));

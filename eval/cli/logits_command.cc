@@ -13,6 +13,7 @@
 #include "sala/core/error.h"
 #include "sala/model/safetensors.h"
 #include "sim/mixers/mixer.h"
+#include "sim/text/printable.h"
 
 namespace sala::eval {
 namespace {
@@ -159,6 +160,7 @@ void write_logits(const LogitsFlags& flags) {
   options.max_tokens = tokens;
   check_output_fits(flags, check_fits(config, options, flags.engine), rows, row_bytes(flags, config, tokens));
   const Model model = load_model(entry, config);
+  for (const std::string& note : checkpoint_notes(config, model)) fmt::print(stderr, "{}\n", text::printable(note, 4000));
   Session session(model, options);
   session.set_prompt_tokens(tokens);
   Keep kept(flags, config, tokens - rows, tokens);

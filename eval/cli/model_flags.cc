@@ -12,6 +12,7 @@
 #include "sala/core/parallel.h"
 #include "sim/mixers/mixer.h"
 #include "sim/ops/kernels.h"
+#include "sim/text/printable.h"
 
 namespace sala::eval {
 namespace {
@@ -198,6 +199,23 @@ ModelConfig configured(const ModelEntry& entry, const ModelFlags& flags) {
   ModelConfig config = entry.config;
   apply(config, std::move(wanted));
   return config;
+}
+
+std::string ignored_sentence(const ModelConfig& config) {
+  constexpr std::size_t kShown = 5;
+  const std::vector<std::string>& keys = config.unknown_keys;
+  if (keys.empty()) return "";
+  std::string names;
+  for (std::size_t i = 0; i < std::min(kShown, keys.size()); ++i)
+    names += fmt::format("{}'{}'", i == 0 ? "" : ", ", text::printable(keys[i], 60));
+  if (keys.size() > kShown) names += fmt::format(" and {} more", keys.size() - kShown);
+  return fmt::format("config.json: {} {} nothing here", names, keys.size() == 1 ? "means" : "mean");
+}
+
+std::vector<std::string> checkpoint_notes(const ModelConfig& config, const Model& model) {
+  std::vector<std::string> notes = model.notes();
+  if (const std::string ignored = ignored_sentence(config); !ignored.empty()) notes.insert(notes.begin(), ignored);
+  return notes;
 }
 
 void add_engine_flags(Command& command, EngineFlags& flags) {

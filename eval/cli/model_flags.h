@@ -32,6 +32,10 @@ void add_model_flags(Command& command, ModelFlags& flags);
 // the model has not, Error{kConfig} from the config.
 ModelConfig configured(const ModelEntry& entry, const ModelFlags& flags);
 
+// Sentences on what of a model's files is not used, or is used in spite of what they say.
+std::string ignored_sentence(const ModelConfig& config);  // empty when there is nothing
+std::vector<std::string> checkpoint_notes(const ModelConfig& config, const Model& model);
+
 struct EngineFlags {
   std::string device = "cpu", dtype = "fp32", kernels = "best", mem;
   int threads = 0;

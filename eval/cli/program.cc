@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <cstdio>
 
 #include "eval/cli/command_line.h"
@@ -11,15 +10,17 @@
 #include "eval/spec/models.h"
 #include "eval/spec/provenance.h"
 #include "sala/core/error.h"
+#include "sim/text/printable.h"
 
 namespace sala::eval {
 namespace {
 
+constexpr std::size_t kLongestMessage = 4000;  // bytes; the refusal that lists every model is the longest
+
 int fail(ErrorCode code, const std::string& what) {
   std::string line = what;
   while (!line.empty() && line.back() == '\n') line.pop_back();
-  std::replace(line.begin(), line.end(), '\n', ' ');
-  fmt::print(stderr, "sala_eval: error [{}] {}\n", error_code_name(code), line);
+  fmt::print(stderr, "sala_eval: error [{}] {}\n", error_code_name(code), text::printable(line, kLongestMessage));
   return static_cast<int>(code);
 }
 

@@ -16,6 +16,7 @@
 #include "eval/run/checks.h"
 #include "eval/run/memory.h"
 #include "eval/run/run_job.h"
+#include "eval/spec/model_tokens.h"
 #include "eval/subject/session_subject.h"
 #include "eval/util/interrupt.h"
 #include "sala/core/error.h"
@@ -95,11 +96,11 @@ std::optional<double> parse_gate(const std::string& text) {
   return value;
 }
 
-RunPlan make_plan(const RunFlags& flags, const ModelEntry& entry, const Tokenizer& tokenizer,
-                  const tasks::UserFiles& files) {
+RunPlan make_plan(const RunFlags& flags, const ModelEntry& entry, ModelConfig config, const TokenRules& rules,
+                  const Tokenizer& tokenizer, const tasks::UserFiles& files) {
   RunPlan plan;
   plan.model_name = entry.name;
-  plan.model = configured(entry, flags.model);
+  plan.model = std::move(config);
   plan.switches = config_switches(entry.config, plan.model);
   plan.select = select_of_name(flags.select);
   plan.tokenizer_kind = tokenizer.kind();
@@ -112,7 +113,8 @@ RunPlan make_plan(const RunFlags& flags, const ModelEntry& entry, const Tokenize
   plan.probe_answers = flags.probe == "answer";
   if (plan.probe_answers)
     for (const StatisticKind& kind : statistics()) plan.statistics.push_back(kind.name);
-  if (plan.model.bos_token_id) plan.prefix = {static_cast<int32_t>(*plan.model.bos_token_id)};
+  plan.prefix = rules.prefix;
+  plan.model.eos_token_id = rules.stops;
   if (!flags.sample.empty() && flags.samples > 0) throw Error(ErrorCode::kUsage, "--samples and --sample: give either");
   std::vector<int64_t> lengths = tasks::parse_lengths(flags.lengths);
   std::sort(lengths.begin(), lengths.end());
@@ -155,7 +157,8 @@ std::string resume_command(const CommandState& state, const RunFlags& flags, con
   return shell_quoted(words);
 }
 
-void introduce(const Job& job, const RunFlags& flags, const ModelEntry& entry, const MemoryPlan& memory) {
+void introduce(const Job& job, const RunFlags& flags, const ModelEntry& entry, const MemoryPlan& memory,
+               const std::vector<std::string>& notes) {
   const RunPlan& plan = job.plan;
   Progress& progress = job.progress;
   progress.say(fmt::format("sala_eval {}, {} {}, kernels {}, {} on {}", version_text(), num_threads(),
@@ -167,8 +170,7 @@ void introduce(const Job& job, const RunFlags& flags, const ModelEntry& entry, c
                            entry.random() ? ", random weights: its answers mean nothing" : ""));
   if (plan.select != SelectBy::kLearned) progress.say(select_sentence(plan.select));
   if (!plan.switches.empty()) progress.say(fmt::format("switched after training: {}", fmt::join(plan.switches, "; ")));
-  for (const std::string& key : plan.model.unknown_keys)
-    progress.say(fmt::format("config.json: '{}' means nothing here", key));
+  for (const std::string& note : notes) progress.say(note);
   std::vector<std::string> lengths;
   for (std::size_t i = 0; i < plan.cells.size(); ++i)
     if (i == 0 || plan.cells[i].length != plan.cells[i - 1].length)
@@ -231,7 +233,9 @@ void run(const RunFlags& flags, CommandState& state) {
   const ModelEntry entry = choose_model(flags.model.choice);
   const auto tokenizer = model_tokenizer(entry, flags.tokenizer);
   const auto files = open_user_files(flags.user, "run", flags.quiet);  // the plan's tasks and texts
-  RunPlan plan = make_plan(flags, entry, *tokenizer, *files);
+  const ModelConfig config = configured(entry, flags.model);
+  const TokenRules rules = token_rules(entry, config, *tokenizer, flags.tokenizer);
+  RunPlan plan = make_plan(flags, entry, config, rules, *tokenizer, *files);
   const int64_t memory_bytes = memory_limit(flags.engine);
   SampleSource samples(plan, *tokenizer, std::min(SampleSource::kMostBytes, memory_bytes / 8));
   measure_samples(plan, samples);
@@ -251,7 +255,9 @@ void run(const RunFlags& flags, CommandState& state) {
   Job job{plan, *tokenizer, samples, subjects, directory, progress};
   job.provenance = make_provenance(ops::find_kernels(options.kernels).name, recorded_command(state.words));
   job.check_stop = stop_if_interrupted;
-  introduce(job, flags, entry, memory);
+  std::vector<std::string> notes = checkpoint_notes(plan.model, model);
+  notes.insert(notes.end(), rules.notes.begin(), rules.notes.end());
+  introduce(job, flags, entry, memory, notes);
   catch_signals();
   const RunResults results = run_or_say(job, flags, state);
   progress.finish();

@@ -142,10 +142,10 @@ ReportSubject::ReportSubject(const RunPlan& run)
       heading(heading_of(run)),
       mark(run.select == SelectBy::kLearned ? "" : fmt::format(" [select={}]", select_name(run.select))),
       switches(switches_of(run)),
-      legend(fmt::format("Scores in percent, 95% Wilson intervals. They belong to {} ({} layers {}, {}), a small model of "
-                         "this project's family, not to MiniCPM-SALA 9B.",
-                         run.label(), run.model.num_hidden_layers, layer_map_string(run.model.mixer_types),
-                         position_policy(run.model))),
+      legend(fmt::format(
+          "Scores in percent, 95% Wilson intervals. They belong to {} ({} layers {}, {}){}.", run.label(),
+          run.model.num_hidden_layers, layer_map_string(run.model.mixer_types), position_policy(run.model),
+          run.model.sala_lab.family.empty() ? "" : ", a small model of this project's family, not to MiniCPM-SALA 9B")),
       plan(run.to_json()),
       config({{"model", "sala"}, {"model_args", run.label()}, {"seed", run.seed}}) {}
 

@@ -4,10 +4,13 @@
 
 #include <algorithm>
 
+#include "sim/text/printable.h"
+
 namespace sala::eval {
 namespace {
 
 constexpr double kInPlaceSeconds = 0.2, kPlainSeconds = 10;
+constexpr std::size_t kLongestLine = 4000;  // bytes
 
 double steady_seconds() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
@@ -37,7 +40,7 @@ void Progress::say(const std::string& text) {
   const std::lock_guard lock(mutex_);
   if (quiet_) return;
   clear();
-  fmt::print(out_, "{}\n", text);
+  fmt::print(out_, "{}\n", text::printable(text, kLongestLine));
   std::fflush(out_);
 }
 

@@ -20,8 +20,9 @@ struct ModelEntry {
   std::string problem;       // why the config cannot be read; empty when it can
   bool planned = false;  // a member of train/family.toml whose weights are not here: only names, layers and encodings count
   bool random() const { return directory.empty() && !planned; }
-  std::string architecture() const;  // sala | full | linear | sparse | full-linear | mixed
-  std::string ratio() const;         // softmax : linear layers in lowest terms, "3:5"
+  bool family() const { return !config.sala_lab.family.empty(); }  // trained here (docs/training.md)
+  std::string architecture() const;                                // sala | full | linear | sparse | full-linear | mixed
+  std::string ratio() const;                                       // softmax : linear layers in lowest terms, "3:5"
 };
 
 }  // namespace sala::eval

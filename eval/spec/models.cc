@@ -8,6 +8,7 @@
 #include <fstream>
 
 #include "eval/spec/family.h"
+#include "eval/spec/model_tokens.h"
 #include "eval/spec/record.h"
 #include "sala/core/error.h"
 #include "sala/core/rng.h"
@@ -26,7 +27,7 @@ constexpr uint64_t kRandomWeightsSeed = 0;
 bool has_safetensors(const fs::path& directory) {
   std::error_code ignored;
   for (const auto& file : fs::directory_iterator(directory, ignored))
-    if (file.path().extension() == ".safetensors") return true;
+    if (file.path().extension() == ".safetensors" && file.is_regular_file(ignored)) return true;
   return false;
 }
 
@@ -36,6 +37,7 @@ ModelEntry read_entry(const std::string& name, const fs::path& directory) {
   entry.directory = directory.string();
   entry.config = ModelConfig::load((directory / "config.json").string());
   entry.has_weights = has_safetensors(directory);
+  read_generation_config(entry);
   return entry;
 }
 
@@ -286,7 +288,7 @@ std::string weights_hash(const ModelEntry& entry) {
   constexpr int64_t kWhole = int64_t{1} << 30, kPiece = 1 << 16, kPieces = 1024;
   std::vector<fs::path> files;
   for (const auto& file : fs::directory_iterator(entry.directory))
-    if (file.path().extension() == ".safetensors") files.push_back(file.path());
+    if (file.path().extension() == ".safetensors" && file.is_regular_file()) files.push_back(file.path());
   std::sort(files.begin(), files.end());
   uint64_t hash = 0;
   std::string block(kPiece, '\0');
@@ -303,19 +305,6 @@ std::string weights_hash(const ModelEntry& entry) {
     hash = stable_hash(fmt::format("{} {}", path.filename().string(), size), hash);
   }
   return hash_hex(hash);
-}
-
-std::unique_ptr<Tokenizer> model_tokenizer(const ModelEntry& entry, const std::string& wanted) {
-  std::string path = wanted;
-  if (path.empty()) {
-    const fs::path own = fs::path(entry.directory) / "tokenizer.model";
-    path = !entry.random() && fs::exists(own) ? own.string() : (fs::path(models_folder()) / "tokenizer.model").string();
-  }
-  std::unique_ptr<Tokenizer> tokenizer = open_tokenizer(path);
-  if (tokenizer->vocab_size() > entry.config.vocab_size)
-    throw Error(ErrorCode::kConfig, "tokenizer {} has {} pieces, the model '{}' knows {} ids; give its own by --tokenizer",
-                path, tokenizer->vocab_size(), entry.name, entry.config.vocab_size);
-  return tokenizer;
 }
 
 }  // namespace sala::eval

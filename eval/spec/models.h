@@ -7,7 +7,6 @@
 
 #include "eval/spec/model_entry.h"
 #include "sala/model/model.h"
-#include "sala/tokenizer/tokenizer.h"
 
 namespace sala::eval {
 
@@ -32,9 +31,5 @@ ModelEntry choose_model(const ModelChoice& choice);
 Model load_model(const ModelEntry& entry, const ModelConfig& config);
 // 16 hexadecimal digits over the weight files: all bytes up to 1 GiB, samples of each file beyond.
 std::string weights_hash(const ModelEntry& entry);
-
-// The model's own tokenizer.model, else the family's. `wanted` overrides. Throws Error{kConfig} when its ids do not fit the
-// model.
-std::unique_ptr<Tokenizer> model_tokenizer(const ModelEntry& entry, const std::string& wanted);
 
 }  // namespace sala::eval

@@ -8,6 +8,7 @@
 #include "sala/core/error.h"
 #include "sala/model/config.h"
 #include "sim/mixers/mixer.h"
+#include "sim/model/config_spellings.h"
 #include "sim/text/files.h"
 #include "sim/text/json.h"
 
@@ -28,9 +29,8 @@ struct IsVector<std::vector<T>> : std::true_type {};
 
 // Keys of released and re-saved configs that the forward pass does not look at.
 const std::set<std::string> kIgnoredKeys = {
-    "_name_or_path",  "attention_dropout",    "auto_map",        "dtype",          "initializer_range",
-    "layer_types",    "max_window_layers",    "mup_denominator", "pretraining_tp", "shift_labels",
-    "sliding_window", "transformers_version", "use_cache"};
+    "_name_or_path",   "attention_dropout", "auto_map",     "dtype",          "initializer_range",    "max_window_layers",
+    "mup_denominator", "pretraining_tp",    "shift_labels", "sliding_window", "transformers_version", "use_cache"};
 
 [[noreturn]] void wrong(const std::string& source, const std::string& name, const Json& value, const std::string& expected) {
   std::string shown = value.dump(-1, ' ', true, Json::error_handler_t::replace);
@@ -327,14 +327,16 @@ void read_fields(ModelConfig& config, const Json& object, const std::string& sou
 }  // namespace
 
 ModelConfig ModelConfig::from_json(const std::string& text, const std::string& source) {
-  const Json object = text::parse_json(text, source);
+  Json object = text::parse_json(text, source);
   if (!object.is_object()) throw Error(ErrorCode::kFormat, "{}: holds no JSON object", source);
+  const std::vector<std::string> ignored = internal::read_spellings(object, source);
   ModelConfig config;
   if (const auto type = object.find("model_type"); type != object.end() && *type == "qwen3") {
     config.model_type = "qwen3";
     config.attn_use_rope = config.sala_lab.attn_qk_norm = true;
   }
   read_fields(config, object, source, "");
+  config.unknown_keys.insert(config.unknown_keys.end(), ignored.begin(), ignored.end());
   try {
     config.resolve();
     config.validate();

@@ -25,7 +25,9 @@ Model Model::load(const std::string& directory) {
 
 Model::Model(ModelConfig config, OpenWeights open)
     : config_(std::move(config)), open_(std::move(open)), packs_(std::make_unique<Packs>()) {
-  check_tensors(config_, *open_());
+  const std::unique_ptr<WeightSource> source = open_();
+  check_tensors(config_, *source);
+  notes_ = source->notes();
 }
 Model::~Model() = default;
 Model::Model(Model&&) noexcept = default;

@@ -1,5 +1,4 @@
 #include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,31 +22,39 @@ constexpr int64_t kMaxHeaderBytes = 100'000'000;  // the limit of the format's o
 constexpr int64_t kMaxIndexBytes = 256 << 20;
 constexpr const char* kIndexName = "model.safetensors.index.json";
 
-// A file mapped for reading.
-class MappedFile {
+// A regular file open for reading at any place. Mapping it would end the process when someone else makes it shorter.
+class OpenFile {
  public:
-  explicit MappedFile(const std::string& path) {
-    const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-    if (fd < 0) throw Error(ErrorCode::kIo, "{}: cannot be opened: {}", path, std::strerror(errno));
+  explicit OpenFile(const std::string& path) : path_(path) {
+    fd_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd_ < 0) throw Error(ErrorCode::kIo, "{}: cannot be opened: {}", path, std::strerror(errno));
     struct stat status {};
-    const bool regular = ::fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
-    size_ = regular ? status.st_size : 0;
-    if (size_ > 0) data_ = ::mmap(nullptr, static_cast<std::size_t>(size_), PROT_READ, MAP_PRIVATE, fd, 0);
-    const int problem = errno;
-    ::close(fd);
-    if (!regular) throw Error(ErrorCode::kIo, "{}: is not a regular file", path);
-    if (data_ == MAP_FAILED) throw Error(ErrorCode::kIo, "{}: cannot be mapped: {}", path, std::strerror(problem));
+    if (::fstat(fd_, &status) == 0 && S_ISREG(status.st_mode)) {
+      size_ = status.st_size;
+      return;
+    }
+    ::close(fd_);
+    throw Error(ErrorCode::kIo, "{}: is not a regular file", path);
   }
-  ~MappedFile() {
-    if (data_ != nullptr && data_ != MAP_FAILED) ::munmap(data_, static_cast<std::size_t>(size_));
-  }
-  MappedFile(const MappedFile&) = delete;
-  MappedFile& operator=(const MappedFile&) = delete;
-  const std::byte* data() const { return static_cast<const std::byte*>(data_); }
+  ~OpenFile() { ::close(fd_); }
+  OpenFile(const OpenFile&) = delete;
+  OpenFile& operator=(const OpenFile&) = delete;
   int64_t size() const { return size_; }
+  void read(int64_t offset, std::span<std::byte> out) const {
+    while (!out.empty()) {
+      const ssize_t count = ::pread(fd_, out.data(), out.size(), offset);
+      if (count < 0 && errno == EINTR) continue;
+      if (count < 0) throw Error(ErrorCode::kIo, "{}: cannot be read: {}", path_, std::strerror(errno));
+      if (count == 0)
+        throw Error(ErrorCode::kIo, "{}: has become shorter than its {} bytes while it was read", path_, size_);
+      out = out.subspan(static_cast<std::size_t>(count));
+      offset += count;
+    }
+  }
 
  private:
-  void* data_ = nullptr;
+  std::string path_;
+  int fd_ = -1;
   int64_t size_ = 0;
 };
 
@@ -70,7 +77,7 @@ bool read_count(const Json& value, int64_t& out) {
 struct SafetensorsFile::Impl {
   explicit Impl(const std::string& file_path) : path(file_path), file(file_path) {}
   std::string path;
-  MappedFile file;
+  OpenFile file;
   int64_t data_begin = 0;
   std::vector<TensorInfo> tensors;
   std::vector<int64_t> begins;  // of each tensor, from data_begin
@@ -94,13 +101,16 @@ struct SafetensorsFile::Impl {
 
 void SafetensorsFile::Impl::read_header() {
   if (file.size() < 8) fail("{} bytes long, a safetensors file has at least 8", file.size());
-  const auto length = load<uint64_t>(file.data());
+  std::byte prefix[8];
+  file.read(0, prefix);
+  const auto length = load<uint64_t>(prefix);
   if (length > static_cast<uint64_t>(kMaxHeaderBytes))
     fail("claims a header of {} bytes, at most {} are allowed", length, kMaxHeaderBytes);
   if (static_cast<int64_t>(length) > file.size() - 8)
     fail("claims a header of {} bytes, the file has {} after the length", length, file.size() - 8);
   data_begin = 8 + static_cast<int64_t>(length);
-  const std::string_view text(reinterpret_cast<const char*>(file.data()) + 8, length);
+  std::string text(length, '\0');
+  file.read(8, std::as_writable_bytes(std::span(text)));
   const Json header = text::parse_json(text, path);
   if (!header.is_object()) fail("the header is no JSON object");
   for (const auto& [name, entry] : header.items()) {
@@ -130,7 +140,8 @@ void SafetensorsFile::Impl::read_entry(const std::string& name, const Json& entr
   const Json& dtype = entry["dtype"];
   const auto row = std::find_if(rows.begin(), rows.end(), [&](const internal::DTypeRow& r) { return dtype == r.name; });
   if (row == rows.end())
-    fail("tensor '{}' has unknown dtype {}", name, dtype.dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 40));
+    fail("tensor '{}' has unknown dtype {}; 8-bit floats and other quantised weights are not supported", name,
+         dtype.is_structured() ? "of a structure" : dtype.dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 40));
   info.dtype = row->dtype;
   const Json& shape = entry["shape"];
   if (!shape.is_array() || shape.size() > 8) fail("tensor '{}' has no shape of at most 8 axes", name);
@@ -202,32 +213,43 @@ const TensorInfo* SafetensorsFile::find(const std::string& name) const {
   return found == impl_->index.end() ? nullptr : &impl_->tensors[found->second];
 }
 
-std::span<const std::byte> SafetensorsFile::raw(const std::string& name) const {
+void SafetensorsFile::read_bytes(const std::string& name, int64_t begin, std::span<std::byte> out) const {
   const std::size_t at = impl_->at(name);
-  return {impl_->file.data() + impl_->data_begin + impl_->begins[at], static_cast<std::size_t>(impl_->tensors[at].bytes())};
+  const int64_t bytes = impl_->tensors[at].bytes(), wanted = static_cast<int64_t>(out.size());
+  if (begin < 0 || wanted > bytes || begin > bytes - wanted)
+    throw Error(ErrorCode::kShape, "read_bytes: bytes {} to {} of tensor '{}', which has {}", begin, begin + wanted, name,
+                bytes);
+  impl_->file.read(impl_->data_begin + impl_->begins[at] + begin, out);
+}
+
+std::vector<std::byte> SafetensorsFile::raw(const std::string& name) const {
+  std::vector<std::byte> bytes(static_cast<std::size_t>(impl_->tensors[impl_->at(name)].bytes()));
+  read_bytes(name, 0, bytes);
+  return bytes;
 }
 
 void SafetensorsFile::read_floats(const std::string& name, std::span<float> out) const {
-  const std::span<const std::byte> bytes = raw(name);
-  const TensorInfo& info = *find(name);
+  const TensorInfo& info = impl_->tensors[impl_->at(name)];
   if (static_cast<int64_t>(out.size()) != info.elements())
     throw Error(ErrorCode::kShape, "read_floats: tensor '{}' has {} elements, out has {}", name, info.elements(),
                 out.size());
-  if (out.empty()) return;
-  const std::byte* at = bytes.data();
+  if (info.dtype == DType::kF32) return read_bytes(name, 0, std::as_writable_bytes(out));
+  const auto convert = [&]<class T>(float (*to_float)(T)) {
+    constexpr std::size_t kBlock = 1 << 16;
+    std::vector<T> block(std::min(kBlock, out.size()));
+    for (std::size_t done = 0; done < out.size(); done += block.size()) {
+      const auto part = std::span(block).first(std::min(block.size(), out.size() - done));
+      read_bytes(name, static_cast<int64_t>(done * sizeof(T)), std::as_writable_bytes(part));
+      std::transform(part.begin(), part.end(), out.begin() + static_cast<std::ptrdiff_t>(done), to_float);
+    }
+  };
   switch (info.dtype) {
-    case DType::kF32:
-      std::memcpy(out.data(), at, bytes.size());
-      return;
     case DType::kBf16:
-      for (std::size_t i = 0; i < out.size(); ++i) out[i] = bf16_to_float(load<uint16_t>(at + 2 * i));
-      return;
+      return convert(bf16_to_float);
     case DType::kF16:
-      for (std::size_t i = 0; i < out.size(); ++i) out[i] = f16_to_float(load<uint16_t>(at + 2 * i));
-      return;
+      return convert(f16_to_float);
     case DType::kF64:
-      for (std::size_t i = 0; i < out.size(); ++i) out[i] = static_cast<float>(load<double>(at + 8 * i));
-      return;
+      return convert(+[](double value) { return static_cast<float>(value); });
     default:
       impl_->fail("tensor '{}' has dtype {}, expected F32, BF16 or F16", name, dtype_name(info.dtype));
   }
@@ -240,7 +262,8 @@ std::vector<float> SafetensorsFile::floats(const std::string& name) const {
 }
 
 std::vector<int64_t> SafetensorsFile::ints(const std::string& name) const {
-  const std::byte* at = raw(name).data();
+  const std::vector<std::byte> bytes = raw(name);
+  const std::byte* at = bytes.data();
   const TensorInfo& info = *find(name);
   const int64_t width = dtype_bytes(info.dtype);
   std::vector<int64_t> out(static_cast<std::size_t>(info.elements()));
@@ -298,6 +321,9 @@ std::string only_file(const std::string& directory) {
     if (entry.path().extension() == ".safetensors") found.push_back(entry.path().string());
   if (problem) throw Error(ErrorCode::kIo, "{}: cannot be listed: {}", directory, problem.message());
   if (found.size() == 1) return found[0];
+  for (const char* other : {"pytorch_model.bin", "pytorch_model.bin.index.json"})
+    if (found.empty() && fs::exists(folder / other, problem))
+      throw Error(ErrorCode::kUnsupported, "{}: has {}, only weights in *.safetensors can be read", directory, other);
   throw Error(ErrorCode::kIo, "{}: has neither {} nor model.safetensors, and {} other *.safetensors files", directory,
               kIndexName, found.size());
 }
@@ -325,11 +351,18 @@ SafetensorsCheckpoint SafetensorsCheckpoint::open(const std::string& directory) 
                   file);
     checkpoint.file_of_[tensor] = opened[file];
   }
+  std::vector<std::string> left_out;
   for (const auto& [name, number] : opened)
-    for (const TensorInfo& info : checkpoint.files_[number].tensors())
-      if (const auto found = map.find(info.name); found == map.end() || found->second != name)
-        throw Error(ErrorCode::kFormat, "{}: {} holds tensor '{}', which the index does not place there", index_path, name,
+    for (const TensorInfo& info : checkpoint.files_[number].tensors()) {
+      const auto [placed, is_new] = checkpoint.file_of_.emplace(info.name, number);
+      if (placed->second != number)
+        throw Error(ErrorCode::kFormat, "{}: {} holds tensor '{}', which the index places in another file", index_path, name,
                     info.name);
+      if (is_new) left_out.push_back(info.name);
+    }
+  if (!left_out.empty())
+    checkpoint.notes_.push_back(fmt::format("{} leaves out {} of its files' tensors, {}{}; they are read all the same",
+                                            kIndexName, left_out.size(), left_out[0], left_out.size() > 1 ? " first" : ""));
   return checkpoint;
 }
 

@@ -1,5 +1,7 @@
 #include "sim/model/weights.h"
 
+#include <algorithm>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <map>
@@ -10,7 +12,9 @@
 namespace sala {
 namespace {
 
-constexpr std::size_t kNamesInMessage = 40;
+constexpr std::size_t kNamesInMessage = 10;
+constexpr const char* kEmbedding = "model.embed_tokens.weight";
+constexpr const char* kHead = "lm_head.weight";
 
 std::string layer_prefix(int64_t layer) { return fmt::format("model.layers.{}.", layer); }
 
@@ -59,6 +63,16 @@ void check_tensors(const ModelConfig& config, const WeightSource& source) {
     if (shape != spec.shape)
       wrong.push_back(fmt::format("{} is {}, the config says {}", spec.name, shape_text(shape), shape_text(spec.shape)));
   }
+  if (config.tie_word_embeddings && missing.empty() && wrong.empty() && present.erase(kHead) != 0 &&
+      (source.shape(kHead) != source.shape(kEmbedding) || !source.same(kHead, kEmbedding)))
+    throw Error(ErrorCode::kFormat, "{}: config.json says that {} is {} (tie_word_embeddings), but the two differ",
+                source.description(), kHead, kEmbedding);
+  for (const std::string& name : present)
+    for (const char* end : {".qweight", ".qzeros", ".g_idx", ".weight_scale", ".weight_scale_inv", ".weight_packed"})
+      if (name.ends_with(end))
+        throw Error(ErrorCode::kUnsupported,
+                    "{}: tensor '{}' is of quantised weights (GPTQ, AWQ, FP8), which are not supported",
+                    source.description(), name);
   const std::vector<std::string> surplus(present.begin(), present.end());
   if (missing.empty() && wrong.empty() && surplus.empty()) return;
   throw Error(ErrorCode::kFormat, "{}: tensors do not fit config.json{}{}{}", source.description(),
@@ -72,8 +86,49 @@ int64_t LayerTensors::bytes() const {
   return sum;
 }
 
+bool WeightSource::same(const std::string& one, const std::string& other) const {
+  std::size_t count = 1;
+  for (const int64_t extent : shape(one)) count *= static_cast<std::size_t>(extent);
+  std::vector<float> a(count), b(count);
+  read(one, a);
+  read(other, b);
+  return std::memcmp(a.data(), b.data(), count * sizeof(float)) == 0;
+}
+
+namespace {
+
+// Files that say more of a folder's weights than its config.json.
+SafetensorsCheckpoint open_checkpoint(const std::string& directory) {
+  std::error_code ignored;
+  for (const char* name : {"quantize_config.json", "quant_config.json", "hf_quant_config.json"})
+    if (std::filesystem::exists(std::filesystem::path(directory) / name, ignored))
+      throw Error(ErrorCode::kUnsupported, "{}: {} says that the weights are quantised, which is not supported", directory,
+                  name);
+  if (std::filesystem::exists(std::filesystem::path(directory) / "adapter_config.json", ignored))
+    throw Error(ErrorCode::kUnsupported,
+                "{}: adapter_config.json says that an adapter (LoRA) changes the weights; merge it first", directory);
+  return SafetensorsCheckpoint::open(directory);
+}
+
+}  // namespace
+
 CheckpointSource::CheckpointSource(std::string directory)
-    : directory_(std::move(directory)), checkpoint_(SafetensorsCheckpoint::open(directory_)) {}
+    : directory_(std::move(directory)), checkpoint_(open_checkpoint(directory_)) {}
+
+bool CheckpointSource::same(const std::string& one, const std::string& other) const {
+  const SafetensorsFile &a = *checkpoint_.find(one), &b = *checkpoint_.find(other);
+  if (a.find(one)->dtype != b.find(other)->dtype) return WeightSource::same(one, other);
+  constexpr int64_t kBlock = 1 << 20;
+  std::vector<std::byte> left(kBlock), right(kBlock);
+  const int64_t bytes = a.find(one)->bytes();
+  for (int64_t at = 0; at < bytes; at += kBlock) {
+    const auto size = static_cast<std::size_t>(std::min(kBlock, bytes - at));
+    a.read_bytes(one, at, std::span(left).first(size));
+    b.read_bytes(other, at, std::span(right).first(size));
+    if (std::memcmp(left.data(), right.data(), size) != 0) return false;
+  }
+  return true;
+}
 
 std::vector<int64_t> CheckpointSource::shape(const std::string& name) const {
   return checkpoint_.find(name)->find(name)->shape;
@@ -85,7 +140,7 @@ void CheckpointSource::read(const std::string& name, std::span<float> out) const
 
 std::vector<TensorSpec> model_tensors(const ModelConfig& config) {
   const int64_t V = config.vocab_size, E = config.hidden_size, I = config.intermediate_size;
-  std::vector<TensorSpec> specs{{"model.embed_tokens.weight", {V, E}}};
+  std::vector<TensorSpec> specs{{kEmbedding, {V, E}}};
   for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer) {
     const std::string prefix = layer_prefix(layer);
     specs.push_back({prefix + "input_layernorm.weight", {E}});
@@ -99,7 +154,7 @@ std::vector<TensorSpec> model_tensors(const ModelConfig& config) {
     specs.push_back({prefix + "mlp.down_proj.weight", {E, I}});
   }
   specs.push_back({"model.norm.weight", {E}});
-  if (!config.tie_word_embeddings) specs.push_back({"lm_head.weight", {V, E}});
+  if (!config.tie_word_embeddings) specs.push_back({kHead, {V, E}});
   return specs;
 }
 
@@ -126,10 +181,10 @@ std::unique_ptr<ModelWeights> build_weights(const ops::Context& context, const M
   check_tensors(config, source);
   const int64_t V = config.vocab_size, E = config.hidden_size, I = config.intermediate_size;
   auto weights = std::make_unique<ModelWeights>();
-  weights->embedding = read_buffer(context, source, "model.embed_tokens.weight", V * E);
+  weights->embedding = read_buffer(context, source, kEmbedding, V * E);
   weights->final_norm = read_buffer(context, source, "model.norm.weight", E);
   weights->head = config.tie_word_embeddings ? ops::PackedMatrix(context, std::as_const(weights->embedding).view(V, E))
-                                             : read_matrix(context, source, "lm_head.weight", V, E);
+                                             : read_matrix(context, source, kHead, V, E);
   for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
     const std::string prefix = layer_prefix(i);
     LayerWeights layer;

@@ -22,15 +22,21 @@ class WeightSource {
   virtual std::vector<std::string> names() const = 0;
   virtual std::vector<int64_t> shape(const std::string& name) const = 0;
   virtual void read(const std::string& name, std::span<float> out) const = 0;
+  // Whether two tensors of one shape hold the same values.
+  virtual bool same(const std::string& one, const std::string& other) const;
+  virtual std::vector<std::string> notes() const { return {}; }  // sentences for the user
 };
 
 class CheckpointSource final : public WeightSource {
  public:
+  // Throws Error{kUnsupported} for a folder that holds quantised weights or an adapter.
   explicit CheckpointSource(std::string directory);
   std::string description() const override { return directory_; }
   std::vector<std::string> names() const override { return checkpoint_.names(); }
   std::vector<int64_t> shape(const std::string& name) const override;
   void read(const std::string& name, std::span<float> out) const override;
+  bool same(const std::string& one, const std::string& other) const override;
+  std::vector<std::string> notes() const override { return checkpoint_.notes(); }
 
  private:
   std::string directory_;
@@ -54,7 +60,8 @@ struct ModelWeights {
   int64_t bytes() const;
 };
 
-// Throws Error{kFormat} that names every missing, surplus and wrong-shaped tensor. Rotary buffers are skipped.
+// Throws Error{kFormat} that names missing, surplus and wrong-shaped tensors. Rotary buffers are skipped, and a stored head
+// of a model that ties it to the embedding when it has the embedding's values.
 void check_tensors(const ModelConfig& config, const WeightSource& source);
 // Reads and packs for the context's kernels, one tensor after the other: no plain copy of a matrix stays. Throws as
 // check_tensors().

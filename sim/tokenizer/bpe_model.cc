@@ -52,6 +52,12 @@ class BpeTokenizer final : public Tokenizer {
   std::string kind() const override { return "sentencepiece"; }
   std::string hash() const override { return model_.hash; }
   int64_t vocab_size() const override { return static_cast<int64_t>(model_.pieces.size()); }
+  std::optional<int32_t> find(std::string_view piece) const override {
+    const auto found =
+        std::find_if(model_.pieces.begin(), model_.pieces.end(), [&](const Piece& p) { return p.text == piece; });
+    if (found == model_.pieces.end()) return std::nullopt;
+    return static_cast<int32_t>(found - model_.pieces.begin());
+  }
   std::vector<int32_t> encode(std::string_view text) const override;
   int64_t count(std::string_view text) const override;
   std::vector<int32_t> encode_with_offsets(std::string_view text, std::vector<int64_t>& byte_offsets) const override;

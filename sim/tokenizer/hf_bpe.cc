@@ -35,6 +35,17 @@ class HfTokenizer final : public Tokenizer {
     return ids;
   }
   std::string decode(const std::vector<int32_t>& ids) const override;
+  std::optional<std::vector<int32_t>> prefix() const override {
+    if (!config_.prefix_problem.empty())
+      throw Error(ErrorCode::kUnsupported, "tokenizer: tokenizer.json has {}, which is not supported",
+                  config_.prefix_problem);
+    return config_.prefix;
+  }
+  std::optional<int32_t> find(std::string_view piece) const override {
+    const auto found = std::find(config_.pieces.begin(), config_.pieces.end(), piece);
+    if (piece.empty() || found == config_.pieces.end()) return std::nullopt;
+    return static_cast<int32_t>(found - config_.pieces.begin());
+  }
 
  private:
   static constexpr size_t kLongestCached = 32;  // bytes of a word

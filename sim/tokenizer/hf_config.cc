@@ -16,6 +16,7 @@ using Json = nlohmann::json;
 
 constexpr const char* kGpt2Pattern = R"('s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+)";
 constexpr int64_t kLargestId = int64_t{1} << 24;
+constexpr size_t kLongestPrefix = 64;
 
 class Parser {
  public:
@@ -26,6 +27,7 @@ class Parser {
     for_each_part(root_, "normalizer", "normalizers", [&](const Json& part) { normalizer(part); });
     for_each_part(root_, "pre_tokenizer", "pretokenizers", [&](const Json& part) { pre_tokenizer(part); });
     for_each_part(root_, "decoder", "decoders", [&](const Json& part) { decoder(part); });
+    for_each_part(root_, "post_processor", "processors", [&](const Json& part) { post_processor(part); });
     check();
     return std::move(config_);
   }
@@ -190,7 +192,35 @@ class Parser {
     }
   }
 
+  void post_processor(const Json& part) {
+    const std::string type = text(part, "type");
+    if (type == "ByteLevel") return;  // offsets only
+    if (type != "TemplateProcessing") {
+      config_.prefix_problem = fmt::format("post-processor {}", type);
+      return;
+    }
+    if (!part.contains("single") || !part["single"].is_array()) bad("'single' is no list");
+    bool after_text = false;
+    for (const Json& item : part["single"]) {
+      if (item.is_object() && item.contains("Sequence")) {
+        after_text = true;
+        continue;
+      }
+      const std::string name = text(object(item, "SpecialToken"), "id");
+      const Json& token = object(object(part, "special_tokens"), name.c_str());
+      if (!token.contains("ids") || !token["ids"].is_array()) bad("'ids' is no list");
+      if (after_text && !token["ids"].empty()) config_.prefix_problem = fmt::format("'{}' after every text", name);
+      for (const Json& number : token["ids"])
+        if (config_.prefix.size() < kLongestPrefix)
+          config_.prefix.push_back(id(number));
+        else
+          bad(fmt::format("more than {} ids stand before a text", kLongestPrefix));
+    }
+  }
+
   void check() const {
+    for (const int32_t before : config_.prefix)
+      if (static_cast<size_t>(before) >= config_.pieces.size()) bad(fmt::format("id {} is no piece", before));
     if (config_.byte_level == !config_.space_mark.empty())
       unsupported("a model that is neither byte-level nor of Llama's kind");
     if (!config_.byte_level && !config_.split_patterns.empty()) unsupported("a Split without ByteLevel");

@@ -41,6 +41,9 @@ struct HfConfig {
   bool byte_fallback = false, fuse_unk = false, ignore_merges = false;
   int32_t unk_id = -1;
 
+  std::vector<int32_t> prefix;  // by the post-processor, before every text
+  std::string prefix_problem;   // what the post-processor does besides; empty = nothing
+
   // Throws Error{kFormat} for text that is not such a file, Error{kUnsupported} naming the component that is not served.
   static HfConfig parse(const std::string& text, const std::string& path);
 };

@@ -16,6 +16,11 @@ class LibraryTokenizer final : public Tokenizer {
   std::string kind() const override { return "sentencepiece"; }
   std::string hash() const override { return hash_; }
   int64_t vocab_size() const override { return processor_.GetPieceSize(); }
+  std::optional<int32_t> find(std::string_view piece) const override {
+    const int id = processor_.PieceToId(piece);
+    if (id < 0 || id >= processor_.GetPieceSize() || processor_.IdToPiece(id) != piece) return std::nullopt;
+    return id;
+  }
   std::vector<int32_t> encode(std::string_view text) const override {
     std::vector<int> ids;
     check(processor_.Encode(text, &ids));

@@ -24,9 +24,14 @@ std::unique_ptr<Tokenizer> open_tokenizer(const std::string& name_or_path) {
   if (name_or_path == "byte") return make_byte_tokenizer();
   std::error_code ignored;
   fs::path path(name_or_path);
-  if (fs::is_directory(path, ignored))
-    path /= fs::exists(path / "tokenizer.json", ignored) ? "tokenizer.json" : "tokenizer.model";
-  else if (!fs::exists(path, ignored))
+  if (fs::is_directory(path, ignored)) {
+    const fs::path folder = path;
+    for (const char* file : {"tokenizer.model", "tokenizer.json"})
+      if (fs::exists(fs::symlink_status(folder / file, ignored))) path = folder / file;
+    if (path == folder)
+      throw Error(ErrorCode::kIo, "{}: has neither tokenizer.json nor tokenizer.model{}", name_or_path,
+                  fs::exists(folder / "vocab.json", ignored) ? "; save vocab.json and merges.txt as tokenizer.json" : "");
+  } else if (!fs::exists(path, ignored))
     throw Error(ErrorCode::kUsage,
                 "open_tokenizer: '{}' is neither whitespace, byte, a .model or .json file nor a model directory",
                 name_or_path);

@@ -17,6 +17,7 @@ inline ModelConfig random_config(const std::string& letters = "SLSS") {
   config.vocab_size = 4096;
   config.bos_token_id = 1;
   config.eos_token_id = {2};
+  config.sala_lab.family = "random";
   config.validate();
   return config;
 }

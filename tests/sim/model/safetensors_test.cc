@@ -251,10 +251,36 @@ TEST_F(Shards, LyingIndexesAreRefused) {
   refused(ErrorCode::kFormat, "empty");
   SafetensorsWriter writer;
   writer.add_floats("a", {1}, std::vector<float>{1});
-  writer.add_floats("c", {1}, std::vector<float>{1});
+  writer.add_floats("b", {1}, std::vector<float>{2});
   writer.write(folder_.file("a.safetensors"));
   index(R"({"a":"a.safetensors","b":"b.safetensors"})");
-  refused(ErrorCode::kFormat, "tensor 'c'");
+  refused(ErrorCode::kFormat, "tensor 'b', which the index places in another file");
+}
+
+TEST_F(Shards, ATensorThatTheIndexLeavesOutIsReadAndNoted) {
+  SafetensorsWriter writer;
+  writer.add_floats("a", {1}, std::vector<float>{1});
+  writer.add_floats("c", {1}, std::vector<float>{3});
+  writer.write(folder_.file("a.safetensors"));
+  index(R"({"a":"a.safetensors","b":"b.safetensors"})");
+  const SafetensorsCheckpoint checkpoint = SafetensorsCheckpoint::open(folder_.path());
+  EXPECT_EQ(checkpoint.names(), (std::vector<std::string>{"a", "b", "c"}));
+  EXPECT_EQ(checkpoint.find("c")->floats("c"), std::vector<float>{3});
+  ASSERT_EQ(checkpoint.notes().size(), 1u);
+  EXPECT_NE(checkpoint.notes()[0].find("leaves out 1 of its files' tensors, c;"), std::string::npos)
+      << checkpoint.notes()[0];
+}
+
+TEST(SafetensorsFile, ThatHasBecomeShorterIsAnError) {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("x.safetensors");
+  SafetensorsWriter writer;
+  writer.add_floats("a", {100000}, std::vector<float>(100000, 1));
+  writer.write(path);
+  const SafetensorsFile file = SafetensorsFile::open(path);
+  fs::resize_file(path, 1000);
+  expect_error(ErrorCode::kIo, {"x.safetensors", "shorter"}, [&] { file.floats("a"); });
+  expect_error(ErrorCode::kIo, {"x.safetensors", "shorter"}, [&] { file.raw("a"); });
 }
 
 }  // namespace

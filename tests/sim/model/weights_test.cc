@@ -85,6 +85,50 @@ TEST(Weights, RotaryBuffersAreSkipped) {
   EXPECT_NO_THROW(check_tensors(config, source));
 }
 
+// Writes `config` with random weights and, beside them, `head` as lm_head.weight.
+void write_with_head(const std::string& folder, const ModelConfig& config, float first_difference, DType dtype) {
+  const RandomSource source(config, 3);
+  SafetensorsWriter writer;
+  for (const std::string& name : source.names()) {
+    std::vector<float> values(static_cast<std::size_t>(TensorInfo{name, DType::kF32, source.shape(name)}.elements()));
+    source.read(name, values);
+    for (float& value : values) value = bf16_to_float(float_to_bf16(value));
+    writer.add_floats(name, source.shape(name), values);
+    if (name != "model.embed_tokens.weight") continue;
+    values[0] += first_difference;
+    writer.add_floats("lm_head.weight", source.shape(name), values, dtype);
+  }
+  writer.write(folder + "/model.safetensors");
+  write_bytes(folder + "/config.json", config.to_json());
+}
+
+TEST(Weights, AStoredHeadOfATiedModelHasToBeTheEmbedding) {
+  ModelConfig config = small_config("SL");
+  config.tie_word_embeddings = true;
+  for (const DType dtype : {DType::kF32, DType::kBf16}) {
+    const TemporaryFolder same, other;
+    write_with_head(same.path(), config, 0, dtype);
+    EXPECT_NO_THROW(Model::load(same.path()));
+    write_with_head(other.path(), config, 1, dtype);
+    expect_error(ErrorCode::kFormat, {"lm_head.weight", "tie_word_embeddings", "differ"},
+                 [&] { Model::load(other.path()); });
+  }
+}
+
+TEST(Weights, QuantisedFoldersAndAdaptersAreRefusedByName) {
+  const ModelConfig config = small_config("SL");
+  ChangedSource source(config);
+  source.shapes["model.layers.0.mlp.up_proj.qweight"] = {1, 1};
+  expect_error(ErrorCode::kUnsupported, {"up_proj.qweight", "quantised"}, [&] { check_tensors(config, source); });
+  for (const char* name : {"quantize_config.json", "adapter_config.json"}) {
+    const TemporaryFolder folder;
+    save_model(folder.path(), config, RandomSource(config, 1), DType::kF32);
+    EXPECT_NO_THROW(Model::load(folder.path()));
+    write_bytes(folder.file(name), "{}");
+    expect_error(ErrorCode::kUnsupported, {name}, [&] { Model::load(folder.path()); });
+  }
+}
+
 TEST(Model, SavedAndLoadedIsTheSameModel) {
   const ModelConfig config = small_config("SLF");
   const RandomSource source(config, 3);

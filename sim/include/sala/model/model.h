@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "sala/model/config.h"
 
@@ -33,12 +34,14 @@ class Model {
   // kernels read the same layout. Only packed matrices stay in memory; another layout is read anew.
   const ModelWeights& weights(const ops::Context& context) const;
   int64_t parameter_count() const;
+  const std::vector<std::string>& notes() const { return notes_; }  // of the checkpoint: sentences for the user
   // Changes switches that need no training (sparse_config, logit scaling, ...): the layer map, shapes and encodings stay.
   void override_config(const ModelConfig& changed);
 
  private:
   ModelConfig config_;
   OpenWeights open_;
+  std::vector<std::string> notes_;
   struct Packs;
   std::unique_ptr<Packs> packs_;
 };

@@ -1,4 +1,4 @@
-// safetensors files: reading through mmap, sharded checkpoints, writing. Every file is treated as hostile.
+// safetensors files: reading, sharded checkpoints, writing. Every file is treated as hostile.
 #pragma once
 
 #include <cstdint>
@@ -42,14 +42,17 @@ class SafetensorsFile {
   const std::vector<TensorInfo>& tensors() const;
   const std::vector<std::pair<std::string, std::string>>& metadata() const;
   const TensorInfo* find(const std::string& name) const;  // null when absent
-  // Bytes as stored (little endian, maybe unaligned). Throws Error{kFormat} when absent.
-  std::span<const std::byte> raw(const std::string& name) const;
+  // Bytes as stored (little endian). Throws Error{kFormat} when absent; like all that read, Error{kIo} when the file has
+  // become shorter.
+  std::vector<std::byte> raw(const std::string& name) const;
   // Elements in row-major order. floats: F64, F32, F16, BF16; ints: I64, I32, I16, I8, U8, BOOL. Throws Error{kFormat}
   // otherwise.
   std::vector<float> floats(const std::string& name) const;
   std::vector<int64_t> ints(const std::string& name) const;
-  // As floats(), into out [elements].
+  // As floats(), into out [elements], with no other memory in proportion to it.
   void read_floats(const std::string& name, std::span<float> out) const;
+  // The bytes of a tensor from `begin` on, as many as `out` has.
+  void read_bytes(const std::string& name, int64_t begin, std::span<std::byte> out) const;
 
  private:
   struct Impl;
@@ -60,14 +63,17 @@ class SafetensorsFile {
 // A checkpoint folder: model.safetensors.index.json and its shards, or model.safetensors, or the only *.safetensors in it.
 class SafetensorsCheckpoint {
  public:
-  // Throws as SafetensorsFile::open; also when the index names a missing tensor, a path, or leaves a tensor out.
+  // Throws as SafetensorsFile::open; also when the index names a missing tensor or a path, or places a tensor in another
+  // file than one that holds it. A tensor that it leaves out belongs to the checkpoint all the same, and is noted.
   static SafetensorsCheckpoint open(const std::string& directory);
-  std::vector<std::string> names() const;                      // ascending
-  const SafetensorsFile* find(const std::string& name) const;  // the file that holds it, or null
+  const std::vector<std::string>& notes() const { return notes_; }  // sentences for the user
+  std::vector<std::string> names() const;                           // ascending
+  const SafetensorsFile* find(const std::string& name) const;       // the file that holds it, or null
 
  private:
   std::vector<SafetensorsFile> files_;
   std::map<std::string, std::size_t> file_of_;
+  std::vector<std::string> notes_;
 };
 
 // Collects tensors and writes them in the order of adding; the header is laid out as the Python library does it, so that a

@@ -1,8 +1,9 @@
-// Text <-> token ids. Special tokens are never added here: the session that runs a model prepends its own BOS.
+// Text <-> token ids. Encoding never adds special tokens: whoever runs a model puts prefix() or its own BOS before them.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -30,6 +31,11 @@ class Tokenizer {
   // a tokenizer with an encode_into() of its own needs no other memory in proportion to the text.
   virtual void encode_into(std::string_view text, std::vector<int32_t>& ids, TokenOffsets& offsets) const;
   virtual std::string decode(const std::vector<int32_t>& ids) const = 0;
+  // Ids that the tokenizer's own file puts before every text; empty when the file has no word for it (SentencePiece). Throws
+  // Error{kUnsupported} for a file that puts other things around a text.
+  virtual std::optional<std::vector<int32_t>> prefix() const { return std::nullopt; }
+  // Id of a piece or special token as its file writes it, "<s>".
+  virtual std::optional<int32_t> find(std::string_view) const { return std::nullopt; }
 };
 
 // Opens a tokenizer by name or path: "whitespace", "byte", a SentencePiece `.model` file, a Hugging Face `tokenizer.json` of
