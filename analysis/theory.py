@@ -16,7 +16,6 @@ from pathlib import Path
 import numpy as np
 
 import theory_formulas as formulas
-import theory_plots
 from theory_runs import Laboratory, distance_of_needle, free_evidence, layers_of, of_head, pooled, reading_head
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -220,6 +219,8 @@ def main() -> None:
         sys.exit(f"theory: error [usage] there is no '{unknown[0]}'; there are {', '.join(MEASUREMENTS)}")
     if not args.program.is_file():
         sys.exit(f"theory: error [usage] there is no program {args.program}: run scripts/sala_eval once, or give --program")
+    import theory_plots  # matplotlib is for the drawing alone, --help does without
+
     args.out.mkdir(parents=True, exist_ok=True)
     lab = Laboratory(args.program.resolve(), args.cache)
     for name in args.only.split(","):

@@ -12,22 +12,25 @@ import json
 import sys
 from pathlib import Path
 
-import torch
-
 sys.path.insert(0, str(Path(__file__).parent))
-from sala_train.config import ModelConfig  # noqa: E402
-from sala_train.data import PackedTokens  # noqa: E402
-from sala_train.export import load_weights  # noqa: E402
-from sala_train.model import SalaForCausalLM  # noqa: E402
-from sala_train.validation import validate  # noqa: E402
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("members", nargs="+", type=Path, help="folders with config.json and model.safetensors")
     parser.add_argument("--data", required=True, type=Path, help="folder of valid_NAME_LENGTH.tok")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--device", help="cuda or cpu [cuda where there is one]")
     args = parser.parse_args()
+
+    import torch  # after --help, which does without
+
+    from sala_train.config import ModelConfig
+    from sala_train.data import PackedTokens
+    from sala_train.export import load_weights
+    from sala_train.model import SalaForCausalLM
+    from sala_train.validation import validate
+
+    device = args.device or ("cuda" if torch.cuda.is_available() else "cpu")
     try:
         files = sorted(args.data.glob("valid_*.tok"))
         if not files:
@@ -40,10 +43,10 @@ def main() -> None:
         for folder in args.members:
             model = SalaForCausalLM(ModelConfig.load(folder / "config.json"))
             load_weights(model, folder / "model.safetensors")
-            models[folder.name] = model.to(args.device)
+            models[folder.name] = model.to(device)
     except (OSError, ValueError) as error:
         sys.exit(f"validate: error [usage] {error}")
-    print(json.dumps({name: validate(model, args.data, torch.device(args.device)) for name, model in models.items()}, indent=1))
+    print(json.dumps({name: validate(model, args.data, torch.device(device)) for name, model in models.items()}, indent=1))
 
 
 if __name__ == "__main__":

@@ -47,7 +47,10 @@ sala_build() (
   preset=$1
   shift
   dir=$sala_root/build/$preset log=$sala_root/build/$preset.log
-  mkdir -p "$sala_root/build"
+  if ! mkdir -p "$sala_root/build" 2>/dev/null || [[ ! -w $sala_root/build ]]; then
+    echo "$preset: $sala_root/build cannot be written; build in a copy of your own" >&2
+    return 1
+  fi
   exec 9>"$sala_root/build/$preset.lock"
   flock 9
   cd "$sala_root"
