@@ -36,49 +36,40 @@ void apply(ModelConfig& config, std::vector<std::pair<std::string, std::string>>
   }
 }
 
-// A flag that sets one field of layers of some mixer.
-struct Switch {
-  const char* flag;
-  std::string field, value;  // not given: empty
-  const char* missing;       // what a model lacks that has no such layer
-};
-
-std::vector<Switch> switches_of(const ModelFlags& flags) {
-  constexpr const char* kSelects = "no layer that selects blocks";
-  const std::string scaling = flags.logit_scaling == "none" ? "null" : flags.logit_scaling;
-  return {{"--topk", "sparse_config.topk", flags.topk, kSelects},
-          {"--block", "sparse_config.block_size", flags.block, kSelects},
-          {"--window", "sparse_config.window_size", flags.window, kSelects},
-          {"--init-blocks", "sparse_config.init_blocks", flags.init_blocks, kSelects},
-          {"--dense-len", "sparse_config.dense_len", flags.dense_len, kSelects},
-          {"--exact-lse", "sala_lab.exact_lse", flags.exact_lse ? "true" : "", kSelects},
-          {"--select-per", "sala_lab.select_per", flags.select_per, kSelects},
-          {"--logit-scaling", "sala_lab.attn_logits_scaling", scaling, "no softmax layer"},
-          {"--decay-scale", "sala_lab.decay_scale", flags.decay_scale, "no Lightning layer"}};
+// What a model lacks that has no layer with the field.
+std::string lacking(const std::string& field) {
+  bool selects = true, softmax = true, linear = true;
+  for (const MixerKind& kind : mixer_kinds()) {
+    ModelConfig alone;
+    alone.mixer_types = {kind.name};
+    if (!uses_field(alone, field)) continue;
+    selects = selects && kind.traits.selects;
+    softmax = softmax && kind.traits.softmax;
+    linear = linear && kind.traits.linear;
+  }
+  if (selects) return "no layer that selects blocks";
+  return softmax ? "no softmax layer" : linear ? "no linear layer" : "no layer with " + field;
 }
 
 // A switch of layers that the model has not would change nothing, and the result would carry its name.
 void refuse_idle_switches(const ModelEntry& entry, const ModelFlags& flags) {
   const ModelConfig& config = entry.config;
-  const auto refuse = [&](bool given, const char* flag, const char* what) {
-    if (given)
+  const auto refuse = [&](bool wrong, const char* flag, const std::string& what) {
+    if (wrong)
       throw Error(ErrorCode::kUsage, "{}: {} has {} (layers {}); leave it out", flag, entry.name, what,
                   layer_map_string(config.mixer_types));
   };
-  for (const Switch& item : switches_of(flags))
-    refuse(!item.value.empty() && !uses_field(config, item.field), item.flag, item.missing);
-  refuse(!has_layer(config, &MixerTraits::softmax) && !flags.yarn.empty(), "--yarn", "no softmax layer");
-  refuse(!config.attn_use_rope && !flags.yarn.empty(), "--yarn", "no RoPE on its softmax layers");
-  refuse(!config.sala_lab.position_encodings.empty() && !flags.yarn.empty(), "--yarn", "encodings of its own");
-  bool positions = false;
-  for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer)
-    positions = positions || (find_mixer(config.mixer_types[static_cast<std::size_t>(layer)]).traits.softmax &&
-                              layer_encoding(config, layer) != no_encoding());
-  if (positions && !flags.logit_scaling.empty())
-    throw Error(ErrorCode::kUsage,
-                "--logit-scaling: {} has RoPE on its softmax layers, and the rule is for layers without positions; --set "
-                "sala_lab.attn_logits_scaling=... scales all the same",
-                entry.name);
+  for (const Switch& item : flags.switches) {
+    if (item.given().empty()) continue;
+    const SwitchFlag& flag = item.field.flag;
+    refuse(!uses_field(config, item.field.path), flag.name, lacking(item.field.path));
+    const std::string refusal = flag.refusal != nullptr ? flag.refusal(config) : "";
+    if (!refusal.empty()) throw Error(ErrorCode::kUsage, "{}: {} {}", flag.name, entry.name, refusal);
+  }
+  if (flags.yarn.empty()) return;
+  refuse(!has_layer(config, &MixerTraits::softmax), "--yarn", "no softmax layer");
+  refuse(!config.sala_lab.position_encodings.empty(), "--yarn", "encodings of its own");
+  refuse(!softmax_has_positions(config), "--yarn", "no RoPE on its softmax layers");
 }
 
 // rope_scaling for --yarn FACTOR.
@@ -121,9 +112,9 @@ void add_model_flags(Command& command, ModelFlags& flags) {
   command.add_option("--model", flags.choice.model, "Member of the family or a directory [sala-tiny]")
       .type_name("NAME|DIR")
       .group(model);
-  command.add_option("--arch", flags.choice.arch, "Choose the member trained with: sala, sparse, full, linear, full-linear")
+  command.add_option("--arch", flags.choice.arch, "Choose the member by the sorts of its layers (docs/cli.md)")
       .type_name("ARCH")
-      .one_of({"sala", "sparse", "full", "linear", "full-linear", "mixed"})
+      .one_of(architecture_names())
       .group(model);
   command.add_option("--ratio", flags.choice.ratio, "... softmax:linear layers, for instance 3:5")
       .type_name("S:L")
@@ -135,34 +126,19 @@ void add_model_flags(Command& command, ModelFlags& flags) {
       .type_name("POLICY")
       .group(model);
   const char* switches = "Switches after training";
-  command.add_option("--topk", flags.topk, "Blocks selected besides the window's").type_name("N").group(switches);
-  command.add_option("--block", flags.block, "Tokens of a block").type_name("N").group(switches);
-  command.add_option("--window", flags.window, "Tokens of the local window").type_name("N").group(switches);
-  command.add_option("--init-blocks", flags.init_blocks, "Blocks at the start that are always read")
-      .type_name("N")
-      .group(switches);
-  command.add_option("--dense-len", flags.dense_len, "Prompts shorter than this run dense").type_name("N").group(switches);
-  command
-      .add_flag("--exact-lse", flags.exact_lse,
-                "Normalise block scores over the fine keys; the released model approximates that over coarse ones")
-      .group(switches);
-  command
-      .add_option("--select-per", flags.select_per,
-                  "token: every query selects; block: the first query of a block selects for the whole block")
-      .type_name("token|block")
-      .group(switches);
-  command
-      .add_option("--logit-scaling", flags.logit_scaling,
-                  "Multiply the queries of softmax layers without positions by X, or by ln(t + A) / ln(A) at position t")
-      .type_name("X|\"hype A\"|none")
-      .group(switches);
+  for (ConfigField& field : config_fields()) {
+    if (field.flag.name == nullptr) continue;
+    Switch& item = flags.switches.emplace_back(Switch{std::move(field)});
+    const SwitchFlag& flag = item.field.flag;
+    if (item.field.is_bool())
+      command.add_flag(flag.name, item.on, flag.help).group(switches);
+    else
+      command.add_option(flag.name, item.value, flag.help).type_name(flag.value).group(switches);
+  }
   command
       .add_option("--yarn", flags.yarn,
                   "Stretch the RoPE of softmax layers from the training length to FACTOR times it (YaRN)")
       .type_name("FACTOR")
-      .group(switches);
-  command.add_option("--decay-scale", flags.decay_scale, "Multiply every decay slope of Lightning layers by X; 0 = no decay")
-      .type_name("X")
       .group(switches);
   command.add_option("--set", flags.set, "Any field of config.json: sparse_config.topk=8 (repeatable)")
       .type_name("NAME=VALUE")
@@ -193,7 +169,7 @@ ModelConfig configured(const ModelEntry& entry, const ModelFlags& flags) {
       throw Error(ErrorCode::kUsage, "--set: '{}' is not NAME=VALUE, for instance sparse_config.topk=8", text);
     add(text.substr(0, equal), text.substr(equal + 1));
   }
-  for (const Switch& item : switches_of(flags)) add(item.field, item.value);
+  for (const Switch& item : flags.switches) add(item.field.path, item.given());
   refuse_idle_switches(entry, flags);
   if (!flags.yarn.empty()) add("rope_scaling", yarn_text(entry, flags.yarn));
   ModelConfig config = entry.config;

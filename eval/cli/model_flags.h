@@ -1,6 +1,7 @@
 // The flags that say which model runs and with which switches; shared by run, explain and logits.
 #pragma once
 
+#include <deque>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,12 +19,19 @@ void add_threads_flag(Command& command, int& threads, const char* group);
 // --select learned|oracle|adversary|random (select_by.h).
 void add_select_flag(Command& command, std::string& select, const char* group);
 
+// The flag of a field of config.json.
+struct Switch {
+  ConfigField field;
+  std::string value = {};
+  bool on = false;
+  // What the field is to be, empty when nothing was said.
+  std::string given() const { return on ? "true" : value == "none" ? "null" : value; }
+};
+
 struct ModelFlags {
   ModelChoice choice;
-  std::string topk, block, window, init_blocks, dense_len, select_per;  // of layers that select
-  std::string logit_scaling, yarn;                                      // of softmax layers
-  std::string decay_scale;                                              // of Lightning layers
-  bool exact_lse = false;
+  std::deque<Switch> switches;   // which fields have a flag is the registry's to say
+  std::string yarn;              // a factor
   std::vector<std::string> set;  // NAME=VALUE
 };
 void add_model_flags(Command& command, ModelFlags& flags);

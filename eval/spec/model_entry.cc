@@ -46,6 +46,11 @@ std::string ModelEntry::architecture() const {
   return linear ? "linear" : "mixed";
 }
 
+const std::vector<std::string>& architecture_names() {
+  static const std::vector<std::string> names = {"sala", "sparse", "full", "linear", "full-linear", "mixed"};
+  return names;
+}
+
 std::string ModelEntry::ratio() const {
   int64_t softmax = 0, linear = 0;
   for (const std::string& mixer : config.mixer_types) (find_mixer(mixer).traits.softmax ? softmax : linear) += 1;

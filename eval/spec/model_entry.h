@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "sala/model/config.h"
 
@@ -21,8 +22,11 @@ struct ModelEntry {
   bool planned = false;  // a member of train/family.toml whose weights are not here: only names, layers and encodings count
   bool random() const { return directory.empty() && !planned; }
   bool family() const { return !config.sala_lab.family.empty(); }  // trained here (docs/training.md)
-  std::string architecture() const;                                // sala | full | linear | sparse | full-linear | mixed
+  std::string architecture() const;                                // one of architecture_names()
   std::string ratio() const;                                       // softmax : linear layers in lowest terms, "3:5"
 };
+
+// By what the layers of a model can be: softmax layers that select or not, linear layers, or both.
+const std::vector<std::string>& architecture_names();
 
 }  // namespace sala::eval

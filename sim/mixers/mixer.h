@@ -165,6 +165,8 @@ bool has_layer(const ModelConfig& config, bool MixerTraits::*trait);
 std::vector<const MixerKind*> shown_kinds(const ModelConfig& config);
 // The encoding of a layer: of sala_lab.position_encodings, else of the released fields. Throws Error{kConfig}.
 EncodingChoice layer_encoding(const ModelConfig& config, int64_t layer);
+// Whether some softmax layer has a position encoding.
+bool softmax_has_positions(const ModelConfig& config);
 // Whether the mixer of some layer has this field: "sparse_config.topk".
 bool uses_field(const ModelConfig& config, const std::string& path);
 // Length from which on some layer selects blocks; none when no layer ever does.

@@ -98,6 +98,14 @@ EncodingChoice layer_encoding(const ModelConfig& config, int64_t layer) {
   return complete_encoding(config, choice);
 }
 
+bool softmax_has_positions(const ModelConfig& config) {
+  for (int64_t layer = 0; layer < config.num_hidden_layers; ++layer)
+    if (find_mixer(config.mixer_types[static_cast<std::size_t>(layer)]).traits.softmax &&
+        layer_encoding(config, layer) != no_encoding())
+      return true;
+  return false;
+}
+
 bool uses_field(const ModelConfig& config, const std::string& path) {
   ModelConfig visited = config;
   Finder finder(path);

@@ -14,6 +14,14 @@ namespace {
 
 constexpr const char* kGate = "self_attn.o_gate.weight";
 
+// The rule stands in for positions that softmax layers do not have.
+std::string scaling_refusal(const ModelConfig& config) {
+  return softmax_has_positions(config)
+             ? "has RoPE on its softmax layers, and the rule is for layers without positions; --set "
+               "sala_lab.attn_logits_scaling=... scales all the same"
+             : "";
+}
+
 }  // namespace
 
 void visit_softmax_fields(ModelConfig& config, FieldVisitor& visit) {
@@ -22,7 +30,10 @@ void visit_softmax_fields(ModelConfig& config, FieldVisitor& visit) {
     LabConfig& lab = config.sala_lab;
     visit("attn_qk_norm", lab.attn_qk_norm, {.help = "per-head RMSNorm of q and k on softmax layers", .place = -1});
     visit("attn_logits_scaling", lab.attn_logits_scaling,
-          {"factor on the queries of softmax layers; hype: ln(t + a) / ln(a) at position t"});
+          {.help = "factor on the queries of softmax layers; hype: ln(t + a) / ln(a) at position t",
+           .flag = {"--logit-scaling", "X|\"hype A\"|none",
+                    "Multiply the queries of softmax layers without positions by X, or by ln(t + A) / ln(A) at position t",
+                    scaling_refusal}});
   });
 }
 

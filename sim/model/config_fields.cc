@@ -13,7 +13,8 @@ void LabConfig::visit_fields(FieldVisitor& visit) {
         {.help = "encoding of each layer (`sala_eval list posencs`), one for all, or null = as attn_use_rope, "
                  "lightning_use_rope and rope_scaling say",
          .place = 1,
-         .only_if_set = true});
+         .only_if_set = true,
+         .trained = true});
 }
 
 void lab_fields(FieldVisitor& visit, const std::function<void()>& fields) {
@@ -40,7 +41,7 @@ void ModelConfig::visit_fields(FieldVisitor& visit) {
   visit("rope_theta", rope_theta, {"RoPE base", false, 1, 1e18});
   visit("rope_scaling", rope_scaling, {"null or YaRN for softmax layers"});
   visit("attention_bias", attention_bias, {"biases of projections (only false)"});
-  visit("tie_word_embeddings", tie_word_embeddings, {"the head is the embedding"});
+  visit("tie_word_embeddings", tie_word_embeddings, {.help = "the head is the embedding", .trained = true});
   visit("use_sliding_window", use_sliding_window, {"sliding-window attention (only false)"});
   visit("bos_token_id", bos_token_id, {"begin of sequence", false, 0, kMaxExtent});
   visit("pad_token_id", pad_token_id, {"padding", false, 0, kMaxExtent});
@@ -48,8 +49,9 @@ void ModelConfig::visit_fields(FieldVisitor& visit) {
   visit("scale_emb", scale_emb, {"factor on the embedding", sala, -1e9, 1e9});
   visit("scale_depth", scale_depth, {"residual factor times sqrt(layers)", sala, -1e9, 1e9});
   visit("dim_model_base", dim_model_base, {"logits are divided by hidden_size / dim_model_base", sala, 1e-9, 1e9});
-  visit("mixer_types", mixer_types, {"mixer of each layer (`sala_eval list mixers`)", sala});
-  visit("attn_use_rope", attn_use_rope, {"RoPE on softmax layers", sala});
+  visit("mixer_types", mixer_types,
+        {.help = "mixer of each layer (`sala_eval list mixers`)", .required = sala, .trained = true});
+  visit("attn_use_rope", attn_use_rope, {.help = "RoPE on softmax layers", .required = sala, .trained = true});
   lab_fields(visit, [&] { sala_lab.visit_fields(visit); });
   for (const MixerKind* kind : shown_kinds(*this))  // mixer_types has been read by now
     if (kind->visit_fields != nullptr) kind->visit_fields(*this, visit);

@@ -313,8 +313,24 @@ Json write(const Node& group) {
 void describe(const Node& group, const std::string& prefix, std::vector<ConfigField>& fields) {
   for (const Node& node : group.fields) {
     const std::string fallback = node.spec.required ? "required" : node.group ? "optional" : node.value.dump();
-    fields.push_back({prefix + node.key, node.type, fallback, node.spec.help});
+    fields.push_back({prefix + node.key, node.type, fallback, node.spec.help, node.spec.flag});
     describe(node, prefix + node.key + ".", fields);
+  }
+}
+
+// Encodings without their numbers.
+Json types_of(const Json& value) {
+  if (value.is_object()) return value.value("type", Json());
+  if (!value.is_array()) return value;
+  Json types = Json::array();
+  for (const Json& element : value) types.push_back(types_of(element));
+  return types;
+}
+
+void collect_trained(const Node& group, const std::string& prefix, std::vector<std::pair<std::string, Json>>& fields) {
+  for (const Node& node : group.fields) {
+    if (node.spec.trained) fields.emplace_back(prefix + node.key, types_of(node.value));
+    collect_trained(node, prefix + node.key + ".", fields);
   }
 }
 
@@ -377,6 +393,15 @@ std::vector<ConfigField> config_fields() {
   std::vector<ConfigField> fields;
   describe(Lister(defaults).root(), "", fields);
   return fields;
+}
+
+std::string changed_trained_field(const ModelConfig& before, const ModelConfig& after) {
+  std::vector<std::pair<std::string, Json>> old_fields, new_fields;
+  collect_trained(Lister(before).root(), "", old_fields);
+  collect_trained(Lister(after).root(), "", new_fields);
+  for (std::size_t i = 0; i < std::min(old_fields.size(), new_fields.size()); ++i)
+    if (old_fields[i] != new_fields[i]) return old_fields[i].first;
+  return "";
 }
 
 std::string config_help() {

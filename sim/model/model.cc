@@ -47,17 +47,10 @@ void Model::override_config(const ModelConfig& changed) {
     throw Error(ErrorCode::kConfig, "override_config: '{}' is part of the weights and cannot be changed after loading",
                 field);
   };
-  if (changed.mixer_types != config_.mixer_types) refuse("mixer_types");
-  if (changed.attn_use_rope != config_.attn_use_rope) refuse("attn_use_rope");
-  if (changed.lightning_use_rope != config_.lightning_use_rope) refuse("lightning_use_rope");
-  if (!std::equal(changed.sala_lab.position_encodings.begin(), changed.sala_lab.position_encodings.end(),
-                  config_.sala_lab.position_encodings.begin(), config_.sala_lab.position_encodings.end(),
-                  [](const EncodingChoice& a, const EncodingChoice& b) { return a.type == b.type; }))
-    refuse("sala_lab.position_encodings");
+  if (const std::string field = changed_trained_field(config_, changed); !field.empty()) refuse(field.c_str());
   for (const MixerKind& kind : mixer_kinds())  // two heads of 32 have the tensors of one head of 64
     if (config_.uses(kind.name) && !kind.shape(config_).same_heads(kind.shape(changed)))
       refuse(fmt::format("heads of {}", kind.name).c_str());
-  if (changed.tie_word_embeddings != config_.tie_word_embeddings) refuse("tie_word_embeddings");
   const std::vector<TensorSpec> before = model_tensors(config_), after = model_tensors(changed);
   for (std::size_t i = 0; i < std::max(before.size(), after.size()); ++i)
     if (i >= before.size() || i >= after.size() || before[i].name != after[i].name || before[i].shape != after[i].shape)

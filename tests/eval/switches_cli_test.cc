@@ -221,7 +221,7 @@ TEST_F(Switches, WhatWouldChangeNothingIsRefused) {
   refused({"--model", "linear-tiny", "--yarn", "4"}, ErrorCode::kUsage, {"--yarn", "no softmax layer"});
   refused({"--model", "rope-tiny", "--yarn", "0.5"}, ErrorCode::kUsage, {"--yarn is '0.5'"});
   refused({"--model", "rope-tiny", "--yarn", "nan"}, ErrorCode::kUsage, {"--yarn is 'nan'"});
-  refused({"--model", "full-tiny", "--decay-scale", "0.5"}, ErrorCode::kUsage, {"--decay-scale", "no Lightning layer"});
+  refused({"--model", "full-tiny", "--decay-scale", "0.5"}, ErrorCode::kUsage, {"--decay-scale", "no linear layer"});
   refused({"--decay-scale", "-1"}, ErrorCode::kConfig, {"decay_scale", "-1"});
   EXPECT_FALSE(fs::exists(folder_.file("never")));
 }

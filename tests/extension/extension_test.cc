@@ -94,7 +94,7 @@ TEST_F(Extension, ThreadsChunksAndResumingGiveTheSameBytes) {
 
 TEST_F(Extension, TheirOwnFieldsAreSwitchesAndAreChecked) {
   text_of(joined(into("one"), {}));
-  text_of(joined(into("kept"), {"--set", "running_mean.keep=0.5"}));
+  text_of(joined(into("kept"), {"--keep", "0.5"}));
   EXPECT_NE(read_bytes(folder_.file("one/samples.jsonl")), read_bytes(folder_.file("kept/samples.jsonl")));
   expect_refused(program_, joined(into("odd"), {"--set", "running_mean.width=11"}), ErrorCode::kConfig,
                  {"running_mean.width is odd"});

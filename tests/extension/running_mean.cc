@@ -15,7 +15,11 @@ struct Config {
   double keep = 1;
   void visit_fields(FieldVisitor& visit) {
     visit("width", width, {"numbers of a value", true, 1, 4096});
-    visit("keep", keep, {"what a step keeps of the sum", false, 0, 1});
+    visit("keep", keep,
+          {.help = "what a step keeps of the sum",
+           .min = 0,
+           .max = 1,
+           .flag = {"--keep", "X", "What a step of a running mean keeps of the sum"}});
   }
 };
 

@@ -47,7 +47,7 @@ class Docs(unittest.TestCase):
 
     def test_flags(self):
         in_code = set()
-        for source in (ROOT / "eval").rglob("*.cc"):
+        for source in [*(ROOT / "eval").rglob("*.cc"), *(ROOT / "sim" / "mixers").rglob("*.cc")]:
             in_code |= set(re.findall(r'"(?:-\w,)?(--[a-z][a-z-]+)"', source.read_text()))
         in_docs = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", (ROOT / "docs/cli.md").read_text()))
         self.assertGreater(len(in_code), 30)

@@ -9,11 +9,36 @@ namespace sala {
 void SparseConfig::visit_fields(FieldVisitor& visit) {
   visit("kernel_size", kernel_size, {"tokens averaged into one fine key", true, 1, kMaxExtent});
   visit("kernel_stride", kernel_stride, {"tokens between fine keys", true, 1, kMaxExtent});
-  visit("block_size", block_size, {"tokens of an attention block", true, 1, kMaxExtent});
-  visit("init_blocks", init_blocks, {"blocks at the start that are always read", true, 0, kMaxExtent});
-  visit("window_size", window_size, {"tokens of the local window", true, 0, kMaxExtent});
-  visit("topk", topk, {"blocks read in addition to the window's", true, 0, kMaxExtent});
-  visit("dense_len", dense_len, {"sequences shorter than this use dense attention", true, 0, 9e15});
+  visit("block_size", block_size,
+        {.help = "tokens of an attention block",
+         .required = true,
+         .min = 1,
+         .max = kMaxExtent,
+         .flag = {"--block", "N", "Tokens of a block"}});
+  visit("init_blocks", init_blocks,
+        {.help = "blocks at the start that are always read",
+         .required = true,
+         .min = 0,
+         .max = kMaxExtent,
+         .flag = {"--init-blocks", "N", "Blocks at the start that are always read"}});
+  visit("window_size", window_size,
+        {.help = "tokens of the local window",
+         .required = true,
+         .min = 0,
+         .max = kMaxExtent,
+         .flag = {"--window", "N", "Tokens of the local window"}});
+  visit("topk", topk,
+        {.help = "blocks read in addition to the window's",
+         .required = true,
+         .min = 0,
+         .max = kMaxExtent,
+         .flag = {"--topk", "N", "Blocks selected besides the window's"}});
+  visit("dense_len", dense_len,
+        {.help = "sequences shorter than this use dense attention",
+         .required = true,
+         .min = 0,
+         .max = 9e15,
+         .flag = {"--dense-len", "N", "Prompts shorter than this run dense"}});
   visit("use_nope", use_nope, {"select with keys and queries before RoPE"});
 }
 
@@ -27,10 +52,15 @@ void visit_fields(ModelConfig& config, FieldVisitor& visit) {
         {.help = "block selection; required with minicpm4 layers", .required = config.uses(kName), .place = 1});
   lab_fields(visit, [&] {
     LabConfig& lab = config.sala_lab;
-    visit("exact_lse", lab.exact_lse, {"normalise block scores over fine keys instead of coarse ones"});
+    visit("exact_lse", lab.exact_lse,
+          {.help = "normalise block scores over fine keys instead of coarse ones",
+           .flag = {"--exact-lse", "",
+                    "Normalise block scores over the fine keys; the released model approximates that over coarse ones"}});
     visit("select_per", lab.select_per,
           {.help = "token: every query selects; block: the first query of a block selects for all of it",
-           .allowed = {"token", "block"}});
+           .allowed = {"token", "block"},
+           .flag = {"--select-per", "token|block",
+                    "token: every query selects; block: the first query of a block selects for the whole block"}});
   });
 }
 

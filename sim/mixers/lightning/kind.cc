@@ -46,7 +46,8 @@ void visit_fields(ModelConfig& config, FieldVisitor& visit) {
   visit("lightning_head_dim", config.lightning_head_dim,
         {"dimensions of a lightning head; default head_dim", false, 1, 65536});
   visit("lightning_scale", config.lightning_scale, {.help = "score scale", .allowed = {"1/sqrt(d)", "1/d", "1"}});
-  visit("lightning_use_rope", config.lightning_use_rope, {"RoPE on lightning layers", sala});
+  visit("lightning_use_rope", config.lightning_use_rope,
+        {.help = "RoPE on lightning layers", .required = sala, .trained = true});
   visit("qk_norm", config.qk_norm, {"per-head RMSNorm of q and k on lightning layers", sala});
   visit("use_output_norm", config.use_output_norm, {"lightning layers have o_norm", sala});
   visit("use_output_gate", config.use_output_gate, {"lightning layers have z_proj", sala});
@@ -57,7 +58,11 @@ void visit_fields(ModelConfig& config, FieldVisitor& visit) {
            .min = 0,
            .max = 1e9,
            .place = -1});
-    visit("decay_scale", lab.decay_scale, {"factor on every decay slope; 0 = no decay", false, 0, 1e9});
+    visit("decay_scale", lab.decay_scale,
+          {.help = "factor on every decay slope; 0 = no decay",
+           .min = 0,
+           .max = 1e9,
+           .flag = {"--decay-scale", "X", "Multiply every decay slope of Lightning layers by X; 0 = no decay"}});
   });
 }
 

@@ -129,10 +129,15 @@ void lab_fields(FieldVisitor& visit, const std::function<void()>& fields);
 struct ConfigField {
   std::string path;                  // "sparse_config.topk"
   std::string type, fallback, help;  // fallback: the default, "required" or "optional"
+  SwitchFlag flag;
+  bool is_bool() const { return type == "true or false"; }
 };
 std::vector<ConfigField> config_fields();
 // The same as the Markdown table of docs/config.md.
 std::string config_help();
+// The first field that weights are trained with and that differs, by its path; empty when there is none. Of encodings only
+// the types count.
+std::string changed_trained_field(const ModelConfig& before, const ModelConfig& after);
 
 // Released ALiBi slopes of `heads` heads (spec 3.3), also when heads is no power of two.
 std::vector<float> alibi_slopes(int64_t heads);

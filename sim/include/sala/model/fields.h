@@ -13,6 +13,17 @@
 
 namespace sala {
 
+struct ModelConfig;
+
+// A flag of the command line for a field that may change after training.
+struct SwitchFlag {
+  const char* name = nullptr;  // "--topk"; null = the field has none
+  const char* value = "";      // "N", in the help; a field that is true or false takes none
+  const char* help = "";
+  // Why the flag makes no sense for a model that has the field, "has RoPE on ..."; empty when it does. May be null.
+  std::string (*refusal)(const ModelConfig&) = nullptr;
+};
+
 // What one field may hold.
 struct FieldSpec {
   const char* help = "";
@@ -22,6 +33,8 @@ struct FieldSpec {
   std::vector<std::string> allowed = {};  // text; empty = any
   int place = 0;             // where its group writes it: by place, then in the order of visits; keeps the released order
   bool only_if_set = false;  // not written while it is empty: files from before the field keep their bytes
+  bool trained = false;      // the weights were trained with it: it stays as it is once they are loaded
+  SwitchFlag flag = {};
 };
 
 // Multiplier of the queries of softmax layers (HypeNet, spec 5). JSON: null, a number, or "hype <a>".
