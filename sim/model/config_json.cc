@@ -51,7 +51,7 @@ std::string type_text(const T*, const FieldSpec& spec) {
   if constexpr (std::is_same_v<T, bool>) return "true or false";
   if constexpr (std::is_same_v<T, int64_t>) return "a whole number" + range_text(spec);
   if constexpr (std::is_same_v<T, double>) return "a number" + range_text(spec);
-  if constexpr (std::is_same_v<T, LogitScaling>) return "null, a number above 0, or \"hype A\" with A above 1";
+  if constexpr (std::is_same_v<T, LogitScaling>) return "null, a number from 1e-09 to 1e+09, or \"hype A\" with A above 1";
   if constexpr (std::is_same_v<T, EncodingChoice>) return "null, a name, or an object of a type and its numbers";
   if constexpr (IsOptional<T>::value)
     return "null or " + type_text(static_cast<const typename T::value_type*>(nullptr), spec);
@@ -67,7 +67,7 @@ bool read_value(const Json& value, LogitScaling& out) {
   out.kind = LogitScaling::Kind::kConstant;
   if (value.is_number()) {
     out.value = value.get<double>();
-    return out.value > 0 && std::isfinite(out.value);
+    return out.value >= 1e-9 && out.value <= 1e9;  // also finite and above 0 as a float
   }
   if (!value.is_string()) return false;
   std::istringstream words(value.get<std::string>());

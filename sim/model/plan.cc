@@ -53,9 +53,9 @@ void check_options(const SessionOptions& options) {
 }
 
 int64_t activation_bytes(const ModelConfig& config, int64_t chunk) {
-  // h, x and the mixer's output of a chunk; z and the logits of one token.
+  // h, x and the mixer's output of a chunk; z and the logits of one token; where the numbers stopped being finite.
   const int64_t tables = LayerEncodings(config).table_bytes(chunk);
-  return 3 * chunk * config.hidden_size * kFloat + (config.hidden_size + config.vocab_size) * kFloat + tables;
+  return 3 * chunk * config.hidden_size * kFloat + (config.hidden_size + config.vocab_size + 1) * kFloat + tables;
 }
 
 int64_t workspace_bytes(const ModelConfig& config, const SessionShape& shape) {

@@ -1,7 +1,7 @@
 #include "sala/model/session.h"
 
 #include <algorithm>
-#include <cmath>
+#include <limits>
 
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
@@ -15,6 +15,8 @@
 
 namespace sala {
 namespace {
+
+constexpr int32_t kAllFinite = std::numeric_limits<int32_t>::max();
 
 // The plan would be wrong, and so would be whoever trusted it.
 void check_plan(const Workspace& workspace) {
@@ -40,6 +42,9 @@ struct Session::Impl {
   void layer(int index, const MixerInput& in, TensorView<float, 2> hidden);
   void feed_forward(const LayerWeights& weights, TensorView<float, 2> hidden);
   void head(TensorView<const float, 2> hidden);
+  // Notes that values behind step `mark` (a layer, or the head after the last) are not finite; throws when some were not.
+  void watch(TensorView<const float, 2> values, int64_t mark);
+  void check_watched(int64_t first, int64_t last) const;
 
   const ModelConfig config;  // as it was when the session was made
   const SessionOptions options;
@@ -52,8 +57,9 @@ struct Session::Impl {
   const ModelWeights& weights;
   std::vector<std::unique_ptr<Mixer>> mixers;
   std::vector<std::unique_ptr<MixerState>> states;
-  Buffer<float> h, x, a;    // [chunk, E]
-  Buffer<float> z, logits;  // [E], [V]
+  Buffer<float> h, x, a;     // [chunk, E]
+  Buffer<float> z, logits;   // [E], [V]
+  Buffer<int32_t> overflow;  // [1] the first step whose numbers are not finite
   int64_t position = 0, prompt_tokens = 0;
   Observer* observer = nullptr;
   std::vector<std::string> sites;  // of the observer
@@ -77,7 +83,8 @@ Session::Impl::Impl(const Model& model, const SessionOptions& wanted)
       x(plan.chunk_tokens * config.hidden_size, device),
       a(plan.chunk_tokens * config.hidden_size, device),
       z(config.hidden_size, device),
-      logits(config.vocab_size, device) {
+      logits(config.vocab_size, device),
+      overflow(1, device) {
   for (const auto& mixer : mixers) states.push_back(mixer->make_state(context, options.max_tokens));
 }
 
@@ -100,6 +107,7 @@ void Session::Impl::forward(std::span<const int32_t> ids, int64_t total_tokens, 
   const auto T = static_cast<int64_t>(ids.size());
   const int64_t E = config.hidden_size, layers = config.num_hidden_layers;
   const TensorView<float, 2> hidden = h.view(T, E);
+  device.copy(overflow.data(), &kAllFinite, sizeof(kAllFinite), Device::Copy::kFromHost);
   ops::embed(context, weights.embedding.view(config.vocab_size, E), ids, static_cast<float>(config.scale_emb), hidden);
   Taps(observer, sites, -1).tell_rows(site::kHidden, "hidden", position, hidden);
   for (int64_t i = 0; i < layers; ++i) {
@@ -112,10 +120,32 @@ void Session::Impl::forward(std::span<const int32_t> ids, int64_t total_tokens, 
     const auto blocks = policy_blocks.empty() ? std::span<const int32_t>() : policy_blocks[static_cast<std::size_t>(i)];
     layer(static_cast<int>(i), {normalised, position, skipped, total_tokens, taps, &policy, blocks},
           hidden.slice(skipped, T));
+    watch(hidden.slice(skipped, T), i);
     taps.tell_rows(site::kHidden, "hidden", position + skipped, hidden.slice(skipped, T));
   }
-  position += T;
   if (with_logits) head(hidden.slice(T - 1, T));
+  check_watched(position, position + T);
+  position += T;
+}
+
+void Session::Impl::watch(TensorView<const float, 2> values, int64_t mark) {
+  ops::mark_nonfinite(context, values, static_cast<int32_t>(mark), overflow.view(1));
+}
+
+void Session::Impl::check_watched(int64_t first, int64_t last) const {
+  int32_t step = 0;
+  device.copy(&step, overflow.data(), sizeof(step), Device::Copy::kToHost);
+  device.sync();
+  if (step == kAllFinite) return;
+  const bool at_head = step == config.num_hidden_layers;
+  throw Error(
+      ErrorCode::kUnsupported,
+      "Session: {} is not finite, in the tokens from {} to {}: with these weights and switches the numbers leave the "
+      "range of float32",
+      at_head ? "a logit of the head"
+              : fmt::format("the residual stream behind layer {} ({})", step,
+                            config.mixer_types[static_cast<std::size_t>(step)]),
+      first, last - 1);
 }
 
 int64_t Session::Impl::skipped_rows(int64_t index, int64_t T, bool with_logits, const Taps& taps) const {
@@ -157,6 +187,7 @@ void Session::Impl::head(TensorView<const float, 2> hidden) {
   ops::rms_norm(context, hidden, vector_view(weights.final_norm), static_cast<float>(config.rms_norm_eps), row);
   ops::divide(context, static_cast<float>(config.logit_divisor()), row);
   project(context, row, weights.head, logits.view(1, config.vocab_size));
+  watch(logits.view(1, config.vocab_size), config.num_hidden_layers);
 }
 
 Session::Session(const Model& model, const SessionOptions& options) : impl_(std::make_unique<Impl>(model, options)) {}

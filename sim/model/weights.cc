@@ -1,6 +1,8 @@
 #include "sim/model/weights.h"
 
 #include <algorithm>
+#include <atomic>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <fstream>
@@ -35,9 +37,28 @@ std::string list_names(const char* what, const std::vector<std::string>& names) 
 
 std::string shape_text(const std::vector<int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
+// A NaN or an infinity would spread to every answer.
+void check_finite(const ops::Context& context, const WeightSource& source, const std::string& name,
+                  std::span<const float> values) {
+  constexpr int64_t kTile = 1 << 18;
+  const auto size = static_cast<int64_t>(values.size());
+  std::atomic<int64_t> first{size};
+  context.pool.run((size + kTile - 1) / kTile, [&](int64_t tile, int) {
+    const auto begin = values.begin() + tile * kTile, end = values.begin() + std::min(size, (tile + 1) * kTile);
+    const int64_t at = std::find_if(begin, end, [](float value) { return !std::isfinite(value); }) - values.begin();
+    for (int64_t least = first; at < end - values.begin() && at < least && !first.compare_exchange_weak(least, at);) {
+    }
+  });
+  if (first < size)
+    throw Error(ErrorCode::kFormat, "{}: tensor {} holds {} at element {}; a model needs finite weights",
+                source.description(), name, values[static_cast<std::size_t>(first.load())], first.load());
+}
+
 Buffer<float> read_buffer(const ops::Context& context, const WeightSource& source, const std::string& name, int64_t size) {
   Buffer<float> buffer(size, context.device);
-  source.read(name, {buffer.data(), static_cast<std::size_t>(size)});
+  const std::span<float> values(buffer.data(), static_cast<std::size_t>(size));
+  source.read(name, values);
+  check_finite(context, source, name, values);
   return buffer;
 }
 

@@ -64,7 +64,7 @@ struct ModelWeights {
 // of a model that ties it to the embedding when it has the embedding's values.
 void check_tensors(const ModelConfig& config, const WeightSource& source);
 // Reads and packs for the context's kernels, one tensor after the other: no plain copy of a matrix stays. Throws as
-// check_tensors().
+// check_tensors(), and Error{kFormat} naming a tensor that holds a NaN or an infinity.
 std::unique_ptr<ModelWeights> build_weights(const ops::Context& context, const ModelConfig& config,
                                             const WeightSource& source);
 

@@ -1,5 +1,7 @@
 #include "sim/ops/elementwise/elementwise.h"
 
+#include <algorithm>
+#include <atomic>
 #include <cmath>
 
 #include "sala/core/error.h"
@@ -73,6 +75,15 @@ void divide(const Context& context, float divisor, TensorView<float, 2> x) {
 void round_bf16(const Context& context, TensorView<float, 2> x) {
   const auto run = context.is_ref() ? &round_bf16_ref : SALA_TILE(context, round_bf16_row);
   for_rows(context, x, [&](int64_t t) { run(x[t].data, x.extent[1]); });
+}
+
+void mark_nonfinite(const Context& context, TensorView<const float, 2> x, int32_t mark, TensorView<int32_t, 1> found) {
+  const auto finite = context.is_ref() ? &finite_ref : SALA_TILE(context, finite_row);
+  std::atomic<bool> all{true};
+  for_rows(context, x, [&](int64_t t) {
+    if (!finite(x[t].data, x.extent[1])) all = false;
+  });
+  if (!all) found[0] = std::min(found[0], mark);
 }
 
 }  // namespace sala::ops

@@ -1,4 +1,4 @@
-// Steps that touch each element once: gates, residual adds, scaling, rounding (spec section 2). All views are [T, N]
+// Steps that touch each element once: gates, residual adds, scaling, rounding, checks (spec section 2). All views are [T, N]
 // float32; rows may be strided. In the bf16 class every product, quotient and sum below is rounded to bfloat16, as the
 // reference does. Throws Error{kShape} when extents disagree. Cost: one pass over memory, no scratch memory.
 #pragma once
@@ -25,6 +25,9 @@ void scale(const Context& context, float factor, TensorView<float, 2> x);
 void scale_by_log(const Context& context, double a, int64_t first, TensorView<float, 2> x);
 // x = x / divisor.
 void divide(const Context& context, float divisor, TensorView<float, 2> x);
+// found[0] = the lesser of itself and `mark` when x holds a NaN or an infinity. found: [1] on the device, so that many
+// checks cost one copy to the host.
+void mark_nonfinite(const Context& context, TensorView<const float, 2> x, int32_t mark, TensorView<int32_t, 1> found);
 // x to the nearest bfloat16, ties to even, kept as float32, in every class. NaN stays NaN.
 void round_bf16(const Context& context, TensorView<float, 2> x);
 

@@ -58,4 +58,14 @@ void round_bf16_row(float* x, int64_t n) {
   for_lanes(n, [&](int64_t i, auto get, auto put) { put(x + i, round_bf16(get(x + i))); });
 }
 
+// x - x is 0, and NaN when x is not finite.
+bool finite_row(const float* x, int64_t n) {
+  F16 sum = set1(0.0f);
+  for_lanes(n, [&](int64_t i, auto get, auto) {
+    const F16 value = get(x + i);
+    sum = add(sum, sub(value, value));
+  });
+  return reduce_add(sum) == 0;
+}
+
 }  // namespace sala::ops::SALA_ISA

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include "sim/ops/elementwise/elementwise_tiles.h"
@@ -53,6 +54,10 @@ void round_bf16_ref(float* x, int64_t n) {
     const int exponent = std::ilogb(x[i]) < -126 ? -126 : std::ilogb(x[i]);
     x[i] = static_cast<float>(std::ldexp(std::nearbyint(std::ldexp(static_cast<double>(x[i]), 7 - exponent)), exponent - 7));
   }
+}
+
+bool finite_ref(const float* x, int64_t n) {
+  return std::all_of(x, x + n, [](float value) { return std::isfinite(value); });
 }
 
 }  // namespace sala::ops

@@ -45,7 +45,8 @@ void norm_rows(const NormTile& tile, int64_t first) {
   float squares[R];
   sum_squares<R>(x, tile.x_stride, tile.N, squares);
   for (int r = 0; r < R; ++r) {
-    const float factor = 1.0f / std::sqrt(squares[r] / static_cast<float>(tile.N) + tile.eps);
+    const float mean = squares[r] / static_cast<float>(tile.N) + tile.eps;
+    const float factor = mean < INFINITY ? 1.0f / std::sqrt(mean) : NAN;
     scale_row<kNumerics>(x + r * tile.x_stride, factor, tile.w, tile.y + (first + r) * tile.y_stride, tile.N);
   }
 }

@@ -1,5 +1,6 @@
 // What a session allocates against its plan, and sessions side by side.
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 
 #include <thread>
 
@@ -99,6 +100,21 @@ TEST(SessionMemory, AnObserverOfAttentionIsPlannedFor) {
       EXPECT_EQ(static_cast<double>(session.workspace_peak_bytes()) >= 0.95 * static_cast<double>(planned), watched) << map;
     }
   }
+}
+
+// Mixers share the config. If each had a copy, with its name of every layer, this would take gigabytes.
+TEST(SessionMemory, TheMostLayersThatAConfigMayHaveTakeLittle) {
+  std::string letters;
+  while (static_cast<int64_t>(letters.size()) + 3 <= kMaxLayers) letters += "SLF";
+  const ModelConfig config = small_config(letters);
+  const auto peak = [] {
+    rusage usage{};
+    getrusage(RUSAGE_SELF, &usage);
+    return usage.ru_maxrss / 1024;  // MiB
+  };
+  const auto before = peak();
+  EXPECT_GT(Session::plan(config, {.max_tokens = 100}).total_bytes(), 0);
+  EXPECT_LT(peak() - before, 200);
 }
 
 TEST(SessionMemory, SessionsOfOneModelShareItsWeights) {

@@ -24,8 +24,14 @@ class ChangedSource final : public WeightSource {
     return names;
   }
   std::vector<int64_t> shape(const std::string& name) const override { return shapes.at(name); }
-  void read(const std::string& name, std::span<float> out) const override { inner_.read(name, out); }
+  void read(const std::string& name, std::span<float> out) const override {
+    inner_.read(name, out);
+    if (name == poisoned) out[static_cast<std::size_t>(at)] = value;
+  }
   std::map<std::string, std::vector<int64_t>> shapes;
+  std::string poisoned;  // the tensor that has `value` at element `at`
+  int64_t at = 0;
+  float value = 0;
 
  private:
   RandomSource inner_;
@@ -174,6 +180,48 @@ TEST(Model, RandomWeightsDependOnSeedAndNameOnly) {
   EXPECT_NEAR(sum / static_cast<double>(one.size()) * 40, 1, 0.1);  // N(0, 1/fan_in)
 }
 
+Model poisoned(const ModelConfig& config, const std::string& name, int64_t at, float value) {
+  return Model(config, [=] {
+    auto source = std::make_unique<ChangedSource>(config);
+    source->poisoned = name, source->at = at, source->value = value;
+    return source;
+  });
+}
+
+TEST(Model, AWeightThatIsNotFiniteIsNamed) {
+  const ModelConfig config = small_config("SLF");
+  for (const TensorSpec& spec : model_tensors(config)) {
+    const int64_t last = (spec.shape.size() == 2 ? spec.shape[0] * spec.shape[1] : spec.shape[0]) - 1;
+    for (const float value : {NAN, INFINITY, -INFINITY})
+      expect_error(ErrorCode::kFormat, {"changed", spec.name + " holds", fmt::format("element {}", last)}, [&] {
+        const Model model = poisoned(config, spec.name, last, value);
+        Session(model, {.max_tokens = 10});
+      });
+  }
+}
+
+TEST(Model, WeightsThatOverflowAreRefusedWithTheirLayer) {
+  const auto refused = [](const std::string& name, const std::vector<std::string>& parts) {
+    ModelConfig config = small_config("SLF");
+    config.dim_model_base = 4000;  // large logits
+    for (const char* kernels : {"best", "portable"})
+      for (const int64_t chunk : {0, 7}) {
+        SCOPED_TRACE(name);
+        const Model model = poisoned(config, name, 3, 3e38f);
+        Session session(model, {.max_tokens = 150, .chunk_tokens = chunk, .kernels = kernels});
+        expect_error(ErrorCode::kUnsupported, parts, [&] { session.prefill(random_ids(config, 150)); });
+      }
+  };
+  refused("model.embed_tokens.weight", {"layer 0 (minicpm4)", "range of float32"});  // times scale_emb
+  refused("model.layers.0.self_attn.v_proj.weight", {"layer 0 (minicpm4)"});
+  refused("model.layers.1.self_attn.q_proj.weight", {"layer 1 (lightning-attn)"});
+  refused("model.layers.1.self_attn.o_norm.weight", {"layer 1 (lightning-attn)"});
+  refused("model.layers.1.mlp.up_proj.weight", {"layer 1 (lightning-attn)"});
+  refused("model.layers.2.self_attn.k_norm.weight", {"layer 2 (full-attn)"});
+  refused("model.layers.2.mlp.down_proj.weight", {"the head", "tokens from"});  // finite, but not its squares
+  refused("lm_head.weight", {"a logit of the head"});
+}
+
 TEST(Model, OverrideChangesSwitchesButNotWeights) {
   Model model = random_model(small_config("SL"), 5);
   const std::vector<int32_t> ids = random_ids(model.config(), 150);
@@ -191,6 +239,12 @@ TEST(Model, OverrideChangesSwitchesButNotWeights) {
   other = changed;
   other.mixer_types = layer_map_from_string("FL");
   expect_error(ErrorCode::kConfig, {"mixer_types"}, [&] { model.override_config(other); });
+  other = changed;
+  other.attn_use_rope = true;
+  expect_error(ErrorCode::kConfig, {"attn_use_rope"}, [&] { model.override_config(other); });
+  other = changed;
+  other.sala_lab.position_encodings = {{"rope", {{"theta", 500}}}};
+  expect_error(ErrorCode::kConfig, {"sala_lab.position_encodings"}, [&] { model.override_config(other); });
   EXPECT_TRUE(model.config() == changed);
 }
 

@@ -174,6 +174,22 @@ TEST(Elementwise, RefValues) {
   EXPECT_FLOAT_EQ(out[1], 0.7310585786f * 4 * 0.7310585786f);
 }
 
+TEST_P(EveryKernel, MarksWhatIsNotFinite) {
+  const int64_t T = 37, N = 45;
+  for (const Kernels& chosen : {kernels(), ref_kernels()})
+    for (const float value : {NAN, INFINITY, -INFINITY, 3e38f})
+      for (const int64_t at : {int64_t{0}, 17 * N + 44, T * N - 1}) {
+        Buffer<float> x = random_values(T * N, 8);
+        Buffer<int32_t> found(1);
+        found[0] = 9;
+        x[at] = value;
+        mark_nonfinite(on(chosen), x.view(T, N), 12, found.view(1));
+        EXPECT_EQ(found[0], 9) << "what came first stays";
+        mark_nonfinite(on(chosen), x.view(T, N), 4, found.view(1));
+        EXPECT_EQ(found[0], value == 3e38f ? 9 : 4) << value << " at " << at;
+      }
+}
+
 TEST(Elementwise, ScaleByLogIsHypeNetsFactorAtThePosition) {
   Buffer<float> x(3);
   for (int64_t t = 0; t < 3; ++t) x[t] = 1;

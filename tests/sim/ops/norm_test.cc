@@ -100,6 +100,17 @@ TEST_P(EveryKernel, Bf16RoundsBeforeAndAfterTheWeight) {
   }
 }
 
+// 0 would be a wrong answer without a word.
+TEST_P(EveryKernel, SquaresThatOverflowGiveNaN) {
+  for (const int64_t N : {1, 16, 45}) {
+    std::vector<float> x(static_cast<size_t>(5 * N), 1), w(static_cast<size_t>(N), 1), y(x.size());
+    x[static_cast<size_t>(2 * N)] = 1e20f;
+    rms_norm(on(kernels()), make_view(x.data(), 5, N), make_view(w.data(), N), 0, make_view(y.data(), 5, N));
+    for (int64_t i = 0; i < 5 * N; ++i)
+      ASSERT_EQ(std::isnan(y[static_cast<size_t>(i)]), i / N == 2) << "element " << i << " of " << N;
+  }
+}
+
 TEST(Norm, NamesTheSizesThatDisagree) {
   Buffer<float> x(100), y(100), w(100);
   const Kernels& best = find_kernels("best");

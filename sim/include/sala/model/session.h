@@ -56,7 +56,8 @@ class Session {
   // any split of a prompt into prefill calls takes the same path as one call. Default: what has been fed so far.
   void set_prompt_tokens(int64_t total);
   // Feeds ids (BOS is the caller's) after what was fed before. Any split into calls gives the same bytes.
-  // Throws Error{kShape} for an id outside the vocabulary or more than max_tokens. progress(tokens done) may throw to stop.
+  // Throws Error{kShape} for an id outside the vocabulary or more than max_tokens, Error{kUnsupported} naming the layer
+  // behind which a number is not finite: the session has to be reset then. progress(tokens done) may throw to stop.
   void prefill(std::span<const int32_t> ids, const std::function<void(int64_t done)>& progress = {});
   // Feeds one generated token; the same arithmetic as prefill.
   void decode(int32_t id) { prefill({&id, 1}); }
