@@ -54,7 +54,7 @@ FIXTURES = {
     "logit_scaling": ("SFl", {"sala_lab": {"attn_logits_scaling": "hype 50"}}),
     "exact_lse": ("SlS", {"sala_lab": {"exact_lse": True}}),
     "dense_below": ("SlS", {"sparse_config": {"dense_len": 204}}),
-    "wide_blocks": ("SSl", {"sparse_config": {"kernel_size": 8, "kernel_stride": 8, "block_size": 32, "window_size": 32, "topk": 2}}),
+    "wide_blocks": ("SSl", {"sparse_config": {"kernel_size": 16, "kernel_stride": 8, "block_size": 32, "window_size": 32, "topk": 2}}),
 }
 
 

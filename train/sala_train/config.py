@@ -96,8 +96,8 @@ class ModelConfig:
         for name in ("head_dim", "lightning_head_dim"):
             refuse(self.raw[name] % 2 != 0, f"{name} {self.raw[name]} is odd, so RoPE cannot pair it")
         if SPARSE in kinds:
-            for name, value, of, unit in (("kernel_size", sparse.kernel_size, "kernel_stride", sparse.kernel_stride),
-                                          ("block_size", sparse.block_size, "kernel_stride", sparse.kernel_stride),
+            refuse(sparse.kernel_size != 2 * sparse.kernel_stride, f"sparse_config.kernel_size {sparse.kernel_size} is not twice kernel_stride {sparse.kernel_stride}, as the released pooling of scores has it")
+            for name, value, of, unit in (("block_size", sparse.block_size, "kernel_stride", sparse.kernel_stride),
                                           ("window_size", sparse.window_size, "block_size", sparse.block_size)):
                 refuse(unit < 1 or value % unit != 0, f"sparse_config.{name} {value} is no multiple of {of} {unit}")
             forced = sparse.init_blocks + sparse.window_size // sparse.block_size + 1

@@ -80,7 +80,13 @@ void check_infllm_v2(const ModelConfig& config) {
   const auto refuse_unless_multiple = [](const char* a_name, int64_t a, const char* b_name, int64_t b) {
     if (a % b != 0) throw Error(ErrorCode::kConfig, "sparse_config.{} {} is no multiple of {} {}", a_name, a, b_name, b);
   };
-  refuse_unless_multiple("kernel_size", sparse.kernel_size, "kernel_stride", sparse.kernel_stride);
+  // The released pooling takes one window before a block's first and none after its last (spec 4.5): those that overlap the
+  // block, when windows are twice as long as far apart.
+  if (sparse.kernel_size != 2 * sparse.kernel_stride)
+    throw Error(ErrorCode::kUnsupported,
+                "sparse_config.kernel_size is {}, expected {}: twice kernel_stride, as the released rule that pools scores "
+                "into blocks has it",
+                sparse.kernel_size, 2 * sparse.kernel_stride);
   refuse_unless_multiple("block_size", sparse.block_size, "kernel_stride", sparse.kernel_stride);
   refuse_unless_multiple("window_size", sparse.window_size, "block_size", sparse.block_size);
   if (sparse.slots() < sparse.forced_blocks())

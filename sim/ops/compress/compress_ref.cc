@@ -1,7 +1,5 @@
-#include <cmath>
-
-#include "sala/core/error.h"
 #include "sim/ops/compress/compress.h"
+#include "sim/ops/exact_math.h"
 
 namespace sala::ops {
 
@@ -11,13 +9,8 @@ void compress_ref(TensorView<const float, 3> k, CompressParams params, Numerics 
       for (int64_t d = 0; d < out.extent[2]; ++d) {
         double sum = 0;
         for (int64_t i = 0; i < params.kernel; ++i) sum += k[j * params.stride + i][g][d];
-        double mean = sum / params.kernel;
-        if (numerics == Numerics::kBf16) {
-          int exponent = 0;
-          const double fraction = std::frexp(mean, &exponent);
-          mean = std::ldexp(std::nearbyint(std::ldexp(fraction, 8)), exponent - 8);
-        }
-        out[j][g][d] = static_cast<float>(mean);
+        const double mean = sum / params.kernel;
+        out[j][g][d] = static_cast<float>(numerics == Numerics::kBf16 ? round_to_bf16(mean) : mean);
       }
 }
 

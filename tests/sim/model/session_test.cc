@@ -64,7 +64,7 @@ const std::vector<Case>& cases() {
          c.sala_lab.attn_logits_scaling = {LogitScaling::Kind::kHype, 50};
        }},
       {"exact_lse", "SS", [](ModelConfig& c) { c.sala_lab.exact_lse = true; }},
-      {"wide_blocks", "SS", [](ModelConfig& c) { c.sparse_config = {8, 8, 32, 1, 32, 2, 0, false}; }},
+      {"wide_blocks", "SS", [](ModelConfig& c) { c.sparse_config = {16, 8, 32, 1, 32, 2, 0, false}; }},
       {"dense_first", "SLS", [](ModelConfig& c) { c.sparse_config.dense_len = 150; }},
   };
   return all;
