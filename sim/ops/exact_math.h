@@ -52,6 +52,17 @@ inline double exp_exact(double x) {
   return std::ldexp(p, static_cast<int>(n));
 }
 
+// ln(x) of x >= 2^-1022.
+inline double log_exact(double x) {
+  int exponent = 0;
+  double m = std::frexp(x, &exponent);
+  if (m < 0.70710678118654752) m *= 2, --exponent;
+  const double t = (m - 1) / (m + 1), square = t * t;  // ln(m) = 2 (t + t^3 / 3 + t^5 / 5 + ...), |t| < 0.172
+  double sum = 1.0 / 23;
+  for (int n = 21; n > 0; n -= 2) sum = sum * square + 1.0 / n;
+  return exponent * 0.69314718055994530942 + 2 * t * sum;
+}
+
 // x to the nearest value of eight significant bits, ties to even: bfloat16 but for its range.
 inline double round_to_bf16(double x) {
   int exponent = 0;

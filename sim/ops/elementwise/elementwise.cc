@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <atomic>
-#include <cmath>
 
 #include "sala/core/error.h"
 #include "sim/ops/context.h"
 #include "sim/ops/elementwise/elementwise_tiles.h"
+#include "sim/ops/exact_math.h"
 #include "sim/ops/row_tiles.h"
 
 namespace sala::ops {
@@ -62,7 +62,7 @@ void scale_by_log(const Context& context, double a, int64_t first, TensorView<fl
                 first);
   const auto run = context.is_ref() ? &scale_ref : SALA_TILE(context, scale_row);
   for_rows(context, x, [&](int64_t t) {
-    const double factor = std::log(static_cast<double>(first + t) + a) / std::log(a);
+    const double factor = log_exact(static_cast<double>(first + t) + a) / log_exact(a);
     run(x[t].data, static_cast<float>(factor), context.numerics, x.extent[1]);
   });
 }

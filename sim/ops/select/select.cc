@@ -9,22 +9,12 @@
 #include "sala/core/error.h"
 #include "sala/core/rng.h"
 #include "sim/ops/context.h"
+#include "sim/ops/exact_math.h"
 #include "sim/ops/select/select_memory.h"
 #include "sim/ops/select/select_tiles.h"
 
 namespace sala::ops {
 namespace {
-
-// ln(x) of x >= 2^-1022 from additions, multiplications and divisions alone: the same bits everywhere.
-double log_exact(double x) {
-  int exponent = 0;
-  double m = std::frexp(x, &exponent);
-  if (m < 0.70710678118654752) m *= 2, --exponent;
-  const double t = (m - 1) / (m + 1), square = t * t;  // ln(m) = 2 (t + t^3 / 3 + t^5 / 5 + ...), |t| < 0.172
-  double sum = 1.0 / 23;
-  for (int n = 21; n > 0; n -= 2) sum = sum * square + 1.0 / n;
-  return exponent * 0.69314718055994530942 + 2 * t * sum;
-}
 
 int64_t windows_up_to(int64_t position, int64_t kernel, int64_t stride) {
   return position + 1 < kernel ? 0 : (position + 1 - kernel) / stride + 1;
