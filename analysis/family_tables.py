@@ -4,7 +4,7 @@
   analysis/family_tables.py results/family                            # prints them
   analysis/family_tables.py results/family --into results/README.md   # writes them there
 
-A single file such as results/family/earlier.csv makes the tables of that one. Scores in percent.
+A single file such as results/family/headline.csv makes the tables of that one. Scores in percent.
 """
 
 import argparse

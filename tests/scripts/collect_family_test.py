@@ -42,12 +42,20 @@ class Collect(unittest.TestCase):
             self.assertEqual([(line["index"], line["run"]) for line in lines], [(i, f"sala-tiny-s2{by}-4k") for i in (0, 1) for by in ("", "-oracle")])
             self.assertEqual((lines[2]["answer"], lines[2]["score"]), ("\u00e9\n", 0.5))
 
+    def shipped_tables(self):
+        return [ROOT / f"results/family/{name}.csv" for name in family.TABLES if (ROOT / f"results/family/{name}.csv").is_file()]
+
+    def test_weights_behind_the_shipped_tables_are_shipped(self):
+        members = {(row["member"], row["seed"]) for table in self.shipped_tables() for row in family.read(table)}
+        members |= {(line.split(",")[0], "1") for line in (ROOT / "results/family/definition.csv").read_text().splitlines()[1:]}
+        self.assertEqual(members, {(path.parent.name, "1") for path in ROOT.glob("models/*/model.safetensors")})
+
     def test_shipped_tables_follow_from_the_shipped_answers(self):
         scores = collections.defaultdict(list)
         for line in lzma.open(ROOT / "results/family/answers.jsonl.xz", "rt"):
             sample = json.loads(line)
             scores[sample["run"], sample["task"], sample["length"]].append(sample["score"])
-        rows = [row for name in family.TABLES for row in family.read(ROOT / f"results/family/{name}.csv") if (row["run"], row["task"], row["length"]) in scores]
+        rows = [row for table in self.shipped_tables() for row in family.read(table) if (row["run"], row["task"], row["length"]) in scores]
         self.assertEqual(len(rows), len(scores))
         for row in rows:
             answers = scores[row["run"], row["task"], row["length"]]
