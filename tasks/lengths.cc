@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <charconv>
+#include <string>
 
 #include "sala/core/error.h"
 #include "sala/tasks/task.h"
@@ -36,6 +37,22 @@ int64_t parse_one(std::string_view word) {
   return count * scale;
 }
 
+// The beginning of a list that is one number with its digits grouped, as in 131,072; empty where its first word is a length
+// of its own. No length begins with 0, and no two lengths below 1,000 tokens are meant where they make a multiple of 1,024.
+std::string_view grouped_number(std::string_view list) {
+  const auto digits_at = [&](size_t at) {
+    const std::string_view word = list.substr(at, list.find(',', at) - at);
+    return word.size() <= 3 && word.find_first_not_of("0123456789") == std::string_view::npos ? word : std::string_view();
+  };
+  const std::string_view first = digits_at(0);
+  if (first.empty() || first.size() == list.size()) return {};
+  size_t end = first.size();
+  while (end < list.size() && digits_at(end + 1).size() == 3) end += 4;
+  if (end == first.size()) return {};
+  const int64_t pair = 1000 * std::stoll(std::string(first)) + std::stoll(std::string(list.substr(first.size() + 1, 3)));
+  return list[first.size() + 1] == '0' || pair % 1024 == 0 ? list.substr(0, end) : std::string_view();
+}
+
 }  // namespace
 
 std::vector<int64_t> parse_lengths(const std::string& list) {
@@ -47,6 +64,15 @@ std::vector<int64_t> parse_lengths(const std::string& list) {
     const size_t end = std::min(list.find(',', begin), list.size());
     const std::string word = list.substr(begin, end - begin);
     begin = end + 1;
+    if (const std::string_view grouped = grouped_number(std::string_view(list).substr(begin - word.size() - 1));
+        !grouped.empty()) {
+      std::string plain(grouped);
+      std::erase(plain, ',');
+      constexpr size_t kMostDigits = 12;
+      const std::string named = plain.size() > kMostDigits ? plain : format_length(std::stoll(plain));
+      throw Error(ErrorCode::kUsage, "length '{}' is not understood: commas stand between lengths; write {}{}", grouped,
+                  plain, named == plain ? "" : " or " + named);
+    }
     const size_t dash = word.find('-'), star = word.find('*');
     if (dash == std::string::npos) {
       add(parse_one(word));

@@ -13,6 +13,7 @@
 #include "tasks/mrcr/rows.h"
 #include "tasks/nolima/checks.h"
 #include "tasks/nolima/nolima.h"
+#include "tasks/text/corpora_files.h"
 
 namespace sala::tasks {
 namespace {
@@ -43,9 +44,9 @@ class Opened final : public UserFiles {
   void open_nolima(const UserPaths& paths) {
     needles_ = own_needle_set(Split::kEval);
     if (!paths.needles.empty()) {
-      const std::string text = text::read_file(paths.needles);
-      needles_ = parse_needle_set(text, paths.needles, &problems_);
-      add_file("needles", paths.needles, text);
+      const TextFile file = read_text_file("needles", paths.needles);
+      needles_ = parse_needle_set(file.text(), paths.needles, &problems_);
+      add_file("needles", paths.needles, file.bytes);
     }
     if (!paths.books.empty()) {
       books_ = open_books(paths.books);

@@ -26,6 +26,7 @@ void add_user_flags(Command& command, UserFlags& flags, bool with_mode) {
   };
   tasks::CorporaPaths& texts = flags.paths.corpora;
   add("--corpus", texts.essay, "FILE", "Essay: JSON {\"text\": ..}, JSONL of them, or plain text");
+  add("--sentences", texts.sentences, "FILE", "Sentences of --corpus, one a line or a JSON list [split by a rule]");
   add("--words", texts.words, "DIR", "Directory with nounlist.txt, adjectivelist.txt, verblist.txt");
   add("--nouns", texts.nouns, "FILE", "Nouns, one a line");
   add("--adjectives", texts.adjectives, "FILE", "Adjectives, one a line");

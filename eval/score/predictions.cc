@@ -21,9 +21,12 @@ using namespace fields;
 
 constexpr std::array<std::string_view, 5> kFormatNames = {"ruler", "lm-eval", "sala", "nolima", "mrcr"};
 
-bool has(const Json& object, const char* name) { return object.is_object() && object.contains(name); }
+// Null is as good as absent: tables that are written as JSON have it in empty cells.
+bool has(const Json& object, const char* name) {
+  return object.is_object() && object.contains(name) && !object[name].is_null();
+}
 
-bool has_response(const Json& line) { return has(line, "pred") || has(line, "response"); }
+bool has_response(const Json& line) { return line.is_object() && (line.contains("pred") || line.contains("response")); }
 
 bool is_task(std::string_view name) {
   const auto& all = tasks::all_tasks();
@@ -47,7 +50,8 @@ std::string first_text(const Json& value, const char* name) {
 }
 
 std::string response_of(const Json& line) {
-  const char* name = has(line, "response") ? "response" : "pred";
+  const bool answered = has(line, "response") || (line.contains("response") && !has(line, "pred"));
+  const char* name = answered ? "response" : "pred";
   return first_text(field(line, name), name);
 }
 
@@ -95,9 +99,8 @@ void read_id(const std::string& id, Prediction& made) {
 }
 
 int64_t optional_tokens(const Json& object, const char* name) {
-  return has(object, name) && object[name].is_number_integer() && object[name].get<int64_t>() > 0
-             ? object[name].get<int64_t>()
-             : 0;  // upstream writes -1 where it does not know
+  const std::optional<int64_t> tokens = has(object, name) ? text::whole_number(object[name]) : std::nullopt;
+  return std::max<int64_t>(0, tokens.value_or(0));  // upstream writes -1 where it does not know
 }
 
 std::string hash_of_prompt(const Json& object, const std::vector<std::string>& references) {
@@ -177,6 +180,7 @@ Prediction parse_nolima(const Json& line) {
   if (made.references.empty()) throw Error(ErrorCode::kFormat, "field 'gold' is empty, expected the names that are right");
   made.metric = metric_of(line);
   const double depth = has(line, "depth") ? number(line, "depth") : 0;
+  if (has(line, "score")) made.stored_score = number(line, "score");
   made.evidence = {{0, 0, depth, pair, made.references[0]}};
   if (!type.empty()) made.kinds.push_back(type);
   if (has(line, "order")) made.kinds.push_back(text(line, "order") + "_order");
@@ -231,6 +235,39 @@ std::optional<PredictionFormat> detect_format(const Json& line) {
   if (has(line, "answer") && has(line, "expected") && has(line, "id")) return PredictionFormat::kSala;
   if (has_response(line)) return PredictionFormat::kRuler;
   return std::nullopt;
+}
+
+bool is_nolima_results(const Json& document) {
+  return has(document, "results") && document["results"].is_array() && has(document, "needle") &&
+         has(document, "context_length");
+}
+
+std::vector<Json> nolima_records(const Json& document) {
+  const std::string pair = text(document, "test_name");
+  const std::size_t id_end = pair.find('_'), type_at = pair.rfind('_');
+  if (id_end == std::string::npos)
+    throw Error(ErrorCode::kFormat, "field 'test_name' is '{}', expected TEMPLATE_TEST_QUESTION",
+                shown(document["test_name"]));
+  const bool named = text(document, "needle").find("{CHAR}") != std::string::npos;
+  std::vector<Json> records;
+  for (const Json& result : list(document, "results")) {
+    Json gold = named ? Json::array({field(result, "selected_character")}) : field(document, "gold_answers");
+    if (gold.is_string()) gold = Json::array({gold});
+    Json record = {{"pair", pair},
+                   {"question_type", pair.substr(type_at + 1)},
+                   {"order", id_end > 4 ? "inverted" : "default"},
+                   {"context_length", document["context_length"]},
+                   {"gold", std::move(gold)}};
+    if (has(document, "haystack_path"))
+      record["book"] = std::filesystem::path(text(document, "haystack_path")).filename().string();
+    if (has(document, "metric")) record["metric"] = document["metric"];
+    if (has(result, "placement_metadata") && has(result["placement_metadata"], "depth"))
+      record["depth"] = result["placement_metadata"]["depth"];
+    if (has(result, "metric")) record["score"] = result["metric"];
+    if (result.contains("response")) record["response"] = result["response"];
+    records.push_back(std::move(record));
+  }
+  return records;
 }
 
 Json parse_json_line(std::string& line, std::vector<std::string>& notes) {

@@ -53,6 +53,11 @@ struct LineContext {
 fields::Json parse_json_line(std::string& line, std::vector<std::string>& notes);
 Prediction parse_prediction(const std::string& line, const fields::Json& json, const LineContext& context);
 
+// One of NoLiMa's own result files: a document with the depths of one test. Its records have the fields of a NoLiMa line.
+// Throws Error{kFormat}.
+bool is_nolima_results(const fields::Json& document);
+std::vector<fields::Json> nolima_records(const fields::Json& document);
+
 // Task that a file is named after: `vt.jsonl`, `vt-3.jsonl` (a chunk), `samples_ruler_qa_squad_2025-06-01T....jsonl`; empty
 // when it is no task's name.
 std::string task_of_file(const std::string& path);

@@ -17,6 +17,9 @@
 #include "eval/util/files.h"
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
+#include "sim/text/files.h"
+#include "sim/text/json.h"
+#include "sim/text/utf8.h"
 
 namespace sala::eval {
 namespace {
@@ -24,8 +27,10 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr std::size_t kBatchLines = 256, kBatchBytes = std::size_t{64} << 20;
+constexpr std::size_t kMostNamed = 3;                      // problems in one sentence
+constexpr int64_t kMostDocumentBytes = int64_t{64} << 20;  // NoLiMa's result files have some 10 kB
 
-// Files as given, and every *.jsonl below a folder, by name.
+// Files as given; every *.jsonl below a folder, or every *.json where there is none, by name.
 std::vector<std::string> files_of(const std::vector<std::string>& paths) {
   std::vector<std::string> files;
   for (const std::string& path : paths) {
@@ -34,12 +39,14 @@ std::vector<std::string> files_of(const std::vector<std::string>& paths) {
       files.push_back(path);
       continue;
     }
-    std::vector<std::string> found;
+    std::vector<std::string> found, documents;
     for (auto at = fs::recursive_directory_iterator(path, error); !error && at != fs::recursive_directory_iterator();
          at.increment(error))
-      if (at->path().extension() == ".jsonl" && at->is_regular_file()) found.push_back(at->path().string());
+      if (const fs::path ending = at->path().extension(); (ending == ".jsonl" || ending == ".json") && at->is_regular_file())
+        (ending == ".json" ? documents : found).push_back(at->path().string());
     if (error) throw Error(ErrorCode::kIo, "cannot read the folder {}: {}", path, error.message());
-    if (found.empty()) throw Error(ErrorCode::kUsage, "{} holds no *.jsonl", path);
+    if (found.empty()) found.swap(documents);
+    if (found.empty()) throw Error(ErrorCode::kUsage, "{} holds no *.jsonl and no *.json", path);
     std::sort(found.begin(), found.end());
     files.insert(files.end(), found.begin(), found.end());
   }
@@ -76,9 +83,11 @@ class Scoring {
     std::vector<Line> batch;
     std::size_t bytes = 0;
     int64_t number = 0;
+    bool first = true;
     for (std::string text; std::getline(in, text);) {
-      ++number;
+      if (++number == 1) text.erase(0, text.size() - text::without_byte_order_mark(text).size());
       if (text.find_first_not_of(" \t\r") == std::string::npos) continue;
+      if (std::exchange(first, false) && add_document(path, text)) return;
       bytes += text.size();
       batch.push_back({number, std::move(text)});
       if (batch.size() < kBatchLines && bytes < kBatchBytes) continue;
@@ -95,8 +104,7 @@ class Scoring {
     check_.finish(made_.records, made_.problems, made_.warnings);
     if (made_.records.empty())
       throw Error(ErrorCode::kFormat, "no prediction could be scored{}",
-                  made_.problems.empty() ? "; nothing there is of the tasks asked for"
-                                         : ": " + fmt::format("{}", fmt::join(made_.problems, "; ")));
+                  made_.problems.empty() ? "; nothing there is of the tasks asked for" : ": " + first_problems());
     made_.own_tasks = scorer_.own_tasks();
     made_.cells = check_.cells(made_.records, tasks_);
     made_.sources = check_.sources();
@@ -104,6 +112,46 @@ class Scoring {
   }
 
  private:
+  std::string first_problems() const {
+    const std::vector<std::string>& all = made_.problems;
+    const std::size_t named = std::min(all.size(), kMostNamed);
+    const std::string more = named < all.size() ? fmt::format("; and {} more", all.size() - named) : "";
+    return fmt::format("{}{}", fmt::join(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(named), "; "), more);
+  }
+
+  // Whether the file is no JSON lines, by its first line: then it is one of NoLiMa's result files, or a problem.
+  bool add_document(const std::string& path, std::string first_line) {
+    const auto refuse = [&](const std::string& why) {
+      problem(path + ": " + why);
+      return true;
+    };
+    if (const std::string_view packing = text::packing(first_line); !packing.empty())
+      return refuse(fmt::format("packed ({}); JSON lines are expected", packing));
+    std::string why = text::why_no_json_lines(first_line);
+    if (!why.empty() && first_line[first_line.find_first_not_of(" \t\r")] == '[') return refuse(why);
+    fields::Json document;
+    std::vector<std::string> notes;
+    try {
+      if (why.empty() && !is_nolima_results(parse_json_line(first_line, notes))) return false;
+      if (why.empty()) why = "one of NoLiMa's result files, and something behind it";
+      std::string text = text::read_file(path, kMostDocumentBytes);
+      document = parse_json_line(text, notes);
+    } catch (const Error&) {
+      if (why.empty()) return false;  // a broken line, which is said as one
+    }
+    if (!is_nolima_results(document)) return refuse(why);
+    std::vector<Line> batch;
+    try {
+      for (const fields::Json& record : nolima_records(document))
+        batch.push_back({static_cast<int64_t>(batch.size()) + 1, record.dump()});
+    } catch (const Error& error) {
+      return refuse(error.what());
+    }
+    if (batch.empty()) return refuse("'results' is empty");
+    add_batch(std::move(batch));
+    return true;
+  }
+
   void problem(std::string sentence) { made_.problems.push_back(std::move(sentence)); }
 
   std::string file_task(const std::string& path) const {

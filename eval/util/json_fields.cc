@@ -1,8 +1,10 @@
 #include "eval/util/json_fields.h"
 
+#include <optional>
 #include <vector>
 
 #include "sala/core/error.h"
+#include "sim/text/json.h"
 
 namespace sala::eval::fields {
 
@@ -19,10 +21,10 @@ const Json& field(const Json& object, const char* name) {
 
 int64_t integer(const Json& object, const char* name, int64_t smallest) {
   const Json& value = field(object, name);
-  const bool fits = !value.is_number_unsigned() || value.get<uint64_t>() <= INT64_MAX;
-  if (!value.is_number_integer() || !fits || value.get<int64_t>() < smallest)
+  const std::optional<int64_t> whole = text::whole_number(value);
+  if (!whole || *whole < smallest)
     throw Error(ErrorCode::kFormat, "field '{}' is {}, expected an integer from {} up", name, shown(value), smallest);
-  return value.get<int64_t>();
+  return *whole;
 }
 
 double number(const Json& object, const char* name) {

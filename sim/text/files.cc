@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "sala/core/error.h"
 
@@ -23,6 +24,20 @@ struct Descriptor {
 };
 
 }  // namespace
+
+std::string_view packing(std::string_view start) {
+  constexpr std::pair<std::string_view, std::string_view> kMarks[] = {{"\x1F\x8B", "gzip"},
+                                                                      {"PK\x03\x04", "zip"},
+                                                                      {"\x28\xB5\x2F\xFD", "zstd"},
+                                                                      {"\xFD"
+                                                                       "7zXZ",
+                                                                       "xz"},
+                                                                      {"BZh", "bzip2"},
+                                                                      {"PAR1", "Parquet"}};
+  for (const auto& [mark, name] : kMarks)
+    if (start.starts_with(mark)) return name;
+  return "";
+}
 
 std::string read_file(const std::string& path, int64_t most_bytes) {
   // Not blocking: opening a pipe that nobody writes to would wait for ever.

@@ -104,6 +104,22 @@ std::optional<JsonProblem> read_json(std::string_view text, Json& value) {
 template std::optional<JsonProblem> read_json(std::string_view, nlohmann::json&);
 template std::optional<JsonProblem> read_json(std::string_view, nlohmann::ordered_json&);
 
+std::string why_no_json_lines(std::string_view first_line) {
+  constexpr std::string_view kBlank = " \t\r\n";
+  const size_t begin = first_line.find_first_not_of(kBlank), end = first_line.find_last_not_of(kBlank);
+  if (begin == std::string_view::npos) return "";
+  const std::string_view line = first_line.substr(begin, end + 1 - begin);
+  if (line.front() == '[') return "a JSON array, not JSON lines; `jq -c '.[]' FILE` writes its elements so";
+  if (line.front() != '{') return "";
+  nlohmann::json value;
+  const auto problem = read_json(line, value);
+  if (!problem || !problem->syntax) return "";
+  if (line == "{" || (line.ends_with(',') && !line.ends_with("},")))
+    return "JSON over several lines, not JSON lines; `jq -c . FILE` writes it so";
+  if (line.ends_with("},")) return "lines that end in a comma, as in a JSON array; JSON lines end without";
+  return "";
+}
+
 nlohmann::ordered_json parse_json(std::string_view text, const std::string& source) {
   nlohmann::ordered_json value;
   if (const auto problem = read_json(text, value)) throw Error(ErrorCode::kFormat, "{}: {}", source, problem->what);

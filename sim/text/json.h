@@ -1,6 +1,8 @@
 // JSON from files that nobody vouches for. Internal: no installed header shows JSON.
 #pragma once
 
+#include <cmath>
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
@@ -23,6 +25,24 @@ template <class Json>
 std::optional<JsonProblem> read_json(std::string_view text, Json& value);
 extern template std::optional<JsonProblem> read_json(std::string_view, nlohmann::json&);
 extern template std::optional<JsonProblem> read_json(std::string_view, nlohmann::ordered_json&);
+
+// A whole number: an integer, or a float that is one (3.0, as pandas writes whole columns); nothing for anything else.
+template <class Json>
+std::optional<int64_t> whole_number(const Json& value) {
+  constexpr double kExact = 9007199254740992;  // 2^53: whole floats beyond may stand for other numbers
+  if (value.is_number_float()) {
+    const double number = value.template get<double>();
+    if (!(number >= -kExact && number <= kExact) || number != std::trunc(number)) return std::nullopt;
+    return static_cast<int64_t>(number);
+  }
+  if (!value.is_number_integer() || (value.is_number_unsigned() && value.template get<uint64_t>() > INT64_MAX))
+    return std::nullopt;
+  return value.template get<int64_t>();
+}
+
+// Why a text whose first line that is not blank this is holds no JSON lines: "a JSON array, not JSON lines; ...". Empty when
+// it may hold them.
+std::string why_no_json_lines(std::string_view first_line);
 
 // Throws Error{kFormat} that names `source`.
 nlohmann::ordered_json parse_json(std::string_view text, const std::string& source);

@@ -10,6 +10,13 @@ namespace sala::text {
 
 inline constexpr std::string_view kReplacement = "\xEF\xBF\xBD";  // U+FFFD
 
+inline constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+
+// The text without the mark that some editors put in front.
+inline std::string_view without_byte_order_mark(std::string_view text) {
+  return text.substr(text.starts_with(kByteOrderMark) ? kByteOrderMark.size() : 0);
+}
+
 // A byte inside a character, not at its beginning.
 inline bool is_continuation(char c) { return (static_cast<unsigned char>(c) & 0xC0) == 0x80; }
 

@@ -2,8 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
-#include <sstream>
+#include <optional>
 
 #include "sala/core/error.h"
 #include "sim/text/files.h"
@@ -23,6 +24,7 @@ json read_text(std::string_view text, const char* what) {
 }
 
 // Reads one field; a sentence about it when it is missing or of another type.
+bool present(const json& object, const char* name) { return object.contains(name) && !object[name].is_null(); }
 const json& field(const json& object, const char* name) {
   const auto at = object.find(name);
   if (at == object.end()) throw Error(ErrorCode::kFormat, "field '{}' is missing", name);
@@ -35,8 +37,9 @@ std::string text_field(const json& object, const char* name) {
 }
 int64_t integer_field(const json& object, const char* name) {
   const json& value = field(object, name);
-  if (!value.is_number_integer()) throw Error(ErrorCode::kFormat, "field '{}' is no integer", name);
-  return value.get<int64_t>();
+  const std::optional<int64_t> whole = text::whole_number(value);
+  if (!whole) throw Error(ErrorCode::kFormat, "field '{}' is no integer", name);
+  return *whole;
 }
 
 Chat read_chat(const json& object) {
@@ -57,7 +60,10 @@ Chat read_chat(const json& object) {
 }  // namespace
 
 MrcrRow parse_mrcr_row(const std::string& line, const Tokenizer* bins) {
-  const json object = read_text(line, "this");
+  return read_mrcr_row(read_text(line, "this"), bins);
+}
+
+MrcrRow read_mrcr_row(const json& object, const Tokenizer* bins) {
   if (!object.is_object()) throw Error(ErrorCode::kFormat, "this is no JSON object");
   MrcrRow row;
   row.chat = read_chat(object);
@@ -67,7 +73,7 @@ MrcrRow parse_mrcr_row(const std::string& line, const Tokenizer* bins) {
   row.n_needles = integer_field(object, "n_needles");
   row.desired_msg_index = integer_field(object, "desired_msg_index");
   row.total_messages =
-      object.contains("total_messages") ? integer_field(object, "total_messages") : static_cast<int64_t>(messages.size());
+      present(object, "total_messages") ? integer_field(object, "total_messages") : static_cast<int64_t>(messages.size());
   if (row.desired_msg_index < 0 || row.desired_msg_index > static_cast<int64_t>(messages.size()) - 3)
     throw Error(ErrorCode::kFormat, "desired_msg_index {} points outside the {} messages", row.desired_msg_index,
                 messages.size());
@@ -76,20 +82,17 @@ MrcrRow parse_mrcr_row(const std::string& line, const Tokenizer* bins) {
     row.date_added = object["date_added"].get<std::string>();
   if (bins != nullptr) {
     row.tokens = count_mrcr_tokens(messages, row.answer, *bins);
-  } else if (object.contains("tokens")) {
+  } else if (present(object, "tokens")) {
     row.tokens = integer_field(object, "tokens");
   }
   return row;
 }
 
-MrcrRows read_mrcr_rows(std::istream& in, const std::string& origin, const Tokenizer* bins) {
+MrcrRows read_mrcr_rows(std::string_view text, const std::string& origin, const Tokenizer* bins) {
   MrcrRows rows;
-  int64_t number = 0;
-  for (std::string line; std::getline(in, line);) {
-    ++number;
-    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+  const auto add = [&](int64_t number, const auto& read) {
     try {
-      MrcrRow row = parse_mrcr_row(line, bins);
+      MrcrRow row = read();
       row.line = number;
       const std::vector<std::string> wrong = check_mrcr_row(row);
       for (const std::string& sentence : wrong) rows.problems.push_back(fmt::format("{}:{}: {}", origin, number, sentence));
@@ -97,6 +100,27 @@ MrcrRows read_mrcr_rows(std::istream& in, const std::string& origin, const Token
       rows.rows.push_back(std::move(row));
     } catch (const Error& error) {
       rows.problems.push_back(fmt::format("{}:{}: {}", origin, number, error.what()));
+    }
+  };
+  if (const std::string_view packing = text::packing(text); !packing.empty())
+    throw Error(ErrorCode::kFormat, "{} is packed ({}); JSON lines are expected", origin, packing);
+  text = text::without_byte_order_mark(text);
+  if (const size_t first = text.find_first_not_of(" \t\r\n"); first != std::string_view::npos && text[first] == '[') {
+    json list;
+    if (const auto problem = text::read_json(text, list)) throw Error(ErrorCode::kFormat, "{}: {}", origin, problem->what);
+    for (size_t i = 0; i < list.size(); ++i) add(static_cast<int64_t>(i) + 1, [&] { return read_mrcr_row(list[i], bins); });
+  } else {
+    int64_t number = 0;
+    for (size_t begin = 0; begin < text.size();) {
+      const size_t end = std::min(text.find('\n', begin), text.size());
+      const std::string line(text.substr(begin, end - begin));
+      begin = end + 1;
+      ++number;
+      if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+      if (rows.rows.empty() && rows.problems.empty())
+        if (const std::string why = text::why_no_json_lines(line); !why.empty())
+          throw Error(ErrorCode::kFormat, "{}: {}", origin, why);
+      add(number, [&] { return parse_mrcr_row(line, bins); });
     }
   }
   if (rows.rows.empty())
@@ -106,8 +130,7 @@ MrcrRows read_mrcr_rows(std::istream& in, const std::string& origin, const Token
 }
 
 MrcrRows load_mrcr_rows(const std::string& path, const Tokenizer* bins) {
-  std::istringstream file(text::read_file(path));
-  return read_mrcr_rows(file, path, bins);
+  return read_mrcr_rows(text::read_file(path), path, bins);
 }
 
 }  // namespace sala::tasks

@@ -8,10 +8,9 @@
 #include <mutex>
 
 #include "sala/core/error.h"
-#include "sim/text/files.h"
-#include "sim/text/utf8.h"
 #include "tasks/nolima/names.h"
 #include "tasks/nolima/narrative.h"
+#include "tasks/text/corpora_files.h"
 
 namespace sala::tasks {
 namespace {
@@ -79,12 +78,10 @@ Directory::Directory(const std::string& path) {
     throw Error(ErrorCode::kUsage, "{} holds no .txt file; a book is one text file, a paragraph a line", path);
   std::sort(names_.begin(), names_.end());
   for (const std::string& name : names_) {
-    std::string text = text::read_file((std::filesystem::path(path) / name).string());
+    std::string text(read_text_file("book", (std::filesystem::path(path) / name).string()).text());
     text.erase(std::remove(text.begin(), text.end(), '\r'), text.end());
     if (text.find_first_not_of(" \t\n") == std::string::npos)
       throw Error(ErrorCode::kFormat, "book {}/{} is empty", path, name);
-    const size_t valid = text::valid_prefix(text);
-    if (valid != text.size()) throw Error(ErrorCode::kFormat, "book {}/{} is no UTF-8 (byte {})", path, name, valid);
     texts_.push_back(std::move(text));
   }
 }

@@ -9,9 +9,9 @@
 
 #include "nolima_facts.h"  // generated from tasks/data/nolima/facts.json
 #include "sala/core/error.h"
-#include "sim/text/files.h"
 #include "sim/text/json.h"
 #include "tasks/nolima/names.h"
+#include "tasks/text/corpora_files.h"
 #include "tasks/text/values.h"
 
 namespace sala::tasks {
@@ -23,6 +23,19 @@ constexpr size_t kOwnTests = 8;  // a template, in the evaluation split
 constexpr std::string_view kCharacter = "{CHAR}";
 
 std::string argument(size_t index) { return fmt::format("{{{}}}", index + 1); }
+
+// The first placeholder-like word in braces of `text` that is none of `filled`, for messages; empty when there is none.
+std::string unfilled(std::string_view text, std::initializer_list<std::string_view> filled, size_t arguments) {
+  for (size_t open = text.find('{'); open != std::string_view::npos; open = text.find('{', open + 1)) {
+    size_t end = open + 1;
+    while (end < text.size() && (std::isalnum(static_cast<unsigned char>(text[end])) != 0 || text[end] == '_')) ++end;
+    if (end == open + 1 || end == text.size() || text[end] != '}') continue;
+    const std::string word(text.substr(open, end + 1 - open));
+    const bool is_argument = word.size() == 3 && word[1] >= '1' && word[1] < static_cast<char>('1' + arguments);
+    if (!is_argument && std::find(filled.begin(), filled.end(), word) == filled.end()) return word;
+  }
+  return "";
+}
 
 int count_arguments(std::string_view text) {
   int count = 0;
@@ -64,6 +77,8 @@ class TemplateReader {
     return list;
   }
   NeedleTest test(const std::string& id, const json& value) const;
+  // No placeholder may survive into a prompt.
+  void check_placeholders(const NeedleTemplate& made) const;
   void check(const NeedleTemplate& made) const;
 
   const json& object_;
@@ -75,12 +90,33 @@ NeedleTest TemplateReader::test(const std::string& id, const json& value) const 
   NeedleTest made{id, texts(value["input_args"], fmt::format("tests.{}.input_args", id)), {}};
   if (made.input_args.empty() || made.input_args.size() > 9)
     throw fail(fmt::format("test '{}' has {} input_args", id, made.input_args.size()));
-  if (value.contains("gold_answers")) {
+  if (value.contains("gold_answers") && !value["gold_answers"].is_null()) {
     const json& gold = value["gold_answers"];
     made.gold_answers = gold.is_string() ? std::vector<std::string>{gold.get<std::string>()}
                                          : texts(gold, fmt::format("tests.{}.gold_answers", id));
   }
   return made;
+}
+
+void TemplateReader::check_placeholders(const NeedleTemplate& made) const {
+  const auto refuse = [&](const std::string& field, std::string_view text, std::initializer_list<std::string_view> filled,
+                          size_t arguments) {
+    const std::string word = unfilled(text, filled, arguments);
+    if (word == kCharacter)
+      throw fail(fmt::format("{} has {{CHAR}}, which is filled in the needle alone: the name is the answer", field));
+    if (!word.empty()) throw fail(fmt::format("{} has the placeholder {}, which nothing fills", field, word));
+  };
+  refuse("'task_template'", made.task_template, {"{haystack}", "{question}"}, 0);
+  for (const std::string& name : made.character_set) refuse("'character_set'", name, {}, 0);
+  for (const NeedleTest& test : made.tests) {
+    const size_t arguments = test.input_args.size();
+    for (const std::string& each : test.input_args) refuse(fmt::format("test '{}'", test.id), each, {}, 0);
+    for (const std::string& each : test.gold_answers) refuse(fmt::format("test '{}'", test.id), each, {}, 0);
+    refuse("the needle", made.needle, {kCharacter}, arguments);
+    for (const NamedText& each : made.questions) refuse(fmt::format("question '{}'", each.name), each.text, {}, arguments);
+    for (const NamedText& each : made.distractors)
+      refuse(fmt::format("distractor '{}'", each.name), each.text, {}, arguments);
+  }
 }
 
 void TemplateReader::check(const NeedleTemplate& made) const {
@@ -121,7 +157,8 @@ NeedleTemplate TemplateReader::read() {
   const json& tests = need("tests");
   if (!tests.is_object()) throw fail("'tests' is no object");
   for (const auto& [id, value] : tests.items()) made.tests.push_back(test(id, value));
-  if (object_.contains("character_set")) made.character_set = texts(object_["character_set"], "character_set");
+  if (object_.contains("character_set") && !object_["character_set"].is_null())
+    made.character_set = texts(object_["character_set"], "character_set");
   if (object_.contains("distractors") && !object_["distractors"].is_null())
     made.distractors = named_texts(object_["distractors"], "distractors");
   made.reasoning_type = optional_text("reasoning_type");
@@ -132,6 +169,7 @@ NeedleTemplate TemplateReader::read() {
                                       made.task_template.find("{question}") == std::string::npos))
     throw fail("'task_template' lacks {haystack} or {question}");
   check(made);
+  check_placeholders(made);
   return made;
 }
 
@@ -206,8 +244,7 @@ std::vector<NeedlePair> expand_needle_set(const NeedleSet& set) {
 
 NeedleSet parse_needle_set(std::string_view text, const std::string& origin, std::vector<std::string>* problems) {
   json list;
-  if (const auto problem = text::read_json(text, list))
-    throw Error(ErrorCode::kFormat, "{}: {}", origin, problem->syntax ? "this is no JSON" : problem->what);
+  if (const auto problem = text::read_json(text, list)) throw Error(ErrorCode::kFormat, "{}: {}", origin, problem->what);
   if (!list.is_array() || list.empty())
     throw Error(ErrorCode::kFormat, "{}: a needle set is a JSON list of templates", origin);
   NeedleSet set;
@@ -226,7 +263,7 @@ NeedleSet parse_needle_set(std::string_view text, const std::string& origin, std
   return set;
 }
 
-NeedleSet load_needle_set(const std::string& path) { return parse_needle_set(text::read_file(path), path); }
+NeedleSet load_needle_set(const std::string& path) { return parse_needle_set(read_text_file("needles", path).text(), path); }
 
 std::string format_needle_set(const NeedleSet& set) {
   const auto object = [](const std::vector<NamedText>& list) {

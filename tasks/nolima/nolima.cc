@@ -75,7 +75,34 @@ void insert_distractor(std::string& haystack, const Placement& own, const std::s
   haystack.insert(at, fmt::format(" {}", distractor));
 }
 
+// The same as upstream does it: it looks for the last 49 characters (24 below 500 tokens) before the distractor in its own
+// placement, and cuts 49 (23) characters behind where it finds them. Where it would stop with an error, so does this.
+void insert_distractor_upstream(std::string& haystack, const Placement& own, const std::string& distractor,
+                                int64_t context_length, std::string_view task) {
+  const bool tiny = context_length < 500;
+  size_t from = own.pre.size();
+  for (size_t left = tiny ? 24 : 49; from > 0 && left > 0;) left -= !text::is_continuation(own.pre[--from]);
+  const std::string_view before = std::string_view(own.pre).substr(from);
+  const size_t found = before.empty() ? std::string::npos : haystack.find(before);
+  if (found == std::string::npos || haystack.find(before, found + before.size()) != std::string::npos)
+    throw Error(ErrorCode::kUsage,
+                "{}: upstream stops at this sample, because what precedes its distractor stands {} in the window; use mode "
+                "fixed",
+                task, found == std::string::npos ? "not" : "more than once");
+  size_t cut = found;
+  for (size_t steps = tiny ? 23 : 49; steps > 0 && cut < haystack.size(); --steps) {
+    ++cut;
+    while (cut < haystack.size() && text::is_continuation(haystack[cut])) ++cut;
+  }
+  haystack.insert(cut, fmt::format(" {}\n", distractor));
+}
+
 }  // namespace
+
+struct NolimaTask::UpstreamDraws {
+  int64_t name = 0;  // of the template's
+  double distractor = 0;
+};
 
 struct NolimaTask::Draft {
   NolimaCell cell;
@@ -117,21 +144,28 @@ const NeedlePair& NolimaTask::pair_of(const SampleRequest& request) const {
   return from.pairs[static_cast<size_t>(cell.pair)];
 }
 
-// upstream: choice number `depth` of NumPy's stream seeded by template and book; in kTrain the first from there on that does
-// not occur in the book. fixed: a stream of our own by pair, file name and depth; names that occur in the book are passed
-// over.
+NolimaTask::UpstreamDraws NolimaTask::upstream_draws(const SampleRequest& request, const Draft& draft) const {
+  const uint64_t offset = static_cast<uint64_t>(draft.from->number() + draft.cell.book);
+  if (request.seed > UINT32_MAX - offset)
+    throw Error(ErrorCode::kUsage,
+                "{}: seed {} is too large for NumPy's stream, which takes 32 bits of seed + template + book", name(),
+                request.seed);
+  NumpyRandom random(static_cast<uint32_t>(request.seed + offset));
+  UpstreamDraws drawn;
+  for (int64_t depth = 0; depth <= draft.cell.depth; ++depth) {
+    if (draft.pair->gold.empty()) drawn.name = random.randint(0, static_cast<int64_t>(draft.from->character_set.size()));
+    if (!draft.pair->distractor.empty()) drawn.distractor = random.random();
+  }
+  return drawn;
+}
+
+// upstream: the choice at this depth of NumPy's stream seeded by template and book; in kTrain the first from there on that
+// does not occur in the book. fixed: a stream of our own by pair, file name and depth; names that occur in the book are
+// passed over.
 std::string NolimaTask::choose_name(const SampleRequest& request, const Draft& draft, const std::string& text) const {
   const std::vector<std::string>& names = draft.from->character_set;
   if (request.mode == Mode::kUpstream) {
-    const uint64_t offset = static_cast<uint64_t>(draft.from->number() + draft.cell.book);
-    if (request.seed > UINT32_MAX - offset)
-      throw Error(ErrorCode::kUsage,
-                  "{}: seed {} is too large for NumPy's stream, which takes 32 bits of seed + template + book", name(),
-                  request.seed);
-    NumpyRandom random(static_cast<uint32_t>(request.seed + offset));
-    int64_t choice = 0;
-    for (int64_t depth = 0; depth <= draft.cell.depth; ++depth)
-      choice = random.randint(0, static_cast<int64_t>(names.size()));
+    int64_t choice = upstream_draws(request, draft).name;
     if (request.split == Split::kTrain)  // people of our training books have names of the pool
       for (size_t tries = 0; tries < names.size() && has_word(text, names[static_cast<size_t>(choice)]); ++tries)
         choice = (choice + 1) % static_cast<int64_t>(names.size());
@@ -166,6 +200,21 @@ NolimaTask::Draft NolimaTask::draft(const SampleRequest& request, const Tokenize
   return made;
 }
 
+void NolimaTask::add_distractor(const SampleRequest& request, const Tokenizer& tokenizer, const Draft& draft,
+                                std::string& haystack, size_t& needle_at) const {
+  const std::string &book = side(request.split).material.books->name(draft.cell.book), &distractor = draft.pair->distractor;
+  const bool upstream = request.mode == Mode::kUpstream;
+  Rng rng(request.seed, fmt::format("nolima/distractor/{}/{}", draft.pair->id, book), static_cast<uint64_t>(request.index));
+  const double drawn = upstream ? upstream_draws(request, draft).distractor : rng.uniform();
+  const double depth = distractor_depth(draft.context_length, draft.depth, drawn);
+  const Placement own = place_needle(*draft.book, book, tokenizer, request.mode, draft.context_length, depth);
+  if (upstream)
+    insert_distractor_upstream(haystack, own, distractor, draft.context_length, name());
+  else
+    insert_distractor(haystack, own, distractor, draft.context_length);
+  needle_at = haystack.find(draft.needle, needle_at);
+}
+
 // Haystack and prompt with a window of `context_length` tokens.
 void NolimaTask::place(const SampleRequest& request, const Tokenizer& tokenizer, int64_t context_length,
                        Draft& draft) const {
@@ -180,14 +229,7 @@ void NolimaTask::place(const SampleRequest& request, const Tokenizer& tokenizer,
     haystack = placed.with(draft.needle);
     needle_at = placed.needle_at();
   }
-  if (!draft.pair->distractor.empty()) {
-    Rng rng(request.seed, fmt::format("nolima/distractor/{}/{}", draft.pair->id, book),
-            static_cast<uint64_t>(request.index));
-    const double depth = distractor_depth(context_length, draft.depth, rng.uniform());
-    insert_distractor(haystack, place_needle(*draft.book, book, tokenizer, request.mode, context_length, depth),
-                      draft.pair->distractor, context_length);
-    needle_at = haystack.find(draft.needle, needle_at);
-  }
+  if (!draft.pair->distractor.empty()) add_distractor(request, tokenizer, draft, haystack, needle_at);
   draft.prompt = fill_template(*draft.from, haystack, draft.pair->question);
   draft.haystack_at = draft.prompt.find(haystack);
   draft.haystack_size = haystack.size();

@@ -70,6 +70,12 @@ class NolimaTask final : public Task {
   const Side& side(Split split) const { return split == Split::kEval ? eval_ : train_; }
   Draft draft(const SampleRequest& request, const Tokenizer& tokenizer) const;
   std::string choose_name(const SampleRequest& request, const Draft& draft, const std::string& text) const;
+  // upstream: the numbers of the sample's depth in NumPy's stream, which draws name and distractor by turns.
+  struct UpstreamDraws;
+  UpstreamDraws upstream_draws(const SampleRequest& request, const Draft& draft) const;
+  // Puts the distractor into the haystack; `needle_at` becomes where the needle then is.
+  void add_distractor(const SampleRequest& request, const Tokenizer& tokenizer, const Draft& draft, std::string& haystack,
+                      size_t& needle_at) const;
   void place(const SampleRequest& request, const Tokenizer& tokenizer, int64_t context_length, Draft& draft) const;
   void place_and_encode(const SampleRequest& request, const Tokenizer& tokenizer, int64_t context_length, Draft& draft,
                         std::vector<int32_t>& ids, TokenOffsets& offsets) const;

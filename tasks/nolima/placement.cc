@@ -125,9 +125,9 @@ Placement place_needle(const BookTokens& book, const std::string& name, const To
 double distractor_depth(int64_t context_length, double depth, double uniform) {
   constexpr double kZone = 0.2;
   if (context_length < 500) return depth < 0.6 ? 0.7 : depth > 0.75 ? 0.6 : 0.5;
-  const double below = std::max(0.0, depth - 2 * kZone), above = std::max(0.0, 1 - 2 * kZone - depth);
-  const double at = uniform * (below + above);
-  return at < below ? kZone + at : depth + kZone + (at - below);
+  const double below = std::max(0.0, depth - 2 * kZone), above = std::max(0.0, 1 - (depth + 2 * kZone));
+  const double at = (below + above) * uniform;
+  return at > below ? depth + kZone + (at - below) : at + kZone;
 }
 
 }  // namespace sala::tasks

@@ -22,6 +22,21 @@ class EssayWords {
  public:
   explicit EssayWords(const Corpora* corpora)
       : corpora_(corpora != nullptr && !corpora->essay_words.empty() ? corpora : nullptr) {}
+  // Of the text of the first words: views into it.
+  std::vector<std::string_view> sentences(std::string_view text) const {
+    if (corpora_ == nullptr || !corpora_->own_sentences) return split_sentences(strip_whitespace(text));
+    // The text is the corpus again and again: so are its sentences. The last one ends with the text.
+    std::vector<std::string_view> made;
+    const char* corpus = corpora_->essay_text.data();
+    for (size_t begin = 0; begin < text.size(); begin += corpora_->essay_text.size() + 1) {
+      for (const std::string_view sentence : corpora_->essay_sentences) {
+        const size_t at = begin + static_cast<size_t>(sentence.data() - corpus);
+        if (at >= text.size()) break;
+        made.push_back(text.substr(at, sentence.size()));
+      }
+    }
+    return made;
+  }
   std::string first(int64_t n) {
     if (corpora_ == nullptr) return built_in(n);
     const auto& words = corpora_->essay_words;
@@ -114,7 +129,7 @@ void UpstreamNiah::put_needle(RulerText& text, const Needle& needle) const {
 
 void UpstreamNiah::append_essay(RulerText& text, const std::vector<Needle>& needles, int64_t words) {
   const std::string essay = essay_.first(words);
-  const std::vector<std::string_view> sentences = split_sentences(strip_whitespace(essay));
+  const std::vector<std::string_view> sentences = essay_.sentences(essay);
   std::vector<size_t> positions;
   for (const int64_t i : random_.sample(static_cast<int64_t>(kDepths.size()), static_cast<int64_t>(needles.size())))
     positions.push_back(

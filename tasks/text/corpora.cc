@@ -18,7 +18,6 @@
 namespace sala::tasks {
 namespace {
 
-constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
 constexpr size_t kLongestWord = 256;  // bytes
 
 int64_t line_of(std::string_view text, size_t byte) {
@@ -33,9 +32,16 @@ void check_utf8(const TextFile& file) {
                 at == nul ? "holds a NUL byte: this is no text file" : "is not UTF-8");
 }
 
-bool looks_like_json(std::string_view text) {
-  const std::string_view body = strip_whitespace(text);
-  return body.starts_with('{') || body.starts_with('[');
+// By its name, or because it begins as JSON does: prose may begin with a bracket too.
+bool is_json(const TextFile& file) {
+  for (const std::string_view ending : {".json", ".jsonl", ".ndjson"})
+    if (file.path.ends_with(ending)) return true;
+  const auto behind = [](std::string_view text, char open) {
+    return text.starts_with(open) ? strip_whitespace(text.substr(1)) : std::string_view();
+  };
+  const std::string_view body = strip_whitespace(file.text());
+  if (behind(body, '{').starts_with('"') || behind(behind(body, '['), '{').starts_with('"')) return true;
+  return behind(body, '[').starts_with('"') && body.ends_with(']');
 }
 
 template <class Json>
@@ -50,19 +56,9 @@ Json parse_as(const TextFile& file) {
   return value;
 }
 
-std::string text_of(const nlohmann::json& value, const TextFile& file, const std::string& where) {
-  if (!value.is_object() || !value.contains("text") || !value["text"].is_string())
-    throw Error(ErrorCode::kFormat, "essay file {}: {} is not an object with a string \"text\"", file.path, where);
-  return value["text"].get<std::string>();
-}
-
 }  // namespace
 
-std::string_view TextFile::text() const {
-  std::string_view view = bytes;
-  if (view.starts_with(kByteOrderMark)) view.remove_prefix(kByteOrderMark.size());
-  return view;
-}
+std::string_view TextFile::text() const { return text::without_byte_order_mark(bytes); }
 
 TextFile read_text_file(const std::string& role, const std::string& path) {
   TextFile file{role, path, {}};
@@ -71,6 +67,8 @@ TextFile read_text_file(const std::string& role, const std::string& path) {
   } catch (const Error& error) {
     throw Error(error.code(), "{} file: {}", role, error.what());
   }
+  if (const std::string_view packing = text::packing(file.bytes); !packing.empty())
+    throw Error(ErrorCode::kFormat, "{} file {} is packed ({}); unpack it first", role, path, packing);
   if (file.text().starts_with("version https://git-lfs"))
     throw Error(ErrorCode::kFormat, "{} file {} is a Git LFS pointer, not the data; fetch it with `git lfs pull`", role,
                 path);
@@ -79,6 +77,32 @@ TextFile read_text_file(const std::string& role, const std::string& path) {
 }
 
 nlohmann::json parse_json(const TextFile& file) { return parse_as<nlohmann::json>(file); }
+
+std::vector<PlacedJson> parse_json_rows(const TextFile& file) {
+  const std::string_view text = file.text();
+  std::vector<PlacedJson> rows;
+  nlohmann::json value;
+  int64_t number = 0;
+  for (size_t begin = 0; begin < text.size();) {
+    const size_t end = std::min(text.find('\n', begin), text.size());
+    const std::string_view line = strip_whitespace(text.substr(begin, end - begin));
+    begin = end + 1;
+    ++number;
+    if (line.empty()) continue;
+    const auto problem = text::read_json(line, value);
+    if (problem && rows.empty()) break;  // no JSON lines: one document
+    if (problem)
+      throw Error(ErrorCode::kFormat, "{} file {}: line {} {}", file.role, file.path, number,
+                  problem->syntax ? "is no valid JSON" : ": " + problem->what);
+    rows.push_back({fmt::format("line {}", number), std::move(value)});
+  }
+  if (rows.size() > 1) return rows;
+  value = rows.empty() ? parse_json(file) : std::move(rows[0].value);
+  rows.clear();
+  if (!value.is_array()) return {{"the file", std::move(value)}};
+  for (auto& each : value) rows.push_back({fmt::format("[{}]", rows.size()), std::move(each)});
+  return rows;
+}
 
 std::vector<std::string> parse_word_lines(const TextFile& file) {
   std::vector<std::string> words;
@@ -97,7 +121,7 @@ std::vector<std::string> parse_word_lines(const TextFile& file) {
 }
 
 std::vector<std::string> parse_english_words(const TextFile& file) {
-  if (!looks_like_json(file.text())) return parse_word_lines(file);
+  if (!is_json(file)) return parse_word_lines(file);
   const auto json = parse_as<nlohmann::ordered_json>(file);  // the file's order is the list's order
   if (!json.is_object())
     throw Error(ErrorCode::kFormat, "english file {} is JSON, but no object whose values are the words", file.path);
@@ -114,26 +138,51 @@ std::vector<std::string> parse_english_words(const TextFile& file) {
 }
 
 std::string parse_essay(const TextFile& file) {
-  if (!looks_like_json(file.text())) return std::string(file.text());
-  const std::string_view text = file.text();
-  std::vector<std::string_view> lines;
-  for (size_t begin = 0; begin < text.size();) {
-    const size_t end = std::min(text.find('\n', begin), text.size());
-    if (!strip_whitespace(text.substr(begin, end - begin)).empty()) lines.push_back(text.substr(begin, end - begin));
-    begin = end + 1;
-  }
-  nlohmann::json json;
-  const bool first_line_is_json = !text::read_json(lines.front(), json);
-  if (lines.size() == 1 || !first_line_is_json) return text_of(parse_json(file), file, "the file");
+  if (!is_json(file)) return std::string(file.text());
   std::string joined;
-  for (size_t i = 0; i < lines.size(); ++i) {
-    const auto line = static_cast<size_t>(lines[i].data() - text.data());
-    if (const auto problem = text::read_json(lines[i], json))
-      throw Error(ErrorCode::kFormat, "essay file {}: line {} {}", file.path, line_of(text, line),
-                  problem->syntax ? "is no valid JSON" : ": " + problem->what);
-    joined += (i ? " " : "") + text_of(json, file, fmt::format("line {}", line_of(text, line)));
+  const std::vector<PlacedJson> rows = parse_json_rows(file);
+  for (const auto& [where, value] : rows) {
+    if (!value.is_object() || !value.contains("text") || !value["text"].is_string())
+      throw Error(ErrorCode::kFormat, "essay file {}: {} is not an object with a string \"text\"", file.path, where);
+    joined += (&value == &rows[0].value ? "" : " ") + value["text"].get<std::string>();
   }
   return joined;
+}
+
+std::vector<std::string_view> parse_sentences(const TextFile& file, std::string_view essay) {
+  std::vector<std::string> given;
+  if (is_json(file)) {
+    for (const auto& [where, value] : parse_json_rows(file)) {
+      if (!value.is_string()) throw Error(ErrorCode::kFormat, "sentences file {}: {} is no text", file.path, where);
+      given.push_back(value.get<std::string>());
+    }
+  } else {
+    const std::string_view text = file.text();
+    for (size_t begin = 0; begin < text.size();) {
+      const size_t end = std::min(text.find('\n', begin), text.size());
+      given.emplace_back(text.substr(begin, end - begin));
+      begin = end + 1;
+    }
+  }
+  constexpr size_t kShown = 40;
+  std::vector<std::string_view> sentences;
+  size_t at = 0;
+  for (size_t i = 0; i < given.size(); ++i) {
+    const std::string whole = collapse_whitespace(given[i]);
+    const std::string_view sentence = strip_whitespace(whole);
+    if (sentence.empty()) continue;
+    if (at < essay.size() && essay[at] == ' ') ++at;
+    if (essay.substr(at, sentence.size()) != sentence)
+      throw Error(ErrorCode::kFormat, "sentences file {}: sentence {} is '{}', but the essay goes on with '{}'", file.path,
+                  i + 1, text::with_replacements(sentence.substr(0, kShown)),
+                  text::with_replacements(essay.substr(std::min(at, essay.size()), kShown)));
+    sentences.push_back(essay.substr(at, sentence.size()));
+    at += sentence.size();
+  }
+  if (at < essay.size())
+    throw Error(ErrorCode::kFormat, "sentences file {} ends where the essay goes on with '{}' (byte {} of {})", file.path,
+                text::with_replacements(essay.substr(at, kShown)), at, essay.size());
+  return sentences;
 }
 
 std::unique_ptr<const Corpora> load_corpora(const CorporaPaths& paths, const std::vector<CorpusFile>& others) {
@@ -154,7 +203,12 @@ std::unique_ptr<const Corpora> load_corpora(const CorporaPaths& paths, const std
       corpora->essay_words.push_back(text.substr(begin, end - begin));
       begin = end + 1;
     }
-    corpora->essay_sentences = split_sentences(strip_whitespace(text));
+    if (paths.sentences.empty()) corpora->essay_sentences = split_sentences(strip_whitespace(text));
+  }
+  if (!paths.sentences.empty()) {
+    if (paths.essay.empty()) throw Error(ErrorCode::kUsage, "--sentences splits the text of --corpus; give both");
+    corpora->essay_sentences = parse_sentences(read("sentences", paths.sentences), strip_whitespace(corpora->essay_text));
+    corpora->own_sentences = true;
   }
   const auto list = [&](const std::string& role, const std::string& path, const char* name,
                         std::vector<std::string>& words) {

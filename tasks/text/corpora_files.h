@@ -10,8 +10,8 @@
 
 namespace sala::tasks {
 
-// A whole file, checked to be UTF-8 without NUL. A byte order mark is dropped. Throws Error{kIo}, Error{kFormat} with the
-// line.
+// A whole file, checked to be UTF-8 without NUL and not to be packed. A byte order mark is dropped. Throws Error{kIo},
+// Error{kFormat} with the line.
 struct TextFile {
   std::string role, path, bytes;
   std::string_view text() const;  // without the byte order mark
@@ -20,12 +20,22 @@ TextFile read_text_file(const std::string& role, const std::string& path);
 
 // Throws Error{kFormat} with the line and byte of the mistake.
 nlohmann::json parse_json(const TextFile& file);
+// The values of a file that holds one JSON value a line, or the elements of one array; of any other JSON file the one value.
+// `where` says which, for messages: "line 3", "[2]" or "the file".
+struct PlacedJson {
+  std::string where;
+  nlohmann::json value;
+};
+std::vector<PlacedJson> parse_json_rows(const TextFile& file);
 // One word a line, stripped, empty lines left out.
 std::vector<std::string> parse_word_lines(const TextFile& file);
 // Values of a JSON object, or word lines.
 std::vector<std::string> parse_english_words(const TextFile& file);
 // The text of an essay file, whitespace as it stands in the file.
 std::string parse_essay(const TextFile& file);
+// Sentences of `essay`, whitespace collapsed and stripped, as the user's file has them: one a line, or a JSON list of texts.
+// One behind the other they must be the essay, with a space or nothing between them. Views into `essay`.
+std::vector<std::string_view> parse_sentences(const TextFile& file, std::string_view essay);
 QaCollection parse_squad(const TextFile& file);
 QaCollection parse_hotpotqa(const TextFile& file);
 

@@ -58,8 +58,8 @@ PyRandom::PyRandom(uint64_t seed)
                                     ? std::vector<uint32_t>{static_cast<uint32_t>(seed), static_cast<uint32_t>(seed >> 32)}
                                     : std::vector<uint32_t>{static_cast<uint32_t>(seed)})) {}
 
-double PyRandom::random() {
-  const uint32_t high = core_.next() >> 5, low = core_.next() >> 6;
+double Mt19937::random() {
+  const uint32_t high = next() >> 5, low = next() >> 6;
   return (high * 67108864.0 + low) * (1.0 / 9007199254740992.0);
 }
 

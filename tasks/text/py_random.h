@@ -17,6 +17,7 @@ class Mt19937 {
   static Mt19937 from_number(uint32_t seed);                    // init_genrand
   static Mt19937 from_array(const std::vector<uint32_t>& key);  // init_by_array
   uint32_t next();
+  double random();  // 53 bits of two outputs, in [0, 1)
 
  private:
   void twist();
@@ -28,7 +29,7 @@ class Mt19937 {
 class PyRandom {
  public:
   explicit PyRandom(uint64_t seed);
-  double random();
+  double random() { return core_.random(); }
   uint64_t getrandbits(int bits);                            // 1..64
   std::pair<uint64_t, uint64_t> getrandbits128();            // high and low half
   uint64_t below(uint64_t n);                                // _randbelow; n >= 1
@@ -45,11 +46,13 @@ class PyRandom {
   Mt19937 core_;
 };
 
-// `numpy.random.seed(seed)` and `numpy.random.randint(low, high)` of the legacy generator; the upper end is excluded.
+// `numpy.random.seed(seed)`, `numpy.random.randint(low, high)` of the legacy generator (the upper end is excluded), and the
+// doubles in [0, 1) that `numpy.random.uniform` is made of.
 class NumpyRandom {
  public:
   explicit NumpyRandom(uint32_t seed) : core_(Mt19937::from_number(seed)) {}
   int64_t randint(int64_t low, int64_t high);  // high - low <= 2^32
+  double random() { return core_.random(); }
 
  private:
   Mt19937 core_;

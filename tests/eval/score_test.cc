@@ -154,6 +154,82 @@ TEST_F(Score, NolimaRecordsUseTheirMetricAndLeaveDirectQuestionsOut) {
   EXPECT_EQ(percent(scored({golden("nolima")}), "nolima_direct", 1000), 100);
 }
 
+// A test of NoLiMa's own runner, as its run_tests.py writes it: one file with the depths of one pair in one book.
+TEST_F(Score, NolimasOwnResultFilesAreRead) {
+  fields::Json document = fields::Json::parse(R"({"eval_name": "m_book_0401_T01_onehop_1", "test_name": "0401_T01_onehop",
+    "retrieval_question": "Who was in Lisbon?", "needle": "Then {CHAR} had a flat beside the tower.", "gold_answers": "",
+    "haystack_path": "../data/rand_book_1.txt", "context_length": 4000, "metric": "contains", "results": [
+    {"selected_character": "Odile", "placement_metadata": {"depth": 0.0}, "metric": 1, "response": "It was Odile."},
+    {"selected_character": "Marek", "placement_metadata": {"depth": 0.04}, "metric": 0, "response": "I do not know"},
+    {"selected_character": "Marek", "placement_metadata": {"depth": 0.08}, "metric": 0, "response": "Marek"},
+    {"selected_character": "Marek", "placement_metadata": {"depth": 0.12}, "metric": 0, "response": null}]})");
+  const std::string folder = folder_.file("results/CL4K/0401_T01_onehop");
+  std::filesystem::create_directories(folder);
+  write_bytes(folder + "/one.json", document.dump(4));
+  const Scored made = scored({folder_.file("results")});
+  ASSERT_EQ(made.records.size(), 3u);
+  EXPECT_EQ(made.cells[0].task->name(), "nolima_user");
+  EXPECT_NEAR(percent(made, "nolima_user", 4000), 200.0 / 3, 1e-9);
+  EXPECT_EQ(made.records[1].evidence[0].key, "0401_T01_onehop");
+  EXPECT_EQ(made.records[1].diagnostics, (std::vector<std::pair<std::string, double>>{{"onehop", 0}, {"default_order", 0}}));
+  ASSERT_EQ(made.warnings.size(), 1u);
+  EXPECT_TRUE(made.warnings[0].ends_with("one.json:3: scores 1, the line says 0")) << made.warnings[0];
+  ASSERT_EQ(made.problems.size(), 1u);
+  EXPECT_TRUE(made.problems[0].ends_with("one.json:4: field 'response' is null, expected text")) << made.problems[0];
+
+  document["needle"] = "The flat is beside the tower.";
+  document["gold_answers"] = {"yes", "Odile"};
+  document["test_name"] = "0401Inv_T01_twohop";
+  write_bytes(folder_.file("gold.json"), document.dump());  // in one line
+  const Scored gold = scored({folder_.file("gold.json")});
+  EXPECT_EQ(gold.records[0].expected, (Texts{"yes", "Odile"}));
+  EXPECT_EQ(gold.records[0].diagnostics[1].first, "inverted_order");
+  document.erase("test_name");
+  write_bytes(folder_.file("bad.json"), document.dump(4));
+  expect_error(ErrorCode::kFormat, {"bad.json: field 'test_name' is missing"}, [&] { scored({folder_.file("bad.json")}); });
+}
+
+// However long the file is: one sentence.
+TEST_F(Score, WhatIsNoJsonLinesIsRefusedInOneSentence) {
+  const auto refusal = [&](const std::string& text) {
+    try {
+      scored_text("vt.jsonl", text);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kFormat);
+      const std::string what = error.what();
+      EXPECT_LT(what.size(), 600 + 3 * folder_.path().size()) << what;
+      return what.substr(std::min(what.size(), what.find("vt.jsonl")));
+    }
+    return std::string("no error");
+  };
+  std::string array = "[\n", objects, broken;
+  for (int i = 0; i < 500; ++i) {
+    const std::string pretty = fields::Json::parse(line(i, "one")).dump(2);
+    array += pretty + (i == 499 ? "\n]\n" : ",\n");
+    objects += pretty + "\n";
+    broken += "{\"index\": ]\n";
+  }
+  EXPECT_EQ(refusal(array), "vt.jsonl: a JSON array, not JSON lines; `jq -c '.[]' FILE` writes its elements so");
+  EXPECT_EQ(refusal(objects), "vt.jsonl: JSON over several lines, not JSON lines; `jq -c . FILE` writes it so");
+  EXPECT_EQ(refusal("\xEF\xBB\xBF\r\n[\r\n"),
+            "vt.jsonl: a JSON array, not JSON lines; `jq -c '.[]' FILE` writes its elements so");
+  EXPECT_EQ(refusal("\x1F\x8B\x08"), "vt.jsonl: packed (gzip); JSON lines are expected");
+  EXPECT_TRUE(refusal(broken).ends_with("; and 497 more")) << refusal(broken);
+}
+
+// pandas writes 3.0 for 3 in a column with gaps, and null in the gaps; Windows adds carriage returns and a byte order mark.
+TEST_F(Score, TablesOfPandasAreRead) {
+  const std::string
+      first =
+          R"({"index": 0.0, "pred": "one", "outputs": ["one"], "length": null, "max_length": 4096, "id": null, "task": null})",
+      second = R"({"index": 1.0, "pred": "one", "outputs": ["one"], "length": 4000.0, "max_length": 4096.0})";
+  const Scored made = scored_text("vt.jsonl", "\xEF\xBB\xBF" + first + "\r\n" + second + "\r\n");
+  EXPECT_EQ(made.problems, Texts{});
+  ASSERT_EQ(made.records.size(), 2u);
+  EXPECT_EQ(made.records[1].index, 1);
+  EXPECT_EQ(made.records[1].length, 4096);
+}
+
 TEST_F(Score, SamplesAreMadeAgainFromTheirIds) {
   request_.open_tokenizer = [] { return open_tokenizer("whitespace"); };
   const auto tokenizer = open_tokenizer("whitespace");

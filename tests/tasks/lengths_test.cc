@@ -33,6 +33,25 @@ TEST(Lengths, ListsAndRanges) {
   EXPECT_EQ(lengths("1000000000-1099511627776*1099511627776"), (std::vector<int64_t>{1000000000})) << "no overflow";
 }
 
+TEST(Lengths, CommasWithinANumberGetAHint) {
+  const auto refusal = [](const std::string& list) {
+    try {
+      lengths(list);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kUsage);
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  EXPECT_EQ(refusal("131,072"), "length '131,072' is not understood: commas stand between lengths; write 131072 or 128k");
+  EXPECT_EQ(refusal("4k,32,768"), "length '32,768' is not understood: commas stand between lengths; write 32768 or 32k");
+  EXPECT_EQ(refusal("1,048,576"),
+            "length '1,048,576' is not understood: commas stand between lengths; write 1048576 or 1024k");
+  EXPECT_EQ(refusal("100,000"), "length '100,000' is not understood: commas stand between lengths; write 100000");
+  EXPECT_EQ(lengths("250,500,1000"), (std::vector<int64_t>{250, 500, 1000})) << "NoLiMa's short lengths";
+  EXPECT_EQ(lengths("128,256,512"), (std::vector<int64_t>{128, 256, 512}));
+}
+
 TEST(Lengths, RefusesWithTheWord) {
   for (const char* word : {"",
                            "k",

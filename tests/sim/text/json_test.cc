@@ -27,6 +27,24 @@ TEST(Json, ReadsWhatTheLibraryReads) {
   }
 }
 
+TEST(Json, WholeNumbersAreIntegersHoweverTheyAreWritten) {
+  for (const char* text : {"3", "3.0", "3e0"}) EXPECT_EQ(whole_number(json::parse(text)), 3) << text;
+  EXPECT_EQ(whole_number(json::parse("-7.0")), -7);
+  EXPECT_EQ(whole_number(json::parse("9223372036854775807")), INT64_MAX);
+  for (const char* text : {"3.5", "\"3\"", "true", "null", "[3]", "9223372036854775808", "1e300", "9007199254740994.0"})
+    EXPECT_EQ(whole_number(json::parse(text)), std::nullopt) << text;
+}
+
+TEST(Json, TellsByTheFirstLineWhatHoldsNoJsonLines) {
+  for (const char* line : {"", "{\"a\": 1}", "{\"a\": 1}\r", "broken", "{\"a\": ", "{\"a\": [1, 2}"})
+    EXPECT_EQ(why_no_json_lines(line), "") << line;
+  for (const char* line : {"[", "[{\"a\": 1}]", " [ {"})
+    EXPECT_TRUE(why_no_json_lines(line).starts_with("a JSON array")) << line;
+  for (const char* line : {"{", "{\"a\": 1,"})
+    EXPECT_TRUE(why_no_json_lines(line).starts_with("JSON over several lines")) << line;
+  EXPECT_TRUE(why_no_json_lines("{\"a\": 1},\r").starts_with("lines that end in a comma"));
+}
+
 TEST(Json, SaysWhereTheSyntaxIsWrong) {
   json value;
   const auto problem = read_json("{\"a\": 1,\n x}", value);

@@ -39,10 +39,7 @@ ordered_json good_row() {
           {"date_added", "04-12-2025"}};
 }
 
-MrcrRows read(const std::string& text, const Tokenizer* bins = nullptr) {
-  std::istringstream in(text);
-  return read_mrcr_rows(in, "rows.jsonl", bins);
-}
+MrcrRows read(const std::string& text, const Tokenizer* bins = nullptr) { return read_mrcr_rows(text, "rows.jsonl", bins); }
 
 TEST(MrcrRows, ReadsAPromptThatIsAStringAndOneThatIsAList) {
   ordered_json list = good_row();
@@ -58,6 +55,47 @@ TEST(MrcrRows, ReadsAPromptThatIsAStringAndOneThatIsAList) {
     EXPECT_EQ(row.tokens, -1);
   }
   EXPECT_EQ(rows.rows[1].line, 3);
+}
+
+// What pandas makes of whole columns and of empty cells.
+TEST(MrcrRows, NullIsAbsentAndAWholeFloatIsAnInteger) {
+  ordered_json row = good_row();
+  row["n_needles"] = 2.0;
+  row["desired_msg_index"] = 5.0;
+  row["tokens"] = row["total_messages"] = row["date_added"] = nullptr;
+  const MrcrRows rows = read("\xEF\xBB\xBF" + row.dump());
+  EXPECT_EQ(rows.problems, std::vector<std::string>{});
+  EXPECT_EQ(rows.rows[0].n_needles, 2);
+  EXPECT_EQ(rows.rows[0].tokens, -1);
+  row["n_needles"] = 2.5;
+  EXPECT_EQ(read(good_row().dump() + "\n" + row.dump()).problems,
+            std::vector<std::string>{"rows.jsonl:2: field 'n_needles' is no integer"});
+}
+
+TEST(MrcrRows, AnArrayIsAsGoodAsLines) {
+  ordered_json broken = good_row();
+  broken.erase("answer");
+  const MrcrRows rows = read(ordered_json::array({good_row(), broken, good_row()}).dump(2));
+  ASSERT_EQ(rows.rows.size(), 2u);
+  EXPECT_EQ(rows.rows[1].line, 3);
+  EXPECT_EQ(rows.problems, std::vector<std::string>{"rows.jsonl:2: field 'answer' is missing"});
+}
+
+TEST(MrcrRows, FilesOfAnotherKindAreRefusedInOneSentence) {
+  const auto refusal = [](const std::string& text) {
+    try {
+      read(text);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kFormat);
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  EXPECT_EQ(refusal("\x1F\x8B\x08"), "rows.jsonl is packed (gzip); JSON lines are expected");
+  EXPECT_EQ(refusal("PAR1\x15"), "rows.jsonl is packed (Parquet); JSON lines are expected");
+  EXPECT_EQ(refusal(good_row().dump(1)), "rows.jsonl: JSON over several lines, not JSON lines; `jq -c . FILE` writes it so");
+  EXPECT_EQ(refusal(good_row().dump() + ",\n" + good_row().dump()),
+            "rows.jsonl: lines that end in a comma, as in a JSON array; JSON lines end without");
 }
 
 TEST(MrcrRows, CountsTokensWithTheTokenizerOfTheBins) {

@@ -45,12 +45,18 @@ TEST_F(NolimaBooks, AreTheTextFilesSortedByName) {
   EXPECT_EQ(books->tokens(1, 0, *bytes, Mode::kFixed)->text, "two\nlines\n");
 }
 
+TEST_F(NolimaBooks, LoseTheirByteOrderMark) {
+  write("a.txt", "\xEF\xBB\xBFone\n");
+  const auto bytes = open_tokenizer("byte");
+  EXPECT_EQ(open_books(folder_.string())->tokens(0, 0, *bytes, Mode::kFixed)->text, "one\n");
+}
+
 TEST_F(NolimaBooks, RefusesWhatIsNoBook) {
   EXPECT_NE(refusal().find("holds no .txt file"), std::string::npos);
   write("a.txt", " \n\n");
   EXPECT_NE(refusal().find("a.txt is empty"), std::string::npos);
   write("a.txt", "caf\xe9\n");
-  EXPECT_NE(refusal().find("a.txt is no UTF-8 (byte 3)"), std::string::npos);
+  EXPECT_NE(refusal().find("a.txt: line 1 (byte 3) is not UTF-8"), std::string::npos);
   EXPECT_THROW(open_books((folder_ / "missing").string()), Error);
 }
 

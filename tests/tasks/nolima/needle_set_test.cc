@@ -81,6 +81,32 @@ std::string complaint(const char* field, const std::string& value) {
   return "no error";
 }
 
+TEST(NolimaNeedleSet, NoPlaceholderSurvives) {
+  const std::string second = "set.json: template 2 ('0401Inv'): ";
+  EXPECT_EQ(complaint("questions", R"({"onehop": "Was {CHAR} in {2}?"})"),
+            second + "question 'onehop' has {CHAR}, which is filled in the needle alone: the name is the answer");
+  EXPECT_EQ(complaint("needle", R"("{CHAR} met {NAME} at the {1}.")"),
+            second + "the needle has the placeholder {NAME}, which nothing fills");
+  EXPECT_EQ(complaint("distractors", R"({"onehop": "{CHAR} forgot {2}."})"),
+            second + "distractor 'onehop' has {CHAR}, which is filled in the needle alone: the name is the answer");
+  EXPECT_EQ(complaint("distractors", R"({"onehop": "Nobody was in {7}."})"),
+            second + "distractor 'onehop' has the placeholder {7}, which nothing fills");
+  EXPECT_EQ(complaint("task_template", R"("{haystack} {question} {answer}")"),
+            second + "'task_template' has the placeholder {answer}, which nothing fills");
+  EXPECT_EQ(complaint("tests", R"({"T01": {"input_args": ["Dom", "{1}", "Land"]}})"),
+            second + "test 'T01' has the placeholder {1}, which nothing fills");
+  EXPECT_EQ(complaint("character_set", R"(["{CHAR}"])"),
+            second + "'character_set' has {CHAR}, which is filled in the needle alone: the name is the answer");
+  EXPECT_EQ(complaint("needle", R"("{CHAR} wrote {} and {a b} at the {1}.")"), "no error") << "braces are no placeholders";
+}
+
+TEST(NolimaNeedleSet, NullIsAbsent) {
+  for (const char* field : {"distractors", "task_template", "group", "reasoning_type", "system_prompt"})
+    EXPECT_EQ(complaint(field, "null"), "no error") << field;
+  EXPECT_NE(complaint("character_set", "null").find("'character_set' is empty or missing"), std::string::npos);
+  EXPECT_EQ(complaint("tests", R"({"T01": {"input_args": ["Dom", "Town", "Land"], "gold_answers": null}})"), "no error");
+}
+
 TEST(NolimaNeedleSet, BadFilesAreNamedWithTemplateAndField) {
   EXPECT_THROW(parse_needle_set("not json", "set.json"), Error);
   EXPECT_THROW(parse_needle_set("{}", "set.json"), Error);

@@ -5,12 +5,14 @@
 #include <cctype>
 #include <fstream>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
 
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
 #include "sala/core/rng.h"
+#include "sala/core/sha256.h"
 #include "tasks/nolima/checks.h"
 #include "tasks/nolima/names.h"
 #include "tasks/nolima/narrative.h"
@@ -309,6 +311,39 @@ class OneBook final : public BookShelf {
  private:
   std::string text_, name_ = "one.txt";
 };
+
+// Hashes of what the published book_haystack.py makes of the same stream of NumPy (tests/tools/upstream_hashes.py).
+TEST(NolimaTask, DistractorsOfUpstreamModeAreUpstreams) {
+  std::string text;
+  for (int64_t day = 0; day < 200; ++day)
+    text += fmt::format("On day {} they went down to the river and stayed there for {} hours, as one does.\n", day,
+                        day * day % 97);
+  const OneBook book(text);
+  const NeedleSet set = load_needle_set(SALA_SOURCE_DIR "/tests/data/nolima/distractor.json");
+  const auto task = make_nolima_task("nolima_user", set, &book);
+  const auto bytes = open_tokenizer("byte");
+  const auto hashes = nlohmann::json::parse(std::ifstream(SALA_SOURCE_DIR "/tests/data/upstream_hashes.json"));
+  EXPECT_EQ(hashes["nolima"].size(), 2u);
+  for (const auto& [cell, wanted] : hashes["nolima"].items()) {
+    std::vector<std::string> haystacks(26);
+    for (int64_t index = 0; index < 26; ++index) {
+      const SampleRequest request =
+          make_request(std::stoll(cell.substr(cell.find('@') + 1)), index, Split::kEval, Mode::kUpstream);
+      const auto depth = static_cast<size_t>(nolima_cell(index, 1, 1).depth);
+      try {
+        const std::string input = task->make_sample(request, *bytes).input;
+        const size_t begin = kNolimaTemplate.find("{haystack}"), behind = input.find("\n\nUse the information");
+        haystacks[depth] = input.substr(begin, behind - begin);
+      } catch (const Error& error) {
+        EXPECT_NE(std::string(error.what()).find("upstream stops"), std::string::npos) << error.what();
+        haystacks[depth] = "stops";
+      }
+    }
+    std::string all = haystacks[0];
+    for (size_t depth = 1; depth < 26; ++depth) all += '\0' + haystacks[depth];
+    EXPECT_EQ(sha256_hex(all), wanted.get<std::string>()) << cell;
+  }
+}
 
 TEST(NolimaTask, ANameOfTheBookIsNeverHiddenInIt) {
   std::string text;

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "sala/core/error.h"
+#include "sala/core/sha256.h"
 #include "sala/tasks/corpora.h"
 #include "sala/tasks/task.h"
 
@@ -102,6 +103,54 @@ TEST(RulerUpstream, QaOverTheUsersFilesMatchesTheReference) {
   compare("qa_1_512.jsonl", "qa_1", 512, corpora.get());
   compare("qa_1_1024.jsonl", "qa_1", 1024, corpora.get());
   compare("qa_2_1024.jsonl", "qa_2", 1024, corpora.get());
+}
+
+// Hashes of what the published scripts make (tests/tools/upstream_hashes.py), with NLTK's sentences of the essay.
+TEST(RulerUpstream, IsWhatThePublishedScriptsMake) {
+  CorporaPaths paths;
+  paths.essay = kData + "punkt_essay.txt";
+  paths.sentences = kData + "punkt_sentences.txt";
+  paths.squad = kData + "squad.json";
+  paths.hotpotqa = kData + "hotpotqa.json";
+  const auto corpora = load_corpora(paths);
+  const auto tokenizer = open_tokenizer("whitespace");
+  const auto hashes = nlohmann::json::parse(std::ifstream(SALA_SOURCE_DIR "/tests/data/upstream_hashes.json"));
+  EXPECT_EQ(hashes["ruler"].size(), 25u);
+  for (const auto& [cell, wanted] : hashes["ruler"].items()) {
+    const size_t at = cell.find('@');
+    SampleRequest request;
+    request.length = std::stoll(cell.substr(at + 1));
+    request.mode = Mode::kUpstream;
+    request.corpora = corpora.get();
+    const auto stream = resolve_tasks(cell.substr(0, at)).at(0)->open_stream(request, *tokenizer);
+    std::string all;
+    for (int i = 0; i < 3; ++i) {
+      const Sample sample = stream->next();
+      all += (i == 0 ? "" : std::string(1, '\0')) + sample.input + '\0' + sample.answer_prefix;
+      for (const std::string& answer : sample.outputs) all += '\0' + answer;
+    }
+    EXPECT_EQ(sha256_hex(all), wanted.get<std::string>()) << cell;
+  }
+}
+
+// The rule and NLTK differ on abbreviations and on full stops without a space.
+TEST(RulerUpstream, OwnSentencesMoveTheNeedles) {
+  CorporaPaths paths;
+  paths.essay = kData + "punkt_essay.txt";
+  const auto ruled = load_corpora(paths);
+  paths.sentences = kData + "punkt_sentences.txt";
+  const auto given = load_corpora(paths);
+  EXPECT_NE(ruled->essay_sentences, given->essay_sentences);
+  EXPECT_EQ(ruled->essay_text, given->essay_text);
+  EXPECT_NE(ruled->hash, given->hash);
+  SampleRequest request;
+  request.length = 4096;
+  request.mode = Mode::kUpstream;
+  const auto tokenizer = open_tokenizer("whitespace");
+  request.corpora = ruled.get();
+  const std::string by_rule = resolve_tasks("niah_single_2").at(0)->make_sample(request, *tokenizer).input;
+  request.corpora = given.get();
+  EXPECT_NE(resolve_tasks("niah_single_2").at(0)->make_sample(request, *tokenizer).input, by_rule);
 }
 
 TEST(RulerUpstream, SaysSoWhereUpstreamWouldNeverEnd) {

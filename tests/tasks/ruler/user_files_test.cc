@@ -76,6 +76,57 @@ TEST_F(UserFiles, AnEssayMayBeJsonJsonlOrText) {
   EXPECT_EQ(corpora->hash.size(), 16u);
 }
 
+TEST_F(UserFiles, SentencesOfTheEssayAreTheUsers) {
+  CorporaPaths paths;
+  paths.essay = write("essay.txt", " Mr. Fox  came.Then\nhe left. \"Why?\" Nobody knew. ");
+  using Views = std::vector<std::string_view>;
+  const Views wanted = {"Mr. Fox came.", "Then he left.", "\"Why?\" Nobody knew."};
+  for (const std::string& file :
+       {write("lines.txt", "\xEF\xBB\xBFMr. Fox came.\r\n\r\nThen he left.\r\n\"Why?\" Nobody knew."),
+        write("list.json", "[\"Mr. Fox came.\", \"Then he\\nleft.\", \" \\\"Why?\\\" Nobody knew.\"]")}) {
+    paths.sentences = file;
+    const auto corpora = load_corpora(paths);
+    EXPECT_EQ(corpora->essay_sentences, wanted);
+    ASSERT_EQ(corpora->files.size(), 2u);
+    EXPECT_EQ(corpora->files[1].role, "sentences");
+  }
+  const auto refused = [&](const std::string& name, const std::string& text) {
+    paths.sentences = write(name, text);
+    try {
+      load_corpora(paths);
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  EXPECT_TRUE(holds(refused("s.txt", "Mr. Fox came.\nThen she left.\n"),
+                    "sentence 2 is 'Then she left.', but the essay goes on with 'Then he left."));
+  EXPECT_TRUE(holds(refused("s.txt", "Mr. Fox came.\n"), "ends where the essay goes on with 'Then he left."));
+  EXPECT_TRUE(holds(refused("s.txt", "Mr. Fox came. Then he left.\n"), "sentence 1 is 'Mr. Fox came. Then he left.'"));
+  EXPECT_TRUE(
+      holds(refused("s.txt", "Mr. Fox came.\nThen he left.\n\"Why?\" Nobody knew.\nMore.\n"), "sentence 4 is 'More.'"));
+  EXPECT_TRUE(holds(refused("s.json", "[\"Mr. Fox came.\", 7]"), "[1] is no text"));
+  paths.essay.clear();
+  EXPECT_TRUE(holds(refused("s.txt", "Mr. Fox came.\n"), "give both"));
+}
+
+// Prose may begin with a bracket; JSON goes by its name or by its beginning, and an array is as good as lines.
+TEST_F(UserFiles, ABracketDoesNotMakeProseJson) {
+  CorporaPaths paths;
+  for (const std::string text : {"[Translator's note: kept as it was.] One.", "{Draft} One two.", "[\"Yes\"], she said."}) {
+    paths.essay = write("essay.txt", text);
+    EXPECT_EQ(load_corpora(paths)->essay_text, text);
+  }
+  paths.essay = write("rows.json", "[{\"text\": \"One two.\"},\r\n {\"text\": \"Three.\"}]\r\n");
+  EXPECT_EQ(load_corpora(paths)->essay_text, "One two. Three.");
+  paths.essay = write("marked.jsonl", "\xEF\xBB\xBF{\"text\": \"One two.\"}\r\n{\"text\": \"Three.\"}\r\n");
+  EXPECT_EQ(load_corpora(paths)->essay_text, "One two. Three.");
+  paths.essay = write("prose.json", "[no JSON at all");
+  EXPECT_THROW(load_corpora(paths), Error) << "its name says what it should be";
+  for (const char* packed : {"\x1F\x8B\x08\x01", "PK\x03\x04", "PAR1"})
+    EXPECT_TRUE(holds(refusal(&CorporaPaths::essay, packed), "is packed (")) << packed;
+}
+
 TEST_F(UserFiles, WordListsOfADirectoryAndEnglishWords) {
   write("nounlist.txt", "lamp\r\n\n  contact lens \n");
   write("adjectivelist.txt", "red\n");
@@ -159,6 +210,59 @@ TEST_F(UserFiles, StandInSamplesInPlaceOfTheBuiltInTexts) {
   EXPECT_TRUE(holds(hops.input, "Question: Which thing joins "));
 }
 
+// SQuAD 1.1 says of no question that it is impossible; the hub's tables have a question a row.
+TEST_F(UserFiles, SquadOfOtherVersionsAndOfTheHub) {
+  CorporaPaths paths;
+  const std::string answers = R"("answers": [{"text": "blue", "answer_start": 0}])";
+  paths.squad = write(
+      "v1.json",
+      R"({"version": "1.1", "data": [{"title": "T", "paragraphs": [{"context": "c", "qas": [{"id": "1", "question": "q", )" +
+          answers + R"(}, {"id": "2", "question": "r", "is_impossible": null, )" + answers + "}]}]}]}");
+  EXPECT_EQ(load_corpora(paths)->squad.questions.size(), 2u);
+  const std::string
+      row =
+          R"({"id": "1", "title": "T", "context": "c 1", "question": "q 1", "answers": {"text": ["blue", "Blue"], "answer_start": [0, 0]}})",
+      same =
+          R"({"id": "2", "title": "T", "context": "c 2", "question": "q 2", "answers": {"text": ["red"], "answer_start": [0]}})",
+      none =
+          R"({"id": "3", "title": "U", "context": "c 0", "question": "q 3", "answers": {"text": [], "answer_start": []}})";
+  for (const std::string& file : {write("rows.jsonl", row + "\n" + same + "\n" + none + "\n"),
+                                  write("rows.json", "[" + row + ",\n" + same + ",\n" + none + "]")}) {
+    paths.squad = file;
+    const auto corpora = load_corpora(paths);
+    EXPECT_EQ(corpora->squad.documents, (std::vector<std::string>{"c 0", "c 1", "c 2"}));
+    ASSERT_EQ(corpora->squad.questions.size(), 2u) << "one has no answer";
+    EXPECT_EQ(corpora->squad.questions[0].answers, (std::vector<std::string>{"blue", "Blue"}));
+    EXPECT_EQ(corpora->squad.questions[0].gold, std::vector<int64_t>{1});
+    EXPECT_EQ(corpora->squad.questions[0].more, std::vector<int64_t>{2}) << "the article's other paragraph";
+  }
+}
+
+TEST_F(UserFiles, HotpotqaOfTheHubIsThePublishedOne) {
+  const std::string
+      head = R"("question": "q", "answer": "a", )",
+      published = "{" + head + R"("supporting_facts": [["T", 0]], "context": [["S", ["s. ", "t."]], ["T", ["u."]]]})",
+      hub =
+          "{" + head +
+          R"("supporting_facts": {"title": ["T"], "sent_id": [0]}, "context": {"title": ["S", "T"], "sentences": [["s. ", "t."], ["u."]]}})";
+  CorporaPaths paths;
+  paths.hotpotqa = write("published.json", "[" + published + "," + published + "]");
+  const QaCollection wanted = load_corpora(paths)->hotpotqa;
+  ASSERT_EQ(wanted.questions.size(), 2u);
+  EXPECT_EQ(wanted.documents, (std::vector<std::string>{"S\ns. t.", "T\nu."}));
+  for (const std::string& file :
+       {write("hub.json", "[" + hub + "," + hub + "]"), write("hub.jsonl", hub + "\n" + hub + "\n")}) {
+    paths.hotpotqa = file;
+    const QaCollection made = load_corpora(paths)->hotpotqa;
+    EXPECT_EQ(made.documents, wanted.documents);
+    ASSERT_EQ(made.questions.size(), 2u);
+    EXPECT_EQ(made.questions[1].gold, wanted.questions[1].gold);
+    EXPECT_EQ(made.questions[1].support, std::vector<int64_t>{1});
+  }
+  EXPECT_TRUE(holds(refusal(&CorporaPaths::hotpotqa, R"([{"context": {"title": ["S"], "sentences": []}}])"),
+                    "[0].context has 1 of \"title\" and 0 of \"sentences\""));
+}
+
 TEST_F(UserFiles, ACollectionTooShortForTheLengthIsRefused) {
   const auto words = open_tokenizer("whitespace");
   CorporaPaths paths;
@@ -186,7 +290,7 @@ TEST_F(UserFiles, HostileFilesAreNamedWithTheirPlace) {
   EXPECT_TRUE(holds(refusal(&P::essay, "{\"text\": \"a\"}\n{\"text\": 3}\n"), "line 2 is not an object"));
   EXPECT_TRUE(holds(refusal(&P::essay, "{\"text\": \"a\"}\n{\"text\": \n"), "line 2 is no valid JSON"));
   EXPECT_TRUE(holds(refusal(&P::essay, "{\n\"text\": \"a\",\n}"), "no valid JSON at line 3"));
-  EXPECT_TRUE(holds(refusal(&P::essay, "[1, 2]"), "is not an object with a string"));
+  EXPECT_TRUE(holds(refusal(&P::essay, "[{\"text\": 2}]"), "is not an object with a string"));
   EXPECT_TRUE(holds(refusal(&P::essay, " \n\t "), "holds no text"));
   EXPECT_TRUE(holds(refusal(&P::nouns, "\n \n"), "holds no words"));
   EXPECT_TRUE(holds(refusal(&P::nouns, "lamp\n" + std::string(300, 'x')), "line 2 has 300 bytes"));
@@ -199,7 +303,7 @@ TEST_F(UserFiles, HostileFilesAreNamedWithTheirPlace) {
   EXPECT_TRUE(holds(refusal(&P::squad, R"({"data": [{"paragraphs": [{"context": 3, "qas": []}]}]})"),
                     "data[0].paragraphs[0].context is no string"));
   EXPECT_TRUE(holds(refusal(&P::squad, R"({"data": [{"paragraphs": [{"context": "c", "qas": [{"question": "q"}]}]}]})"),
-                    "data[0].paragraphs[0].qas[0] has no \"is_impossible\""));
+                    "data[0].paragraphs[0].qas[0] has no \"answers\""));
   EXPECT_TRUE(holds(
       refusal(
           &P::squad,
@@ -207,7 +311,7 @@ TEST_F(UserFiles, HostileFilesAreNamedWithTheirPlace) {
       "is answerable but has no answers"));
   EXPECT_TRUE(holds(refusal(&P::squad, R"({"data": []})"), "holds no answerable question"));
   EXPECT_TRUE(holds(refusal(&P::hotpotqa, "{}"), "is no list of questions"));
-  EXPECT_TRUE(holds(refusal(&P::hotpotqa, R"([{"context": [["t"]]}])"), "[0].context is no [title, [sentences]]"));
+  EXPECT_TRUE(holds(refusal(&P::hotpotqa, R"([{"context": [["t"]]}])"), "[0].context is no list of [title, sentences]"));
   EXPECT_TRUE(holds(refusal(&P::hotpotqa, R"([{"context": [["t", ["s"]]], "question": "q"}])"), "[0] has no \"answer\""));
   EXPECT_TRUE(holds(refusal(&P::hotpotqa, "[]"), "holds no question"));
   const auto nested = [](const std::string& before, const std::string& after) {

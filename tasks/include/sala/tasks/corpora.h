@@ -11,16 +11,18 @@ namespace sala::tasks {
 
 // Paths; empty = the built-in text.
 struct CorporaPaths {
-  std::string essay;  // JSON {"text": ...}, JSONL of {"text": ...} (lines joined by a space), or plain text
-  std::string words;  // directory that may hold nounlist.txt, adjectivelist.txt and verblist.txt
+  std::string essay;      // JSON {"text": ...}, JSONL of {"text": ...} (lines joined by a space), or plain text
+  std::string sentences;  // of the essay: one a line, or a JSON list; empty = split by a rule
+  std::string words;      // directory that may hold nounlist.txt, adjectivelist.txt and verblist.txt
   std::string nouns, adjectives, verbs;  // one word per line; a file named here goes before the directory's
   std::string english;   // the long list of cwe: JSON object whose values are the words, or one word per line
-  std::string squad;     // SQuAD v2.0 JSON
+  std::string squad;     // SQuAD JSON
   std::string hotpotqa;  // HotpotQA distractor JSON
 };
 
 struct CorpusFile {
-  // `essay`, `nouns`, `adjectives`, `verbs`, `english`, `squad`, `hotpotqa`; `needles`, `book NAME`, `mrcr` (user_files.h)
+  // `essay`, `sentences`, `nouns`, `adjectives`, `verbs`, `english`, `squad`, `hotpotqa`; `needles`, `book NAME`, `mrcr`
+  // (user_files.h)
   std::string role, path;
   std::string sha256;  // 64 hexadecimal digits
   int64_t bytes = 0;
@@ -52,7 +54,8 @@ struct Corpora {
 
   std::string essay_text;                         // every run of whitespace made one space
   std::vector<std::string_view> essay_words;      // essay_text split at spaces
-  std::vector<std::string_view> essay_sentences;  // essay_text by the rule splitter (tasks/text/sentences.h)
+  std::vector<std::string_view> essay_sentences;  // essay_text by the user's splits or the rule (tasks/text/sentences.h)
+  bool own_sentences = false;                     // they are the user's
   std::vector<std::string> nouns, adjectives, verbs, english;
   QaCollection squad, hotpotqa;
 };
