@@ -36,7 +36,7 @@ def main() -> None:
     def generate(path: Path, tasks: str, length: int, rows: int, seed: int, *options: str) -> None:
         if path.exists():
             return
-        command = [*args.generator.split(), "--tokens", "--split", "train", "--task", tasks, "--len", str(length), "--count", str(rows),
+        command = [*args.generator.split(), "--tokens", "--split", "train", "--task", tasks, "--len", str(length), "--samples", str(rows),
                    "--seed", str(seed), "--tokenizer", args.tokenizer, "--threads", str(args.threads), "--out", f"{path}.part"]
         try:
             subprocess.run([*command, *options], check=True)

@@ -160,7 +160,7 @@ void add_explain_command(Program& program) {
   auto flags = std::make_shared<ExplainFlags>();
   Command command = program.add_command("explain", "Layers, encodings, operations, memory and time of a model");
   command.last_use_wins();
-  command.add_option("--len", flags->lengths, "Lengths to plan for").type_name("LIST").show_default();
+  command.add_option("--len", flags->lengths, "Lengths in tokens; to plan for").type_name("LIST").show_default();
   command.add_flag("--no-estimate", flags->no_estimate, "Do not measure the speed of this machine");
   command.add_option("--config", flags->config, "TOML file with any of these flags").type_name("FILE");
   add_select_flag(command, flags->select, "Switches after training");

@@ -85,6 +85,8 @@ std::vector<std::string> Command::long_flags() const {
 
 bool Command::has_flag(const std::string& flag) const { return app_->get_option_no_throw(flag) != nullptr; }
 bool Command::takes_value(const std::string& flag) const { return app_->get_option(flag)->get_expected_max() != 0; }
+std::string Command::value_type(const std::string& flag) const { return app_->get_option(flag)->get_type_name(); }
+std::string Command::description(const std::string& flag) const { return app_->get_option(flag)->get_description(); }
 
 Program::Program(const char* name, const char* description) : app_(std::make_unique<CLI::App>(description, name)) {
   app_->require_subcommand(1);

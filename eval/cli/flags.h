@@ -55,7 +55,10 @@ class Command {
   std::string name() const;
   std::vector<std::string> long_flags() const;  // --task, --len, ...
   bool has_flag(const std::string& flag) const;
-  bool takes_value(const std::string& flag) const;  // has_flag(flag) must hold
+  // has_flag(flag) must hold:
+  bool takes_value(const std::string& flag) const;
+  std::string value_type(const std::string& flag) const;   // in the help: LIST, N, ...
+  std::string description(const std::string& flag) const;  // in the help
 
  private:
   CLI::App* app_;

@@ -31,7 +31,7 @@ struct Options {
   std::string tasks, lengths, out = "-", tokenizer = kFamilyTokenizer, split = "eval", weights;
   std::vector<std::string> ids;
   UserFlags user;
-  int64_t count = 20, first = 0;
+  int64_t samples = 20, first = 0;
   uint64_t seed = 42;
   int threads = 0;
   bool tokens = false, jitter = false, as_evaluated = false, quiet = false;
@@ -71,7 +71,7 @@ void generate_tokens(const Options& options, const Tokenizer& tokenizer) {
   tasks::TrainingRequest request;
   request.mix = task_mix(options);
   request.row_tokens = lengths[0];
-  request.rows = options.count;
+  request.rows = options.samples;
   request.seed = options.seed;
   request.split = parse_split(options.split);
   request.length_jitter = options.jitter;
@@ -104,10 +104,7 @@ Json evidence_json(const tasks::Sample& sample) {
 
 // The fields of upstream's validation.jsonl (spec tasks 1.9). Upstream's niah overwrites `index` with the character offset
 // of the answer; here `index` is the index and the offset has a name of its own.
-Json ruler_fields(const tasks::Task& task, const tasks::Sample& sample) {
-  int64_t answer_token = -1;
-  for (const auto& span : sample.evidence)
-    if (answer_token < 0 && !sample.outputs.empty() && span.value == sample.outputs[0]) answer_token = span.value_token;
+Json ruler_fields(const tasks::Task& task, const tasks::Sample& sample, const Tokenizer& tokenizer) {
   const int64_t length = static_cast<int64_t>(sample.prompt_ids.size()) + sample.tokens_to_generate;
   Json line;
   line["index"] = sample.request.index;
@@ -116,10 +113,12 @@ Json ruler_fields(const tasks::Task& task, const tasks::Sample& sample) {
   line["length"] = length;
   line["length_w_model_temp"] = length;
   line["answer_prefix"] = sample.answer_prefix;
-  if (answer_token >= 0 && task.traits().hides_answers) {
-    line["token_position_answer"] = answer_token;
-    line["answer_char"] =
-        text::count_code_points(std::string_view(sample.input).substr(0, sample.input.find(sample.outputs[0])));
+  const std::size_t at = sample.outputs.empty() ? std::string::npos : sample.input.find(sample.outputs[0]);
+  if (at != std::string::npos && task.traits().hides_answers) {
+    // As upstream counts: the tokens of the text that ends there, which may be cut within a token of the prompt.
+    const std::string before = sample.input.substr(0, at);
+    line["token_position_answer"] = tokenizer.count(before);
+    line["answer_char"] = text::count_code_points(before);
   }
   return line;
 }
@@ -147,7 +146,7 @@ std::string to_line(const tasks::Task& task, tasks::Sample sample, const Tokeniz
   const tasks::Record record = task.record(sample, tokenizer);
   Json line;
   for (const auto& field : record) std::visit([&](const auto& held) { line[field.first] = held; }, field.second);
-  if (record.empty()) line = ruler_fields(task, sample);
+  if (record.empty()) line = ruler_fields(task, sample, tokenizer);
   add_certificate(line, task, sample, tokenizer);
   sample.prompt_ids = {};
   if (record.empty()) line["input"] = std::move(sample.input);
@@ -240,7 +239,7 @@ void generate_jsonl(const Options& options, const Tokenizer& tokenizer, const ta
   }
   if (!options.ids.empty()) return;
   if (options.tasks.empty() || options.lengths.empty())
-    throw Error(ErrorCode::kUsage, "generate needs --task and --len, or --sample");
+    throw Error(ErrorCode::kUsage, "generate needs --task and --len, or --id");
   const std::vector<const tasks::Task*> chosen = tasks::resolve_tasks(options.tasks, files.tasks());
   const std::vector<int64_t> lengths = tasks::parse_lengths(options.lengths);
   std::optional<Error> failure;
@@ -249,7 +248,7 @@ void generate_jsonl(const Options& options, const Tokenizer& tokenizer, const ta
       const tasks::SampleRequest first{
           length, options.seed, options.first, parse_split(options.split), options.user.mode(), files.corpora()};
       try {
-        generate_cell(*task, first, options.count, tokenizer, output);
+        generate_cell(*task, first, options.samples, tokenizer, output);
       } catch (const Error& error) {
         if (error.code() == ErrorCode::kIo) throw;
         if (failure) fmt::print(stderr, "generate: {}\n", failure->what());
@@ -266,27 +265,39 @@ void add_generate_command(Program& program, const std::function<std::string()>& 
   auto options = std::make_shared<Options>();
   Command command = program.add_command("generate", "Write task samples as JSONL, or packed training tokens");
   command.footer(
-      "Example:\n  sala_eval generate --task niah_multikey_1 --len 4k --count 10 --out samples.jsonl\n"
+      "Example:\n  sala_eval generate --task niah_multikey_1 --len 4k --samples 10 --out samples.jsonl\n"
       "  sala_eval generate --task ruler --len 128k --mode upstream --corpus essays.json --squad dev-v2.0.json --out "
       "samples.jsonl\n"
-      "  sala_eval generate --tokens --split train --task niah --len 512 --count 20000 --seed 1 --out rows.tok");
-  command.add_option("--task", options->tasks, "Comma list of tasks or groups");
-  command.add_option("--len", options->lengths, "Comma list of lengths in tokens (4k, 128k, 1000k, 4k-2048k*2)");
-  command.add_option("--count", options->count, "Samples per task and length, or rows with --tokens")
+      "  sala_eval generate --tokens --split train --task niah --len 512 --samples 20000 --seed 1 --out rows.tok");
+  command.add_option("--task", options->tasks, "Comma list of tasks and groups: ruler, niah, niah_single_1, ...")
+      .type_name("LIST");
+  command.add_option("--len", options->lengths, "Lengths in tokens: 4k,128k or 4k-2048k*2").type_name("LIST");
+  command.add_option("--samples,--count", options->samples, "Samples of each task and length; with --tokens, rows in all")
       .check(whole_number(1, int64_t{1} << 40))
+      .type_name("N")
       .show_default();
   command.add_option("--first", options->first, "Index of the first sample")
       .check(whole_number(0, int64_t{1} << 40))
       .show_default();
-  command.add_option("--seed", options->seed, "Seed").show_default();
+  command.add_option("--seed", options->seed, "Seed of the samples").check(whole_number(0)).type_name("S").show_default();
   command.add_option("--split", options->split, "Half of the key and value space: eval (samples) or train")
       .one_of({"eval", "train"})
       .show_default();
-  command.add_option("--sample", options->ids, "Ids of samples to make again, in place of --task and --len").split_at(',');
-  command.add_option("--tokenizer", options->tokenizer, "SentencePiece .model file, model directory, whitespace or byte")
+  command.add_option("--id", options->ids, "Ids of samples to make again, in place of --task and --len")
+      .type_name("ID,...")
+      .split_at(',');
+  command
+      .add_option("--tokenizer", options->tokenizer,
+                  "Tokenizer: SentencePiece .model or tokenizer.json file, model directory, whitespace or byte")
+      .type_name("NAME|FILE")
       .show_default();
-  command.add_option("--out", options->out, "File to write; - is standard output").show_default();
-  command.add_option("--threads", options->threads, "Threads; 0 = all").check(whole_number(0, 1024)).show_default();
+  command.add_option("--out", options->out, "What is written: a file; - is standard output")
+      .type_name("FILE")
+      .show_default();
+  command.add_option("--threads", options->threads, "Threads; 0 = all")
+      .check(whole_number(0, 1024))
+      .type_name("N")
+      .show_default();
   command.add_flag("--tokens", options->tokens, "Write packed training rows (docs/file_formats.md) instead of JSONL");
   command.add_option("--weights", options->weights, "With --tokens: TASK=WEIGHT,... of the mix; default 1 each");
   command.add_flag("--len-jitter", options->jitter, "With --tokens: also shorter haystacks");

@@ -200,8 +200,9 @@ void add_logits_command(Program& program) {
       .required();
   command
       .add_option("--out", flags->out,
-                  "safetensors file to write: ids [T], logits [rows, V], hidden.I [rows, E], selected.I [Hkv, T, slots], "
-                  "attention.I [rows, H, T]")
+                  "What is written: a safetensors file with ids [T], logits [rows, V], hidden.I [rows, E], "
+                  "selected.I [Hkv, T, slots], attention.I [rows, H, T]")
+      .type_name("FILE")
       .required();
   command.add_option("--rows", flags->rows, "Last positions to write logits and hidden states of; 0 = all")
       .check(whole_number(0))

@@ -109,7 +109,7 @@ void add_threads_flag(Command& command, int& threads, const char* group) {
 
 void add_model_flags(Command& command, ModelFlags& flags) {
   const char* model = "Model";
-  command.add_option("--model", flags.choice.model, "Member of the family or a directory [sala-tiny]")
+  command.add_option("--model", flags.choice.model, "The model: member of the family or a directory [sala-tiny]")
       .type_name("NAME|DIR")
       .group(model);
   command.add_option("--arch", flags.choice.arch, "Choose the member by the sorts of its layers (docs/cli.md)")

@@ -46,7 +46,7 @@ void add_flags(Command& command, RunFlags& flags) {
       .type_name("LIST")
       .required()
       .group(what);
-  command.add_option("--len", flags.lengths, "Comma list of lengths in tokens: 4k,128k or 4k-2048k*2")
+  command.add_option("--len", flags.lengths, "Lengths in tokens: 4k,128k or 4k-2048k*2")
       .type_name("LIST")
       .required()
       .group(what);
@@ -69,10 +69,10 @@ void add_flags(Command& command, RunFlags& flags) {
       .show_default()
       .group(what);
   add_select_flag(command, flags.select, what);
-  command.add_option("--tokenizer", flags.tokenizer, "Tokenizer instead of the model's own")
+  command.add_option("--tokenizer", flags.tokenizer, "Tokenizer; in place of the model's own")
       .type_name("NAME|FILE")
       .group(what);
-  command.add_option("--out", flags.out, "Folder of the results [results/runs/TASKS-LENGTHS-MODEL, numbered]")
+  command.add_option("--out", flags.out, "What is written: a folder [results/runs/TASKS-LENGTHS-MODEL, numbered]")
       .type_name("DIR")
       .group(results);
   command.add_flag("--resume", flags.resume, "Go on with the run in --out").group(results);

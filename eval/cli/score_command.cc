@@ -37,25 +37,25 @@ void add_flags(Command& command, ScoreFlags& flags) {
   std::vector<std::string> formats;
   for (const PredictionFormat format : kPredictionFormats) formats.emplace_back(format_name(format));
   command.add_option("--format", flags.format, "Format of the files [by their fields]").one_of(formats).group(what);
-  command.add_option("--len", flags.length, "Length in tokens, where the files do not say it: 128k")
-      .type_name("N")
+  command.add_option("--len", flags.length, "Lengths in tokens; here one, where the files do not say it: 128k")
+      .type_name("LIST")
       .group(what);
-  command.add_option("--samples", flags.samples, "Each task and length must have so many samples")
+  command.add_option("--samples", flags.samples, "Samples of each task and length; fewer or more are a problem")
       .check(whole_number(1, 100000000))
       .type_name("N")
       .group(what);
   command.add_flag("--partial", flags.partial, "Samples may be missing").group(what);
-  command.add_option("--tokenizer", flags.tokenizer, "Makes samples again from their ids [the family's]")
+  command.add_option("--tokenizer", flags.tokenizer, "Tokenizer; makes samples again from their ids [the family's]")
       .type_name("NAME|FILE")
       .group(what);
   add_user_flags(command, flags.user, false);
-  command.add_option("--model", flags.model, "Name of the model that answered, for the report")
-      .type_name("NAME")
+  command.add_option("--model", flags.model, "The model; here its name, for the report").type_name("NAME").group(results);
+  command.add_option("--out", flags.out, "What is written: a folder with summary.json and summary.md")
+      .type_name("DIR")
       .group(results);
-  command.add_option("--out", flags.out, "Folder for summary.json and summary.md").type_name("DIR").group(results);
   add_output_flag(command, flags.output, results);
   add_threads_flag(command, flags.threads, results);
-  command.add_flag("--quiet", flags.quiet, "Nothing on stderr but errors").group(results);
+  command.add_flag("--quiet", flags.quiet, "No progress on stderr; no notes either").group(results);
 }
 
 ScoreRequest request_of(const ScoreFlags& flags, const Tokenizer* bins, const tasks::UserFiles& user) {

@@ -445,8 +445,8 @@ TEST_F(Cli, LogitsRefusesWrongIds) {
 }
 
 TEST_F(Cli, GenerateWorksInsideToo) {
-  const Finished result = program_.run({"generate", "--task", "niah_single_1", "--len", "512", "--count", "1", "--tokenizer",
-                                        models_->path() + "/tokenizer.model"});
+  const Finished result = program_.run({"generate", "--task", "niah_single_1", "--len", "512", "--samples", "1",
+                                        "--tokenizer", models_->path() + "/tokenizer.model"});
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_EQ(nlohmann::json::parse(result.out)["length"],
             nlohmann::json::parse(result.out)["prompt_tokens"].get<int64_t>() + 128);

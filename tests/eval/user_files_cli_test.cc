@@ -87,7 +87,7 @@ TEST_F(UserFilesCli, WhatIsWrongWithNeedlesIsSaidAndTheRestUsed) {
       "character_set": ["Ann", "Bob"], "questions": {"onehop": "Who owns a thing near {2}?"}, "tests": {"T1": {"input_args": ["mill", "sea"]}}},
       {"id": "0002"}])");
   const Finished result =
-      program_.run({"generate", "--task", "nolima", "--len", "1k", "--count", "1", "--needles", "needles.json"});
+      program_.run({"generate", "--task", "nolima", "--len", "1k", "--samples", "1", "--needles", "needles.json"});
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_NE(result.err.find("needles.json: template 2 ('0002'): field 'needle' is missing"), std::string::npos)
       << result.err;
@@ -117,7 +117,7 @@ TEST_F(UserFilesCli, AFailureKeepsWhatCameBeforeForAnyThreads) {
   write_atomically(folder_.file("rows.jsonl"), rows);
   for (const char* threads : {"1", "8"})
     for (int again = 0; again < 4; ++again) {
-      const Finished result = program_.run({"generate", "--task", "mrcr", "--len", "8k", "--count", "60", "--mrcr",
+      const Finished result = program_.run({"generate", "--task", "mrcr", "--len", "8k", "--samples", "60", "--mrcr",
                                             "rows.jsonl", "--quiet", "--threads", threads});
       EXPECT_EQ(result.code, static_cast<int>(ErrorCode::kUsage)) << result.err;
       EXPECT_EQ(std::count(result.out.begin(), result.out.end(), '\n'), 5) << threads;

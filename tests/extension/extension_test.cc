@@ -103,8 +103,8 @@ TEST_F(Extension, TheirOwnFieldsAreSwitchesAndAreChecked) {
 }
 
 TEST_F(Extension, SamplesAreGeneratedAndScored) {
-  const std::string lines = text_of(
-      {"generate", "--task", "parrot", "--len", "512", "--count", "2", "--tokenizer", folder_.file("mine/tokenizer.model")});
+  const std::string lines = text_of({"generate", "--task", "parrot", "--len", "512", "--samples", "2", "--tokenizer",
+                                     folder_.file("mine/tokenizer.model")});
   EXPECT_EQ(std::count(lines.begin(), lines.end(), '\n'), 2);
   expect_words(lines, {"toys/parrot@512#1", "Remember "});
 }

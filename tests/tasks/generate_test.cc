@@ -82,21 +82,21 @@ std::string file_of(const std::string& name) {
 
 // Whole samples, byte for byte (how the file was made: tests/data/tasks/README.md).
 TEST_F(Generate, GoldenSamples) {
-  const std::string got = output("--task niah --len 1k --count 1"), want = file_of("niah_1k.jsonl");
+  const std::string got = output("--task niah --len 1k --samples 1"), want = file_of("niah_1k.jsonl");
   ASSERT_EQ(lines_of(got).size(), 8u);
   for (size_t i = 0; i < 8; ++i) EXPECT_EQ(lines_of(got)[i], lines_of(want)[i]) << i;
   EXPECT_TRUE(got == want);
-  EXPECT_TRUE(output("--task vt,cwe,fwe,qa_1,qa_2 --len 2k --count 1") == file_of("ruler_2k.jsonl"));
+  EXPECT_TRUE(output("--task vt,cwe,fwe,qa_1,qa_2 --len 2k --samples 1") == file_of("ruler_2k.jsonl"));
 }
 
 // Spec tasks 2.9: the record, then what every sample says of itself.
 TEST_F(Generate, NolimaRecords) {
   const auto tokenizer = open_tokenizer(std::string(SALA_SOURCE_DIR) + "/models/tokenizer.model");
-  const std::string text = output("--task nolima --len 2k --count 3");
+  const std::string text = output("--task nolima --len 2k --samples 3");
   EXPECT_TRUE(text == file_of("nolima_2k.jsonl"));
   std::vector<Json> lines = lines_of(text);
   ASSERT_EQ(lines.size(), 3u);
-  const std::string upstream = output("--task nolima --len 1000 --count 2 --mode upstream");
+  const std::string upstream = output("--task nolima --len 1000 --samples 2 --mode upstream");
   lines.push_back(lines_of(upstream).at(1));
   for (const Json& line : lines) {
     expect_fields(line, {"pair", "template_id", "test_id", "question_type", "order", "book", "context_length", "depth",
@@ -123,21 +123,22 @@ TEST_F(Generate, OwnFilesMakeTheirOwnTasks) {
   std::ofstream(needles)
       << R"([{"id": "0001", "needle": "It is said that {CHAR} owns the {1}.", "character_set": ["Ann", "Bob"],
     "questions": {"onehop": "Who is near {2}?"}, "tests": {"T1": {"input_args": ["mill", "sea"]}}}])";
-  const Json line = lines_of(output("--task nolima --len 1k --count 1 --needles " + needles)).at(0);
+  const Json line = lines_of(output("--task nolima --len 1k --samples 1 --needles " + needles)).at(0);
   EXPECT_EQ(line["pair"], "0001_T1_onehop");
   const std::string id = line["id"], hash = line["corpora"];
   EXPECT_EQ(id, "nolima_user/nolima_user@1024#0!42~files." + hash);
-  EXPECT_EQ(lines_of(output("--needles " + needles + " --sample " + id)).at(0), line);
-  EXPECT_EQ(refusal("--sample " + id), ErrorCode::kUsage) << "made from a file that is not given";
-  EXPECT_EQ(refusal("--tokens --task nolima --len 1k --count 1 --needles " + needles + " --out " + (folder_ / "x").string()),
-            ErrorCode::kUsage);
+  EXPECT_EQ(lines_of(output("--needles " + needles + " --id " + id)).at(0), line);
+  EXPECT_EQ(refusal("--id " + id), ErrorCode::kUsage) << "made from a file that is not given";
+  EXPECT_EQ(
+      refusal("--tokens --task nolima --len 1k --samples 1 --needles " + needles + " --out " + (folder_ / "x").string()),
+      ErrorCode::kUsage);
   EXPECT_EQ(refusal("--task mrcr_2 --len 4k --mode upstream"), ErrorCode::kUnsupported);
   EXPECT_EQ(refusal("--task nolima --len 4k --bins byte"), ErrorCode::kUsage);
 }
 
 TEST_F(Generate, EveryTaskIsTheSameForAnyThreads) {
   for (const tasks::Task* task : tasks::all_tasks()) {
-    const std::string words = "--len 16k --count 3 --task " + std::string(task->name());
+    const std::string words = "--len 16k --samples 3 --task " + std::string(task->name());
     const std::string one = output(words + " --threads 1");
     EXPECT_TRUE(one == output(words + " --threads 3")) << task->name();
     for (const Json& line : lines_of(one)) {
@@ -177,7 +178,7 @@ TEST_F(Generate, TemplateTokensAreThoseOfThePromptWithoutItsHaystack) {
       }
   EXPECT_EQ(checked, 2 * 13 + 1 + 3);
   EXPECT_EQ(
-      lines_of(output("--task fwe --len 1k --count 1")).at(0)["template_tokens"],
+      lines_of(output("--task fwe --len 1k --samples 1")).at(0)["template_tokens"],
       tasks::regenerate("ruler/fwe@1024#0!42", *open_tokenizer(std::string(SALA_SOURCE_DIR) + "/models/tokenizer.model"))
           .template_tokens);
 }
@@ -185,7 +186,7 @@ TEST_F(Generate, TemplateTokensAreThoseOfThePromptWithoutItsHaystack) {
 // Spec tasks 1.9.
 TEST_F(Generate, FieldsOfALine) {
   const auto tokenizer = open_tokenizer(std::string(SALA_SOURCE_DIR) + "/models/tokenizer.model");
-  const std::string text = output("--task niah --len 1k,2000 --count 3 --seed 9");
+  const std::string text = output("--task niah --len 1k,2000 --samples 3 --seed 9");
   for (const char c : text) ASSERT_GE(c, 0) << "not ASCII";
   const std::vector<Json> lines = lines_of(text);
   ASSERT_EQ(lines.size(), 8u * 2 * 3);
@@ -204,7 +205,10 @@ TEST_F(Generate, FieldsOfALine) {
     EXPECT_EQ(line["length_w_model_temp"], line["length"]);
     EXPECT_LE(line["length"], i / 3 % 2 == 0 ? 1024 : 2000);
     EXPECT_EQ(line["answer_char"], input.find(first));
-    const int64_t answer = line["token_position_answer"];
+    EXPECT_EQ(line["token_position_answer"], tokenizer->count(input.substr(0, input.find(first)))) << "upstream's number";
+    int64_t answer = -1;
+    for (const Json& span : line["evidence"])
+      if (span["value"] == first) answer = span["value_token"];
     const std::string before =
         tokenizer->decode({ids.begin(), ids.begin() + answer});  // the space may belong to the answer's first piece
     EXPECT_TRUE(before.ends_with(" is: ") || before.ends_with(" is:")) << before.substr(before.size() - 20);
@@ -218,9 +222,9 @@ TEST_F(Generate, FieldsOfALine) {
 }
 
 TEST_F(Generate, TheSameBytesForAnyThreadsAndAnyPart) {
-  const std::string one = output("--task niah_multikey_2,niah_single_2 --len 1k --count 9 --threads 1");
-  EXPECT_TRUE(one == output("--task niah_multikey_2,niah_single_2 --len 1k --count 9 --threads 5"));
-  const std::string part = output("--task niah_multikey_2 --len 1k --first 4 --count 5 --threads 2");
+  const std::string one = output("--task niah_multikey_2,niah_single_2 --len 1k --samples 9 --threads 1");
+  EXPECT_TRUE(one == output("--task niah_multikey_2,niah_single_2 --len 1k --samples 9 --threads 5"));
+  const std::string part = output("--task niah_multikey_2 --len 1k --first 4 --samples 5 --threads 2");
   EXPECT_NE(one.find(part), std::string::npos);
   EXPECT_EQ(lines_of(part)[0]["index"], 4);
 }
@@ -228,7 +232,7 @@ TEST_F(Generate, TheSameBytesForAnyThreadsAndAnyPart) {
 TEST_F(Generate, ATokenizerThatDoesNotRoundTripIsSaid) {
   const auto said = [&](const std::string& words) {
     testing::internal::CaptureStderr();
-    generate("--task niah_single_1 --len 1k --count 1 --out " + (folder_ / "out").string() + " " + words);
+    generate("--task niah_single_1 --len 1k --samples 1 --out " + (folder_ / "out").string() + " " + words);
     return testing::internal::GetCapturedStderr();
   };
   EXPECT_EQ(
@@ -240,13 +244,13 @@ TEST_F(Generate, ATokenizerThatDoesNotRoundTripIsSaid) {
 }
 
 TEST_F(Generate, TrainingSplitSamplesHaveTheirOwnIds) {
-  const Json line = lines_of(output("--task niah_single_1 --len 1k --count 1 --split train"))[0];
+  const Json line = lines_of(output("--task niah_single_1 --len 1k --samples 1 --split train"))[0];
   EXPECT_EQ(line["id"], "ruler/niah_single_1@1024#0!42~train");
 }
 
 TEST_F(Generate, WritesPackedTokens) {
   const std::string bytes = output(
-      "--tokens --split train --task niah --weights niah_single_1=0,niah_multiquery=2.5 --len 256 --count 10 --quiet");
+      "--tokens --split train --task niah --weights niah_single_1=0,niah_multiquery=2.5 --len 256 --samples 10 --quiet");
   EXPECT_EQ(bytes.size(), 48u + 10 * 256 * 3);
   EXPECT_EQ(bytes.substr(0, 8), "SALATOK1");
 }
@@ -257,7 +261,7 @@ TEST_F(Generate, Refusals) {
   EXPECT_EQ(refusal("--task niah --len 1kk" + out), ErrorCode::kUsage);
   EXPECT_EQ(refusal("--task niah --len 64" + out), ErrorCode::kUsage);
   EXPECT_EQ(refusal("--task niah" + out), ErrorCode::kUsage);
-  EXPECT_EQ(refusal("--task niah --len 1k --count 0" + out), ErrorCode::kUsage);
+  EXPECT_EQ(refusal("--task niah --len 1k --samples 0" + out), ErrorCode::kUsage);
   EXPECT_EQ(refusal("--task niah --len 1k --first -1" + out), ErrorCode::kUsage);
   EXPECT_EQ(refusal("--task niah --len 1k --first 9223372036854775807" + out), ErrorCode::kUsage);
   EXPECT_EQ(refusal("--task niah --len 1k --threads 1000000" + out), ErrorCode::kUsage);
@@ -268,7 +272,7 @@ TEST_F(Generate, Refusals) {
   EXPECT_EQ(refusal("--task niah --len 1k,2k --tokens" + out), ErrorCode::kUsage) << "rows have one length";
   for (const char* weights : {"niah_single_1", "niah_single_1=", "niah_single_1=x", "niah_single_1=-1", "niah_single_1=inf",
                               "niah_single_1=nan", "niah_single_1=1x", "other=1", "niah_single_1=0"})
-    EXPECT_EQ(refusal("--task niah_single_1 --len 256 --tokens --count 1 --weights " + std::string(weights) + out),
+    EXPECT_EQ(refusal("--task niah_single_1 --len 256 --tokens --samples 1 --weights " + std::string(weights) + out),
               ErrorCode::kUsage)
         << weights;
   EXPECT_FALSE(fs::exists(folder_ / "refused"));
