@@ -38,6 +38,22 @@ inline size_t valid_char_length(std::string_view text) {
   return 0;
 }
 
+// Bytes of the longest beginning of a character at the start of `text`, which begins with no valid one; at least 1.
+inline size_t broken_char_length(std::string_view text) {
+  const auto byte = [&](size_t i) { return static_cast<unsigned char>(text[i]); };
+  const unsigned char lead = byte(0);
+  const size_t size = lead >= 0xC2 && lead <= 0xDF   ? 2
+                      : lead >= 0xE0 && lead <= 0xEF ? 3
+                      : lead >= 0xF0 && lead <= 0xF4 ? 4
+                                                     : 1;
+  const unsigned char low = lead == 0xE0 ? 0xA0 : lead == 0xF0 ? 0x90 : 0x80;
+  const unsigned char high = lead == 0xED ? 0x9F : lead == 0xF4 ? 0x8F : 0xBF;
+  size_t length = 1;
+  if (size > 1 && text.size() > 1 && byte(1) >= low && byte(1) <= high)
+    for (length = 2; length < size && length < text.size() && is_continuation(text[length]);) ++length;
+  return length;
+}
+
 // Code point of the valid character of `size` bytes (valid_char_length) at the start of `text`.
 inline char32_t code_point(std::string_view text, size_t size) {
   char32_t value = static_cast<unsigned char>(text[0]);

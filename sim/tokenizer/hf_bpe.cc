@@ -2,6 +2,8 @@
 // byte fallback (MiniCPM). Follows the Rust reference (`tokenizers`); tests compare with its ids, offsets and decoded text.
 #include <algorithm>
 #include <array>
+#include <charconv>
+#include <deque>
 #include <unordered_map>
 
 #include "sala/core/rng.h"
@@ -10,6 +12,7 @@
 #include "sim/tokenizer/hf_config.h"
 #include "sim/tokenizer/merge_table.h"
 #include "sim/tokenizer/text_split.h"
+#include "sim/tokenizer/token_finder.h"
 #include "sim/tokenizer/tokenizers.h"
 
 namespace sala::tokenizer {
@@ -56,14 +59,16 @@ class HfTokenizer final : public Tokenizer {
   struct Output {
     std::vector<int32_t>& ids;
     std::vector<int64_t>* offsets;
-    std::unordered_map<std::string, Pieces> cache;  // of this call
+    std::unordered_map<std::string, Pieces> cache;  // of this call, as are
+    std::deque<SplitPattern::Matcher> matchers;     // those of patterns_
   };
+  bool crossed_ = false;  // some piece has a space mark after another character
   void index_pieces();
   void encode_parts(std::string_view text, std::vector<int32_t>& ids, std::vector<int64_t>* offsets) const;
-  void encode_part(std::string_view part, int64_t base, bool first, Output& out) const;
-  void split_words(std::string_view text, size_t pattern, size_t base, const MappedText& clean, int64_t origin,
-                   Output& out) const;
-  void marked_words(const MappedText& clean, int64_t base, bool first, Output& out) const;
+  MappedText normalize(std::string_view text) const;
+  void encode_part(const MappedText& part, Output& out) const;
+  void split_words(std::string_view text, size_t pattern, size_t base, const MappedText& part, Output& out) const;
+  void marked_words(const MappedText& part, Output& out) const;
   template <class Offset>
   void emit(std::string_view word, const Offset& offset, Output& out) const;
   Pieces encode_word(std::string_view word) const;
@@ -73,12 +78,11 @@ class HfTokenizer final : public Tokenizer {
   std::string hash_;
   MergeTable<int32_t> merges_;  // priority: the rank, negative
   std::vector<SplitPattern> patterns_;
-  std::unordered_map<std::string, int32_t> ids_;  // raw bytes of byte-level pieces, text of others
-  std::vector<std::string> raw_;                  // by id: what ids_ has; content of added tokens
-  std::vector<char> added_;                       // by id
+  std::unordered_map<std::string, int32_t> ids_;  // of the vocabulary: raw bytes of byte-level pieces, text of others
+  std::vector<std::string> decoded_;              // by id: what the decoder is given
   std::array<int32_t, 256> byte_ids_{};
   bool marks_start_words_ = false;  // no piece has a space mark after another character
-  std::array<std::vector<const AddedToken*>, 256> added_by_byte_;
+  TokenFinder raw_tokens_, normalized_tokens_;
 };
 
 HfTokenizer::HfTokenizer(HfConfig config, std::string hash)
@@ -92,23 +96,20 @@ HfTokenizer::HfTokenizer(HfConfig config, std::string hash)
 }
 
 void HfTokenizer::index_pieces() {
-  raw_ = config_.pieces;
-  added_.assign(raw_.size(), 0);
-  for (const AddedToken& token : config_.added_tokens) {
-    added_[static_cast<size_t>(token.id)] = 1;
-    added_by_byte_[static_cast<unsigned char>(token.content[0])].push_back(&token);
-  }
+  const std::string& mark = config_.space_mark;
   byte_ids_.fill(-1);
-  marks_start_words_ = !config_.byte_level;
-  for (size_t id = 0; id < raw_.size(); ++id) {
-    if (config_.byte_level && !added_[id] && !bytes_of_visible(config_.pieces[id], raw_[id]))
-      throw Error(ErrorCode::kFormat, "tokenizer: piece {} '{}' is not written in the byte-level alphabet", id,
-                  config_.pieces[id]);
-    ids_.emplace(raw_[id], static_cast<int32_t>(id));
-    const size_t mark = config_.space_mark.empty() ? std::string::npos : raw_[id].find_first_not_of(config_.space_mark);
-    if (mark != std::string::npos && raw_[id].find(config_.space_mark, mark) != std::string::npos)
-      marks_start_words_ = false;
+  std::string raw;
+  for (size_t id = 0; id < config_.pieces.size(); ++id) {
+    if (!config_.in_vocabulary[id]) continue;
+    const std::string& piece = config_.pieces[id];
+    if (!config_.byte_level)
+      ids_.emplace(piece, static_cast<int32_t>(id));
+    else if (bytes_of_visible(piece, raw))  // others can never come of a text
+      ids_.emplace(raw, static_cast<int32_t>(id));
+    const size_t begin = mark.empty() ? std::string::npos : piece.find_first_not_of(mark);
+    if (begin != std::string::npos && piece.find(mark, begin) != std::string::npos) crossed_ = true;
   }
+  marks_start_words_ = !config_.byte_level && !crossed_ && !config_.ignore_merges && ids_.count(mark) != 0;
   for (int byte = 0; byte < 256; ++byte) {
     const std::string name = config_.byte_level ? std::string(1, static_cast<char>(byte)) : fmt::format("<0x{:02X}>", byte);
     if (const auto found = ids_.find(name); found != ids_.end()) byte_ids_[static_cast<size_t>(byte)] = found->second;
@@ -116,48 +117,66 @@ void HfTokenizer::index_pieces() {
       throw Error(ErrorCode::kUnsupported, "tokenizer: a byte-level model without the piece of byte {} is not supported",
                   byte);
   }
-}
-
-// Added tokens come first, the longest at each place; what lies between them is encoded part by part.
-void HfTokenizer::encode_parts(std::string_view text, std::vector<int32_t>& ids, std::vector<int64_t>* offsets) const {
-  Output out{ids, offsets, {}};
-  size_t begin = 0;
-  for (size_t at = 0; at < text.size();) {
-    const AddedToken* best = nullptr;
-    for (const AddedToken* token : added_by_byte_[static_cast<unsigned char>(text[at])])
-      if (text.substr(at).starts_with(token->content) && (best == nullptr || token->content.size() > best->content.size()))
-        best = token;
-    if (best == nullptr) {
-      ++at;
-      continue;
-    }
-    if (at > begin) encode_part(text.substr(begin, at - begin), static_cast<int64_t>(begin), begin == 0, out);
-    ids.push_back(best->id);
-    if (offsets != nullptr) offsets->push_back(static_cast<int64_t>(at));
-    at += best->content.size();
-    begin = at;
-  }
-  if (begin < text.size()) encode_part(text.substr(begin), static_cast<int64_t>(begin), begin == 0, out);
-}
-
-void HfTokenizer::encode_part(std::string_view part, int64_t base, bool first, Output& out) const {
-  MappedText clean = clean_text(part, config_.nfc);
-  if (!config_.byte_level) return marked_words(clean, base, first, out);
-  if (config_.add_prefix_space && !clean.text.starts_with(' ')) {
-    if (!clean.origin.empty())
-      clean.origin.insert(clean.origin.begin(), 0);
+  decoded_ = config_.pieces;  // the reference shows a normalised token as it is looked for
+  for (const AddedToken& token : config_.added_tokens)
+    if (token.normalized)
+      normalized_tokens_.add(decoded_[static_cast<size_t>(token.id)] = normalize(token.content).text, token);
     else
-      for (size_t i = 0; i <= clean.text.size(); ++i) clean.origin.push_back(i == 0 ? 0 : static_cast<int64_t>(i) - 1);
-    clean.text.insert(clean.text.begin(), ' ');
-  }
-  split_words(clean.text, 0, 0, clean, base, out);
+      raw_tokens_.add(token.content, token);
 }
 
-void HfTokenizer::split_words(std::string_view text, size_t pattern, size_t base, const MappedText& clean, int64_t origin,
+// As the reference: tokens that are not normalised are cut out of the text, what lies between them is normalised and
+// searched for the others, and what is left goes through the pre-tokenisers part by part.
+void HfTokenizer::encode_parts(std::string_view text, std::vector<int32_t>& ids, std::vector<int64_t>* offsets) const {
+  Output out{ids, offsets, {}, {}};
+  for (const SplitPattern& pattern : patterns_) out.matchers.emplace_back(pattern);
+  const auto append = [&](const AddedToken& token, int64_t begin) {
+    ids.push_back(token.id);
+    if (offsets != nullptr) offsets->push_back(begin);
+  };
+  raw_tokens_.scan(text, [&](const AddedToken* token, size_t begin, size_t end) {
+    const auto base = static_cast<int64_t>(begin);
+    if (token != nullptr) return append(*token, base);
+    MappedText part = normalize(text.substr(begin, end - begin));
+    if (base > 0 || !part.origin.empty()) part.spell_out();
+    for (int64_t& origin : part.origin) origin += base;
+    if (normalized_tokens_.empty()) return encode_part(part, out);
+    normalized_tokens_.scan(part.text, [&](const AddedToken* inner, size_t from, size_t to) {
+      if (inner != nullptr) return append(*inner, part.origin_of(from));
+      encode_part(from == 0 && to == part.text.size() ? part : part.part(from, to), out);
+    });
+  });
+}
+
+MappedText HfTokenizer::normalize(std::string_view text) const {
+  MappedText clean = clean_text(text, config_.nfc);
+  for (const HfConfig::Rewrite& rewrite : config_.rewrites) {
+    if (clean.text.empty()) break;
+    clean = rewrite.from.empty() ? with_prefix(std::move(clean), rewrite.to) : replaced(clean, rewrite.from, rewrite.to);
+  }
+  return clean;
+}
+
+void HfTokenizer::encode_part(const MappedText& part, Output& out) const {
+  if (config_.metaspace) {
+    const std::string& mark = config_.space_mark;
+    MappedText marked = replaced(part, " ", mark);
+    const Prepend scheme = config_.metaspace->prepend;
+    const bool wanted = scheme == Prepend::kEachPart || (scheme == Prepend::kFirstPart && part.origin_of(0) == 0);
+    if (wanted && !marked.text.starts_with(mark)) marked = with_prefix(std::move(marked), mark);
+    return marked_words(marked, out);
+  }
+  if (!config_.byte_level) return marked_words(part, out);
+  if (!config_.add_prefix_space || part.text.starts_with(' ')) return split_words(part.text, 0, 0, part, out);
+  const MappedText longer = with_prefix(part, " ");
+  split_words(longer.text, 0, 0, longer, out);
+}
+
+void HfTokenizer::split_words(std::string_view text, size_t pattern, size_t base, const MappedText& part,
                               Output& out) const {
   if (pattern < patterns_.size()) {
-    patterns_[pattern].isolate(text, [&](size_t begin, size_t end) {
-      split_words(text.substr(begin, end - begin), pattern + 1, base + begin, clean, origin, out);
+    out.matchers[pattern].isolate(text, [&](size_t begin, size_t end) {
+      split_words(text.substr(begin, end - begin), pattern + 1, base + begin, part, out);
     });
     return;
   }
@@ -165,42 +184,35 @@ void HfTokenizer::split_words(std::string_view text, size_t pattern, size_t base
       text,
       [&](int32_t begin) {
         size_t byte = base + static_cast<size_t>(begin);
-        while (byte > 0 && text::is_continuation(clean.text[byte])) --byte;  // offsets are those of characters
-        return origin + clean.origin_of(byte);
+        while (byte > 0 && text::is_continuation(part.text[byte])) --byte;  // offsets are those of characters
+        return part.origin_of(byte);
       },
       out);
 }
 
-// Llama's kind. Text is cut before each run of space marks where no piece reaches across, which changes no id.
-void HfTokenizer::marked_words(const MappedText& clean, int64_t base, bool first, Output& out) const {
+// Llama's kind: the whole part is one word, unless Metaspace cuts it before every mark. It is also cut before each run of
+// marks where no piece reaches across, which changes no id.
+void HfTokenizer::marked_words(const MappedText& part, Output& out) const {
   const std::string& mark = config_.space_mark;
-  std::string word;
-  std::vector<int64_t> origin;
-  const auto flush = [&] {
-    if (!word.empty())
+  const std::string_view text = part.text;
+  const bool every = config_.metaspace && config_.metaspace->split;
+  size_t begin = 0;
+  const auto flush = [&](size_t end) {
+    if (end > begin)
       emit(
-          word, [&](int32_t begin) { return base + origin[static_cast<size_t>(begin)]; }, out);
-    word.clear();
-    origin.clear();
+          text.substr(begin, end - begin), [&](int32_t at) { return part.origin_of(begin + static_cast<size_t>(at)); }, out);
+    begin = end;
   };
-  const auto add = [&](std::string_view part, int64_t from) {
-    word += part;
-    origin.insert(origin.end(), part.size(), from);
-  };
-  const bool wanted = config_.prepend == Prepend::kEachPart || (config_.prepend == Prepend::kFirstPart && first);
-  const bool present = clean.text.starts_with(' ') || clean.text.starts_with(mark);
-  if (wanted && !(config_.prepend_unless_present && present)) add(mark, 0);
-  bool after_mark = !word.empty();
-  for (size_t at = 0; at < clean.text.size();) {
-    const size_t size = text::valid_char_length(std::string_view(clean.text).substr(at));
-    const std::string_view character = std::string_view(clean.text).substr(at, size);
-    const bool is_mark = character == " " || character == mark;
-    if (is_mark && !word.empty() && (config_.split_before_mark || (marks_start_words_ && !after_mark))) flush();
-    add(is_mark ? std::string_view(mark) : character, clean.origin_of(at));
-    after_mark = is_mark;
-    at += size;
+  if (every || marks_start_words_) {
+    bool after_mark = false;
+    for (size_t at = 0; at < text.size();) {
+      const bool is_mark = text.substr(at).starts_with(mark);
+      if (is_mark && (every || !after_mark)) flush(at);
+      after_mark = is_mark;
+      at += is_mark ? mark.size() : std::max<size_t>(1, text::valid_char_length(text.substr(at)));
+    }
   }
-  flush();
+  flush(text.size());
 }
 
 template <class Offset>
@@ -262,34 +274,62 @@ void HfTokenizer::fall_back(std::string_view character, int32_t begin, std::vect
   symbols.push_back({config_.unk_id, begin, 1, 0, 0});
 }
 
+// As Rust: one U+FFFD for the longest beginning of a character that goes on wrongly, as for a byte that begins none.
+std::string lossy_utf8(std::string_view bytes) {
+  std::string text;
+  while (!bytes.empty()) {
+    size_t size = text::valid_char_length(bytes);
+    if (size > 0) {
+      text += bytes.substr(0, size);
+    } else {
+      text += text::kReplacement;
+      size = text::broken_char_length(bytes);
+    }
+    bytes.remove_prefix(size);
+  }
+  return text;
+}
+
+// The byte of a piece "<0x0A>", else -1.
+int byte_of_fallback(std::string_view piece) {
+  if (piece.size() != 6 || !piece.starts_with("<0x") || piece[5] != '>') return -1;
+  int byte = 0;
+  const auto [end, error] = std::from_chars(piece.data() + 3, piece.data() + 5, byte, 16);
+  return error == std::errc() && end == piece.data() + 5 && byte >= 0 ? byte : -1;
+}
+
 std::string HfTokenizer::decode(const std::vector<int32_t>& ids) const {
-  std::string text, bytes;
-  const auto flush = [&] {  // bytes that are no UTF-8 become U+FFFD each
-    text += text::with_replacements(bytes);
+  if (!config_.decoder_problem.empty())
+    throw Error(ErrorCode::kUnsupported, "tokenizer: decoding with {} is not supported", config_.decoder_problem);
+  std::string text, bytes, raw;
+  const auto flush = [&] {  // of byte pieces: a run that is no UTF-8 is lost as a whole
+    if (text::valid_prefix(bytes) == bytes.size())
+      text += bytes;
+    else
+      for (size_t i = 0; i < bytes.size(); ++i) text += text::kReplacement;
     bytes.clear();
   };
-  for (const int32_t id : ids) {
-    if (id < 0 || id >= vocab_size())
-      throw Error(ErrorCode::kShape, "decode: id {} is outside the vocabulary of {}", id, vocab_size());
-    const std::string& raw = raw_[static_cast<size_t>(id)];
-    if (added_[static_cast<size_t>(id)]) {
-      flush();
-      text += raw;
-    } else if (config_.byte_level) {
-      bytes += raw;
-    } else if (const auto byte = std::find(byte_ids_.begin(), byte_ids_.end(), id); byte != byte_ids_.end()) {
-      bytes.push_back(static_cast<char>(byte - byte_ids_.begin()));
+  for (size_t i = 0; i < ids.size(); ++i) {
+    if (ids[i] < 0 || ids[i] >= vocab_size())
+      throw Error(ErrorCode::kShape, "decode: id {} is outside the vocabulary of {}", ids[i], vocab_size());
+    const std::string& piece = decoded_[static_cast<size_t>(ids[i])];
+    if (config_.decodes_bytes) {
+      bytes += bytes_of_visible(piece, raw) ? raw : piece;
+    } else if (const int byte = config_.decodes_fallback ? byte_of_fallback(piece) : -1; byte >= 0) {
+      bytes.push_back(static_cast<char>(byte));
     } else {
       flush();
-      for (size_t at = 0; at < raw.size();) {
-        const bool mark = std::string_view(raw).substr(at).starts_with(config_.space_mark);
-        text += mark ? ' ' : raw[at];
+      const std::string_view space = config_.drops_first_marks && i == 0 ? "" : " ";
+      for (size_t at = 0; at < piece.size();) {
+        const bool mark = std::string_view(piece).substr(at).starts_with(config_.space_mark);
+        text += mark ? space : std::string_view(piece).substr(at, 1);
         at += mark ? config_.space_mark.size() : 1;
       }
     }
   }
+  if (config_.decodes_bytes) return lossy_utf8(bytes);
   flush();
-  if (config_.strip_first_space && text.starts_with(' ')) text.erase(0, 1);
+  if (config_.strips_first_space && text.starts_with(' ')) text.erase(0, 1);
   return text;
 }
 

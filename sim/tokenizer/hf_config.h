@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -13,27 +14,43 @@ namespace sala::tokenizer {
 struct AddedToken {
   std::string content;
   int32_t id = 0;
-  bool special = false;
+  bool single_word = false;             // only where no letter or digit touches it
+  bool lstrip = false, rstrip = false;  // takes the white space beside it
+  bool normalized = false;              // looked for in the normalised text
 };
 
-// Where a space mark goes before the text (Metaspace's prepend_scheme; the normaliser Prepend is kEachPart).
+// Where a space mark goes before a text (Metaspace's prepend_scheme).
 enum class Prepend { kNever, kFirstPart, kEachPart };
 
 struct HfConfig {
   std::vector<AddedToken> added_tokens;
+
+  // Normalisers: NFC first, then these in their order.
+  struct Rewrite {
+    std::string from, to;  // every `from` becomes `to`; an empty `from` puts `to` before the text
+  };
   bool nfc = false;
-  // Llama's way: spaces become `space_mark` and merges see characters. Empty for byte-level models.
+  std::vector<Rewrite> rewrites;
+
+  // Llama's way: spaces become space_mark, by a normaliser or by Metaspace, and merges see characters. Empty for others.
   std::string space_mark;
-  Prepend prepend = Prepend::kNever;
-  bool prepend_unless_present = false;  // Metaspace; the normaliser Prepend adds one always
-  bool split_before_mark = false;       // Metaspace with split
+  struct Metaspace {
+    Prepend prepend = Prepend::kNever;
+    bool split = false;
+  };
+  std::optional<Metaspace> metaspace;
   // Qwen's and GPT-2's way: regular expressions cut words, merges see bytes.
   bool byte_level = false;
   bool add_prefix_space = false;
   std::vector<std::string> split_patterns;  // Oniguruma syntax, applied one after the other
-  bool strip_first_space = false;           // by the decoder
+
+  // Decoder: ByteLevel; or Replace of space_mark, ByteFallback and Strip of one space; or Metaspace.
+  bool decodes_bytes = false, decodes_mark = false, decodes_fallback = false, strips_first_space = false;
+  bool drops_first_marks = false;  // Metaspace: those of the first token vanish
+  std::string decoder_problem;     // why there is no decoding; empty when there is
 
   std::vector<std::string> pieces;  // by id, as written in the file; added tokens included
+  std::vector<char> in_vocabulary;  // by id: what merges know
   struct Merge {
     int32_t left, right, merged;
   };

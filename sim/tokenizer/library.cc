@@ -11,7 +11,7 @@ class LibraryTokenizer final : public Tokenizer {
   explicit LibraryTokenizer(const tokenizer::SpModel& model) : hash_(model.hash) {
     const auto status = processor_.LoadFromSerializedProto(model.bytes);
     if (!status.ok())
-      throw Error(ErrorCode::kFormat, "tokenizer: {} is not a SentencePiece model ({})", model.path, status.ToString());
+      throw Error(ErrorCode::kFormat, "tokenizer: {} is not a model that libsentencepiece can load", model.path);
   }
   std::string kind() const override { return "sentencepiece"; }
   std::string hash() const override { return hash_; }
@@ -46,7 +46,7 @@ class LibraryTokenizer final : public Tokenizer {
 
  private:
   static void check(const sentencepiece::util::Status& status) {
-    if (!status.ok()) throw Error(ErrorCode::kInternal, "libsentencepiece: {}", status.ToString());
+    if (!status.ok()) throw Error(ErrorCode::kFormat, "tokenizer: libsentencepiece cannot use its model for this text");
   }
   sentencepiece::SentencePieceProcessor processor_;
   std::string hash_;

@@ -6,40 +6,15 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <numeric>
 
 #include "sala/core/error.h"
+#include "sim/text/printable.h"
 #include "sim/text/utf8.h"
+#include "sim/tokenizer/oniguruma.h"
 
 namespace sala::tokenizer {
 namespace {
-
-// White_Space of Unicode. PCRE2's own \s has U+180E besides, which left that property.
-constexpr std::string_view kSpaces =
-    R"(\t-\r \x{85}\x{A0}\x{1680}\x{2000}-\x{200A}\x{2028}\x{2029}\x{202F}\x{205F}\x{3000})";
-
-std::string to_pcre2(const std::string& pattern) {
-  std::string out;
-  int depth = 0;  // of character classes
-  for (size_t i = 0; i < pattern.size(); ++i) {
-    const char c = pattern[i];
-    if (c == '\\' && i + 1 < pattern.size()) {
-      const char next = pattern[++i];
-      if (next == 'S' && depth > 0)
-        throw Error(ErrorCode::kUnsupported, "tokenizer: pattern '{}' has \\S inside a class", pattern);
-      if (next == 's')
-        out += depth > 0 ? std::string(kSpaces) : fmt::format("[{}]", kSpaces);
-      else if (next == 'S')
-        out += fmt::format("[^{}]", kSpaces);
-      else
-        out += {c, next};
-      continue;
-    }
-    if (c == '[') ++depth;
-    if (c == ']' && depth > 0) --depth;
-    out += c;
-  }
-  return out;
-}
 
 bool is_ascii(std::string_view text) {
   return std::all_of(text.begin(), text.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
@@ -92,6 +67,43 @@ size_t cluster_end(std::string_view text, size_t at) {
 
 }  // namespace
 
+void MappedText::spell_out() {
+  if (!origin.empty()) return;
+  origin.resize(text.size());
+  std::iota(origin.begin(), origin.end(), int64_t{0});
+}
+
+MappedText MappedText::part(size_t begin, size_t end) const {
+  MappedText out{text.substr(begin, end - begin), {}};
+  for (size_t at = begin; at < end; ++at) out.origin.push_back(origin_of(at));
+  return out;
+}
+
+MappedText with_prefix(MappedText text, std::string_view prefix) {
+  text.spell_out();
+  text.origin.insert(text.origin.begin(), prefix.size(), text.origin_of(0));
+  text.text.insert(0, prefix);
+  return text;
+}
+
+MappedText replaced(const MappedText& text, std::string_view from, std::string_view to) {
+  MappedText out;
+  size_t done = 0;
+  const auto copy = [&](size_t end) {
+    out.text.append(text.text, done, end - done);
+    for (size_t at = done; at < end; ++at) out.origin.push_back(text.origin_of(at));
+  };
+  for (size_t at = text.text.find(from); at != std::string::npos; at = text.text.find(from, done)) {
+    copy(at);
+    out.text += to;
+    out.origin.insert(out.origin.end(), to.size(), text.origin_of(at));
+    done = at + from.size();
+  }
+  if (done == 0) return text;
+  copy(text.text.size());
+  return out;
+}
+
 MappedText clean_text(std::string_view text, bool nfc) {
   if (is_ascii(text)) return {std::string(text), {}};
   MappedText clean = replace_invalid(text);
@@ -114,6 +126,33 @@ MappedText clean_text(std::string_view text, bool nfc) {
   return out;
 }
 
+bool is_space(char32_t c) {
+  return (c >= 0x09 && c <= 0x0d) || c == 0x20 || c == 0x85 || c == 0xa0 || c == 0x1680 || (c >= 0x2000 && c <= 0x200a) ||
+         c == 0x2028 || c == 0x2029 || c == 0x202f || c == 0x205f || c == 0x3000;
+}
+
+bool is_word(char32_t c) {
+  const bool circled = (c >= 0x24b6 && c <= 0x24e9) || (c >= 0x1f130 && c <= 0x1f149) || (c >= 0x1f150 && c <= 0x1f169) ||
+                       (c >= 0x1f170 && c <= 0x1f189);
+  if (circled || c == 0x200c || c == 0x200d) return true;  // Other_Alphabetic beside marks, Join_Control
+  switch (utf8proc_category(static_cast<utf8proc_int32_t>(c))) {
+    case UTF8PROC_CATEGORY_LU:
+    case UTF8PROC_CATEGORY_LL:
+    case UTF8PROC_CATEGORY_LT:
+    case UTF8PROC_CATEGORY_LM:
+    case UTF8PROC_CATEGORY_LO:
+    case UTF8PROC_CATEGORY_MN:
+    case UTF8PROC_CATEGORY_MC:
+    case UTF8PROC_CATEGORY_ME:
+    case UTF8PROC_CATEGORY_ND:
+    case UTF8PROC_CATEGORY_NL:
+    case UTF8PROC_CATEGORY_PC:
+      return true;
+    default:
+      return false;
+  }
+}
+
 struct SplitPattern::Code {
   pcre2_code* code = nullptr;
   ~Code() { pcre2_code_free(code); }
@@ -128,25 +167,47 @@ SplitPattern::SplitPattern(const std::string& pattern) : code_(std::make_unique<
   if (code_->code == nullptr) {
     PCRE2_UCHAR message[200];
     pcre2_get_error_message(error, message, sizeof(message));
-    throw Error(ErrorCode::kFormat, "tokenizer: pattern '{}': {} at {}", pattern, reinterpret_cast<const char*>(message),
-                place);
+    throw Error(ErrorCode::kFormat, "tokenizer: pattern '{}': {}", text::printable(pattern, 200),
+                reinterpret_cast<const char*>(message));
   }
+  uint32_t matches_nothing = 0;
+  pcre2_pattern_info(code_->code, PCRE2_INFO_MATCHEMPTY, &matches_nothing);
+  if (matches_nothing != 0)  // the reference cuts the text at every such place
+    throw Error(ErrorCode::kUnsupported, "tokenizer: pattern '{}' can match nothing, which is not supported",
+                text::printable(pattern, 200));
   pcre2_jit_compile(code_->code, PCRE2_JIT_COMPLETE);  // without it the interpreter gives the same matches
 }
 SplitPattern::~SplitPattern() = default;
 SplitPattern::SplitPattern(SplitPattern&&) noexcept = default;
 
-SplitPattern::Matcher::Matcher(const SplitPattern& pattern)
-    : code_(*pattern.code_), data_(pcre2_match_data_create_from_pattern(code_.code, nullptr)) {
-  if (data_ == nullptr) throw Error(ErrorCode::kMemory, "tokenizer: no memory for matching");
+// Compiled patterns match on a stack of their own, which long runs of one word can need.
+struct SplitPattern::Matcher::Scratch {
+  pcre2_match_data* data = nullptr;
+  pcre2_match_context* context = nullptr;
+  pcre2_jit_stack* stack = nullptr;
+  ~Scratch() {
+    pcre2_match_data_free(data);
+    pcre2_match_context_free(context);
+    pcre2_jit_stack_free(stack);
+  }
+};
+
+SplitPattern::Matcher::Matcher(const SplitPattern& pattern) : pattern_(pattern), scratch_(std::make_unique<Scratch>()) {
+  constexpr size_t kStack = 32 << 10, kMostStack = 64 << 20;
+  scratch_->data = pcre2_match_data_create_from_pattern(pattern_.code_->code, nullptr);
+  scratch_->context = pcre2_match_context_create(nullptr);
+  scratch_->stack = pcre2_jit_stack_create(kStack, kMostStack, nullptr);
+  if (scratch_->data == nullptr || scratch_->context == nullptr || scratch_->stack == nullptr)
+    throw Error(ErrorCode::kMemory, "tokenizer: no memory for matching");
+  pcre2_jit_stack_assign(scratch_->context, nullptr, scratch_->stack);
 }
-SplitPattern::Matcher::~Matcher() { pcre2_match_data_free(static_cast<pcre2_match_data*>(data_)); }
+SplitPattern::Matcher::~Matcher() = default;
 
 std::pair<size_t, size_t> SplitPattern::Matcher::next(std::string_view text, size_t at) {
-  auto* data = static_cast<pcre2_match_data*>(data_);
+  pcre2_match_data* data = scratch_->data;
   while (at < text.size()) {
-    const int found = pcre2_match(code_.code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), at, PCRE2_NO_UTF_CHECK,
-                                  data, nullptr);
+    const int found = pcre2_match(pattern_.code_->code, reinterpret_cast<PCRE2_SPTR>(text.data()), text.size(), at,
+                                  PCRE2_NO_UTF_CHECK, data, scratch_->context);
     if (found == PCRE2_ERROR_NOMATCH) break;
     if (found < 0)
       throw Error(ErrorCode::kUnsupported, "tokenizer: matching failed with PCRE2 error {} at byte {}", found, at);

@@ -1,10 +1,14 @@
 #!/usr/bin/env python3
-"""Makes tests/data/tokenizers: two small tokenizer.json files (Qwen's and Llama's construction) and what the reference
-implementation (Python package `tokenizers`) makes of a corpus with every script, emoji, digits and runs of white space.
+"""Makes tests/data/tokenizers: small tokenizer.json files and what the reference implementation (Python package `tokenizers`)
+makes of a corpus with every script, emoji, digits and runs of white space.
 
   pip install tokenizers==0.23.3 && tests/tools/make_tokenizers.py
 
 expected_<name>.jsonl: one line a text: {"text", "ids", "offsets" (bytes in text where each id begins), "decoded"}.
+families/<name>.json: the constructions of published tokenizers, and made-up ones for what those do not use, with few pieces.
+families/texts.json: the texts; families/expected_<name>.json: {"ids": of each text, "decoded": of each, null where it is the
+text, "broken": [ids, decoded] of ids in no order}.
+patterns.json: {"texts", "patterns": [[pattern, bytes of each piece that it cuts each text into]]}.
 """
 
 import json
@@ -13,7 +17,7 @@ import sys
 import unicodedata
 from pathlib import Path
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 
 OUT = Path(__file__).parent.parent / "data" / "tokenizers"
 QWEN = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
@@ -85,8 +89,133 @@ def llama() -> Tokenizer:
     return Tokenizer.from_str(json.dumps(raw))
 
 
+LLAMA3 = (r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+TEKKEN = (r"[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]*[\p{Ll}\p{Lm}\p{Lo}\p{M}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]+"
+          r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]*|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n/]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+KIMI = (r"[\p{Han}]+|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+        r"|[^\r\n\p{L}\p{N}]?[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]+[\p{Ll}\p{Lm}\p{Lo}\p{M}&&[^\p{Han}]]*(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
+        r"|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+")
+DEEPSEEK = [r"\p{N}{1,3}", r"[一-龥぀-ゟ゠-ヿ]+",
+            r"[!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"]
+PATTERNS = [LLAMA3, QWEN, TEKKEN, KIMI, *DEEPSEEK,
+            r"'(?i:[sdmt]|ll|ve|re)|[^\r\n\p{L}\p{N}]?+\p{L}+|\p{N}{1,3}+| ?[^\s\p{L}\p{N}]++[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+",
+            r"a{1,3}+b", r"[a-c]{2,3}?", r"o{,2}e", r"x{2}", r"l{2,}", r"\d+", r"\D+", r"\w+", r"\W+", r"\h+", r"\H+", r"\s", r"\S+", r"\v", r"[\v\t]",
+            r"[\S&&\W]+", r"[^\s\p{L}]+", r"[\p{L}&&\p{Latin}]+", r"[\p{L}&&[^\p{Latin}\p{Greek}]]+", r"[^a-m&&[^\s]]+", r"[a-f[x-z]]+", r"[a-f[^a-y]]+",
+            r"[\w&&[^\d_]]+", r"[^\p{L}&&\p{N}]+", r"\p{Greek}+", r"\p{Cyrillic}+|\p{Arabic}+", r"\p{Hiragana}|\p{Katakana}+|\p{Hangul}+", r"\p{^L}+", r"\P{L}+",
+            r"\P{^L}+", r"\p{Lowercase_Letter}+", r"\p{punctuation}+|\p{Symbol}+", r"\bt\w+", r"\Bo\B", r"(?m:e.)", r"e.", r"(?i:the|QUICK)", r"(?i)FOX|dog", r"\u00e9|\x{df}|\x41",
+            r"(?>a|ab)c|o", r"(?<=q)u", r"(?<!q)u", r"(o)(w|x)", r"[\-\]\[]", r"[a\-z]", r"[+-]", r"[-+]", r"{|}", r"a{x", r"[\u4e00-\u9fa5]+", r"\A.", r".\z", r"[^\n]+\n?",
+            r"[\x{1F300}-\x{1FAFF}]", r"\p{M}+", r"\p{Sc}|\p{Sm}", r"[\p{Z}\p{C}]+"]
+
+
+def byte_level_of(patterns, added=(), normalizer=None, prefix=False, ignore_merges=False, regex=False, size=560) -> Tokenizer:
+    tokenizer = Tokenizer(models.BPE(ignore_merges=ignore_merges))
+    if normalizer is not None:
+        tokenizer.normalizer = normalizer
+    last = pre_tokenizers.ByteLevel(add_prefix_space=prefix, use_regex=regex)
+    tokenizer.pre_tokenizer = pre_tokenizers.Sequence([pre_tokenizers.Split(Regex(p), "isolated") for p in patterns] + [last]) if patterns else last
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(vocab_size=size, initial_alphabet=pre_tokenizers.ByteLevel.alphabet(), show_progress=False)
+    tokenizer.train_from_iterator(texts() * 2, trainer)
+    tokenizer.add_tokens(list(added))
+    return tokenizer
+
+
+def marked(added=(), normalizer=None, pre_tokenizer=None, strip=True, decoder=None, specials=("<unk>", "<s>", "</s>"), size=700) -> Tokenizer:
+    tokenizer = Tokenizer(models.BPE(unk_token="<unk>", fuse_unk=True, byte_fallback=True))
+    tokenizer.normalizer = normalizers.Replace(" ", "▁")
+    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex("▁*[^▁]+|▁+"), "isolated")
+    trainer = trainers.BpeTrainer(vocab_size=size, limit_alphabet=100, special_tokens=[*specials] + [f"<0x{b:02X}>" for b in range(256)], show_progress=False)
+    tokenizer.train_from_iterator(texts()[:30] * 2, trainer)
+    raw = json.loads(tokenizer.to_str())
+    raw["added_tokens"] = [token for token in raw["added_tokens"] if not token["content"].startswith("<0x")]
+    raw["pre_tokenizer"] = None
+    tokenizer = Tokenizer.from_str(json.dumps(raw))
+    tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = pre_tokenizer
+    steps = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
+    tokenizer.decoder = decoder or decoders.Sequence(steps + ([decoders.Strip(" ", 1, 0)] if strip else []))
+    tokenizer.add_tokens(list(added))
+    return tokenizer
+
+
+def families() -> dict[str, Tokenizer]:
+    special = lambda *names: [AddedToken(name, special=True, normalized=False) for name in names]
+    plain = lambda *names: [AddedToken(name, normalized=True) for name in names]
+    llama_normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
+    made = {
+        "llama3": byte_level_of([LLAMA3], special("<|begin_of_text|>", "<|end_of_text|>", "<|eot_id|>"), ignore_merges=True),
+        "qwen3": byte_level_of([QWEN], special("<|endoftext|>", "<|im_start|>", "<|im_end|>") + [AddedToken("<think>", normalized=False), AddedToken("</think>", normalized=False)], normalizers.NFC()),
+        "minicpm4": marked(special("<|im_start|>", "<|im_end|>"), llama_normalizer),
+        "deepseek_v3": byte_level_of(DEEPSEEK, special("<｜begin▁of▁sentence｜>", "<｜end▁of▁sentence｜>") + plain("<think>", "<｜User｜>"), normalizers.Sequence([])),
+        "kimi": byte_level_of([KIMI], special("[BOS]", "[EOS]", "<|im_end|>")),
+        "gemma3": marked([AddedToken(text, normalized=False) for text in ("\n", "\n\n", "\n\n\n", "▁▁", "▁▁▁", "<table>")] + special("<start_of_turn>", "<end_of_turn>"), normalizers.Replace(" ", "▁"),
+                         pre_tokenizers.Split(" ", "merged_with_previous"), strip=False, specials=("<pad>", "<eos>", "<bos>", "<unk>")),
+        "gpt_neox": byte_level_of([], special("<|endoftext|>") + plain(*[" " * count for count in range(12, 1, -1)]), normalizers.NFC(), regex=True),
+        "mistral": marked(special("[INST]", "[/INST]", "[TOOL_CALLS]"), None, pre_tokenizers.Metaspace("▁", "first", split=False)),
+        "mistral_tekken": byte_level_of([TEKKEN], special("<s>", "</s>", "[INST]")),
+        "llama2_normalized": marked([AddedToken("</s>", special=True, normalized=True), AddedToken("<x>", normalized=True)], llama_normalizer),
+        "metaspace_split": marked(plain("fox", "▁dog", "a b"), None, pre_tokenizers.Metaspace("▁", "always", split=True), decoder=decoders.Metaspace("▁", "always", True)),
+        "flags": byte_level_of([], [AddedToken("<mask>", lstrip=True, special=True, normalized=False), AddedToken("<r>", rstrip=True, normalized=False), AddedToken("<lr>", lstrip=True, rstrip=True, normalized=True),
+                                    AddedToken("the", single_word=True, normalized=True), AddedToken("fox ", single_word=True, normalized=False), AddedToken("é", single_word=True, normalized=False),
+                                    AddedToken("ab", normalized=False), AddedToken("abc", normalized=False), AddedToken("\u00c5ngstr", normalized=True), AddedToken(" \n", normalized=False)],
+                               normalizers.NFC(), prefix=True, regex=True),
+    }
+    made["llama3"].post_processor = processors.Sequence([processors.ByteLevel(trim_offsets=False), processors.TemplateProcessing(
+        single="<|begin_of_text|> $A", pair="<|begin_of_text|> $A <|begin_of_text|> $B", special_tokens=[("<|begin_of_text|>", made["llama3"].token_to_id("<|begin_of_text|>"))])])
+    made["minicpm4"].post_processor = processors.TemplateProcessing(single="<s> $A", pair="<s> $A <s> $B", special_tokens=[("<s>", 1)])
+    return made
+
+
+def family_texts() -> list[str]:
+    more = ["  <mask>  x<mask>\n", "a<r>  b", "x <lr> y<lr>", "the other, the. thetheist the", "fox fox foxy fox", "é aé é", "ab abc abcd", "A\u030angstrom \u212bngstr", " \n\n", "<r> \n", "x</s> </s>y <x>z",
+            "[INST] hi [/INST]", "<think>\n\nok</think>", "<｜User｜>hi<｜end▁of▁sentence｜>", "fox a b dog\u2581dog", "\n\n\n\nx", "<start_of_turn>user\nx<end_of_turn>", "the quick  brown   fox            jumps",
+            "aaaaaaab aaab", "good ab-cd {x} a{x [y]", "<the>", "the_", "\u0301the", "①the", "ⓐthe", "\u200dthe"]
+    return texts()[:70] + more + texts()[-60:]
+
+
+def broken_ids(tokenizer: Tokenizer) -> list[list]:
+    rng = random.Random(7)
+    rows = []
+    for _ in range(30):
+        ids = [rng.randrange(tokenizer.get_vocab_size()) for _ in range(rng.randint(1, 12))]
+        rows.append([ids, tokenizer.decode(ids, skip_special_tokens=False)])
+    return rows
+
+
+def write_json(path: Path, value) -> None:
+    path.write_text(json.dumps(value, ensure_ascii=True, separators=(",", ":")) + "\n")
+
+
+def write_families() -> None:
+    folder = OUT / "families"
+    folder.mkdir(exist_ok=True)
+    all_texts = family_texts()
+    write_json(folder / "texts.json", all_texts)
+    for name, tokenizer in families().items():
+        raw = json.loads(tokenizer.to_str())
+        raw["model"]["merges"] = [" ".join(pair) if isinstance(pair, list) and not any(" " in part for part in pair) else pair for pair in raw["model"]["merges"]]
+        write_json(folder / f"{name}.json", raw)
+        tokenizer = Tokenizer.from_str(json.dumps(raw))
+        ids = [tokenizer.encode(text, add_special_tokens=False).ids for text in all_texts]
+        decoded = [tokenizer.decode(row, skip_special_tokens=False) for row in ids]
+        write_json(folder / f"expected_{name}.json", {"ids": ids, "decoded": [None if d == t else d for d, t in zip(decoded, all_texts)], "broken": broken_ids(tokenizer)})
+        print(name, tokenizer.get_vocab_size(), "pieces", file=sys.stderr)
+
+
+def write_patterns() -> None:
+    everything = "".join(chr(c) for c in range(0x110000) if unicodedata.category(chr(c)) not in ("Cs", "Cn", "Co") and (c < 0x3400 or c % 97 == 0))
+    probes = ["\n".join(LINES) + "\n", everything, "aaaaaaab aaab ooe oe oooe xxx lll abcab qu u [x]-{y} a{x a-z ow ox Fox DOG fOX ac abc\x0b\x0c"]
+    rows = []
+    for pattern in PATTERNS:
+        split = pre_tokenizers.Split(Regex(pattern), "isolated")
+        rows.append([pattern, [[len(piece.encode()) for piece, _ in split.pre_tokenize_str(probe)] for probe in probes]])
+    write_json(OUT / "patterns.json", {"texts": probes, "patterns": rows})
+
+
 def main() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
+    write_families()
+    write_patterns()
     for name, tokenizer in (("byte_level", byte_level()), ("llama", llama())):
         (OUT / f"{name}.json").write_text(json.dumps(json.loads(tokenizer.to_str()), ensure_ascii=True, separators=(",", ":")) + "\n")
         with open(OUT / f"expected_{name}.jsonl", "w") as file:
