@@ -1,8 +1,8 @@
 #include "eval/run/lanes.h"
 
 #include <condition_variable>
+#include <deque>
 #include <exception>
-#include <map>
 #include <mutex>
 #include <system_error>
 #include <thread>
@@ -18,7 +18,7 @@ struct Abandoned : std::exception {
 class Lanes {
  public:
   Lanes(int64_t lanes, int64_t items, const LaneWork& work)
-      : items_(items), ahead_(2 * lanes), running_(lanes), work_(work) {}
+      : items_(items), most_outstanding_(static_cast<std::size_t>(lanes)), running_(lanes), work_(work) {}
 
   void run() {
     std::vector<std::thread> threads;
@@ -37,28 +37,25 @@ class Lanes {
   }
 
  private:
-  // Until the lanes have ended and nothing is left that may be delivered. Behind an item that failed there may be finished
-  // ones: they are delivered when all lanes have ended.
+  // Until the lanes have ended and nothing is left that may be delivered.
   void deliver() {
     std::unique_lock lock(mutex_);
-    const auto next_is_ready = [&] { return !ready_.empty() && ready_.begin()->first == delivered_; };
-    bool failed = false;
-    for (;;) {
-      changed_.wait(lock, [&] { return running_ == 0 || (!failed && next_is_ready()); });
-      if (failed || ready_.empty()) return;
-      const Delivery delivery = std::move(ready_.begin()->second);
-      ready_.erase(ready_.begin());
+    for (bool failed = false;;) {
+      changed_.wait(lock, [&] { return running_ == 0 || !ready_.empty(); });
+      if (ready_.empty()) return;
+      const Delivery delivery = std::move(ready_.front());
+      ready_.pop_front();
+      changed_.notify_all();
+      if (failed) continue;
       lock.unlock();
       try {
         delivery();
         lock.lock();
-        ++delivered_;
       } catch (...) {
         lock.lock();
         failed = true;
         if (!failure_) failure_ = std::current_exception();
       }
-      changed_.notify_all();
     }
   }
 
@@ -69,14 +66,14 @@ class Lanes {
     };
     std::unique_lock lock(mutex_);
     for (;;) {
-      changed_.wait(lock, [&] { return failure_ || next_ == items_ || next_ < delivered_ + ahead_; });
+      changed_.wait(lock, [&] { return failure_ || next_ == items_ || ready_.size() < most_outstanding_; });
       if (failure_ || next_ == items_) break;
       const int64_t item = next_++;
       lock.unlock();
       try {
         Delivery delivery = work_(lane, item, check);
         lock.lock();
-        ready_.emplace(item, std::move(delivery));
+        ready_.push_back(std::move(delivery));
       } catch (...) {
         if (!lock.owns_lock()) lock.lock();
         if (!failure_) failure_ = std::current_exception();
@@ -87,12 +84,13 @@ class Lanes {
     changed_.notify_all();
   }
 
-  const int64_t items_, ahead_;
-  int64_t running_, next_ = 0, delivered_ = 0;
+  const int64_t items_;
+  const std::size_t most_outstanding_;
+  int64_t running_, next_ = 0;
   const LaneWork& work_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  std::map<int64_t, Delivery> ready_;
+  std::deque<Delivery> ready_;
   std::exception_ptr failure_;
 };
 

@@ -77,12 +77,6 @@ SampleRecord record_of(const Job& job, const Pending& pending, const SampleSourc
   return record;
 }
 
-// A sample that was answered and scored.
-struct Finished {
-  SampleRecord record;
-  SampleArrays arrays;
-};
-
 Watch watch_of(const RunPlan& plan, const tasks::Sample& sample, int64_t prompt_tokens) {
   Watch watch;
   const auto prefix = static_cast<int64_t>(plan.prefix.size());
@@ -93,8 +87,9 @@ Watch watch_of(const RunPlan& plan, const tasks::Sample& sample, int64_t prompt_
   return watch;
 }
 
-// One sample in one lane: made, answered, scored.
-Finished run_sample(const Job& job, const Pending& pending, int lane, Subject& subject, const std::function<void()>& check) {
+// One sample in one lane: made, answered, scored, and on the disk when this returns.
+SampleRecord run_sample(const Job& job, const Pending& pending, int lane, Subject& subject,
+                        const std::function<void()>& check) {
   if (job.check_stop) job.check_stop();
   job.progress.begin_sample(lane, *pending.cell, pending.number, static_cast<int64_t>(pending.cell->samples.size()));
   const RunPlan& plan = job.plan;
@@ -134,7 +129,8 @@ Finished run_sample(const Job& job, const Pending& pending, int lane, Subject& s
                           record.timing.engine_seconds());
   Findings found = observer ? observer->take() : Findings();
   record.figures = std::move(found.figures);
-  return {std::move(record), std::move(found.arrays)};
+  job.directory.write(record, found.arrays);
+  return record;
 }
 
 void run_stage(const Job& job, const Stage& stage, const std::function<void(const Cell&)>& on_cell) {
@@ -146,10 +142,10 @@ void run_stage(const Job& job, const Stage& stage, const std::function<void(cons
   for (const Pending& pending : stage.samples) ++left[pending.cell];
   run_lanes(lanes, items, [&](int lane, int64_t item, const std::function<void()>& check) -> Delivery {
     const Pending& pending = stage.samples[static_cast<std::size_t>(item)];
-    auto finished =
-        std::make_shared<Finished>(run_sample(job, pending, lane, *subjects[static_cast<std::size_t>(lane)], check));
-    return [&job, &on_cell, &left, &pending, finished] {
-      job.directory.append(std::move(finished->record), finished->arrays);
+    auto record =
+        std::make_shared<SampleRecord>(run_sample(job, pending, lane, *subjects[static_cast<std::size_t>(lane)], check));
+    return [&job, &on_cell, &left, &pending, record] {
+      job.directory.add(std::move(*record));
       if (--left[pending.cell] > 0) return;
       job.progress.end_cell(*pending.cell);
       if (on_cell) on_cell(*pending.cell);

@@ -145,7 +145,9 @@ Prediction parse_lm_eval(const Json& line, const LineContext& context) {
   return made;
 }
 
-Prediction parse_sala(const std::string& line) {
+// A line as a run wrote it has a checksum; one that somebody made of it need not.
+Prediction parse_sala(const std::string& line, const Json& json) {
+  if (has(json, "check")) unsealed(line.substr(0, line.find_last_not_of(" \t\r") + 1));
   SampleRecord record = parse_line(line);
   Prediction made;
   read_id(record.id, made);
@@ -299,7 +301,7 @@ Prediction parse_prediction(const std::string& line, const Json& json, const Lin
     case PredictionFormat::kLmEval:
       return parse_lm_eval(json, context);
     case PredictionFormat::kSala:
-      return parse_sala(line);
+      return parse_sala(line, json);
     case PredictionFormat::kNolima:
       return parse_nolima(json);
     case PredictionFormat::kMrcr:

@@ -2,10 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "eval/util/json_fields.h"
 #include "sala/core/error.h"
+#include "sala/core/rng.h"
 #include "sim/text/json.h"
 #include "sim/text/utf8.h"
 
@@ -37,6 +40,32 @@ std::string printable_utf8(const std::string& text) {
 }
 
 std::string hash_hex(uint64_t hash) { return fmt::format("{:016x}", hash); }
+
+namespace {
+
+// {"id":...} becomes {"id":...,"check":"0123456789abcdef"}
+constexpr std::string_view kSealBegin = ",\"check\":\"", kSealEnd = "\"}";
+constexpr std::size_t kHashDigits = 16, kSealBytes = kSealBegin.size() + kHashDigits + kSealEnd.size();
+
+std::string seal_of(std::string_view body) {
+  return fmt::format("{}{}{}", kSealBegin, hash_hex(stable_hash(body)), kSealEnd);
+}
+
+}  // namespace
+
+std::string sealed(const std::string& line) {
+  const std::string body = line.substr(0, line.size() - 1);  // less the brace
+  return body + seal_of(body);
+}
+
+std::string unsealed(const std::string& line) {
+  const std::size_t at = line.size() - std::min(line.size(), kSealBytes);
+  if (line.substr(at, kSealBegin.size()) != kSealBegin)
+    throw Error(ErrorCode::kFormat, "the line has no checksum at its end");
+  const std::string body = line.substr(0, at);
+  if (line.substr(at) != seal_of(body)) throw Error(ErrorCode::kFormat, "the line is damaged: its checksum does not fit");
+  return body + "}";
+}
 
 std::string to_line(const SampleRecord& record) {
   Json evidence = Json::array();
@@ -98,6 +127,8 @@ SampleRecord parse_line(const std::string& line) {
   for (const Json& span : list(json, "evidence")) {
     const int64_t begin = integer(span, "begin"), end = integer(span, "end");
     if (end < begin) throw Error(ErrorCode::kFormat, "field 'evidence' has a span from {} to {}", begin, end);
+    if (end > record.prompt_tokens)
+      throw Error(ErrorCode::kFormat, "field 'evidence' has a span to {} of {} prompt tokens", end, record.prompt_tokens);
     record.evidence.push_back({begin, end, number(span, "depth"), text(span, "key"), text(span, "value")});
   }
   if (json.contains("select")) record.select = text(json, "select");

@@ -44,7 +44,12 @@ struct SampleRecord {
   int64_t effective_tokens() const { return prompt_tokens + tokens_to_generate; }
 };
 
-// One line, without the newline.
+// A line ends with the hash of all that stands before it, so that a line which changed in any way is known.
+std::string sealed(const std::string& line);
+// The line as it was before sealed(). Throws Error{kFormat} when it has no such end or is not what was sealed.
+std::string unsealed(const std::string& line);
+
+// One line, without the newline and without the seal.
 std::string to_line(const SampleRecord& record);
 // Throws Error{kFormat} naming the field that is missing or wrong.
 SampleRecord parse_line(const std::string& line);

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <optional>
-#include <set>
-#include <tuple>
 
+#include "eval/store/h5.h"
 #include "sala/core/error.h"
 #include "sala/core/rng.h"
 #include "sim/text/json.h"
@@ -15,7 +15,6 @@ namespace sala::eval {
 namespace {
 
 using Json = nlohmann::ordered_json;
-using Key = std::tuple<std::string, int64_t, int64_t>;
 
 constexpr const char* kPlanFile = "run.json";
 constexpr const char* kJournalFile = "samples.jsonl";
@@ -27,6 +26,8 @@ bool holds_a_run(const std::string& path) {
   return false;
 }
 
+std::string plan_check(const std::string& started, const Json& plan) { return hash_hex(stable_hash(started + plan.dump())); }
+
 Json read_plan_file(const std::string& path) {
   Json json;
   const auto problem = text::read_json(read_file(path), json);
@@ -37,7 +38,30 @@ Json read_plan_file(const std::string& path) {
   if (schema != Json(kRunSchema).dump())
     throw Error(ErrorCode::kUnsupported, "{}: the schema is {}, this build continues runs of \"{}\"", path, schema,
                 kRunSchema);
+  const std::string started = json["started"].get<std::string>();
+  if (json.value("check", Json()) != Json(plan_check(started, plan)))
+    throw Error(ErrorCode::kFormat, "{} is damaged: its checksum does not fit; choose another --out", path);
   return json;
+}
+
+void write_plan_file(const std::string& path, const std::string& started, const Json& plan) {
+  write_atomically(path, Json({{"started", started}, {"plan", plan}, {"check", plan_check(started, plan)}}).dump(1) + "\n");
+}
+
+// Samples in a run.h5; empty when it cannot be read.
+std::optional<int64_t> samples_in(const std::string& path) {
+  try {
+    const h5::File file = h5::File::load(path);
+    int64_t samples = 0;
+    if (!file.has("cells")) return samples;
+    const h5::Group cells = file.open("cells");
+    for (const std::string& task : cells.children())
+      for (const std::string& length : cells.open(task).children())
+        samples += cells.open(task + "/" + length).integer("samples");
+    return samples;
+  } catch (const Error&) {
+    return std::nullopt;
+  }
 }
 
 }  // namespace
@@ -57,7 +81,7 @@ RunDirectory RunDirectory::begin(const std::string& path, const RunPlan& plan, c
     throw Error(ErrorCode::kUsage, "{} already holds a run; go on with it by --resume, or choose another --out", path);
   RunDirectory directory(path, started);
   directory.lock();
-  write_atomically(directory.file(kPlanFile), Json({{"started", started}, {"plan", plan.to_json()}}).dump(1) + "\n");
+  write_plan_file(directory.file(kPlanFile), started, plan.to_json());
   return directory;
 }
 
@@ -72,7 +96,7 @@ RunDirectory RunDirectory::resume(const std::string& path, const RunPlan& plan, 
     if (!file_exists(path + "/run.h5") && read_file(path + "/" + kJournalFile).empty()) {
       RunDirectory fresh(path, started);
       fresh.lock();
-      write_atomically(fresh.file(kPlanFile), Json({{"started", started}, {"plan", plan.to_json()}}).dump(1) + "\n");
+      write_plan_file(fresh.file(kPlanFile), started, plan.to_json());
       return fresh;
     }
     throw Error(ErrorCode::kFormat, "{} has results but no {}, so nothing says what they are; choose another --out", path,
@@ -86,45 +110,61 @@ RunDirectory RunDirectory::resume(const std::string& path, const RunPlan& plan, 
   return directory;
 }
 
+// What the checksum of a line cannot tell: that the line is one of this run.
+void RunDirectory::check(const SampleRecord& record, const RunPlan& plan) const {
+  const auto cell = std::find_if(plan.cells.begin(), plan.cells.end(), [&](const Cell& each) {
+    return each.task->name() == record.task && each.length == record.length;
+  });
+  if (cell == plan.cells.end() || !std::binary_search(cell->samples.begin(), cell->samples.end(), record.index) ||
+      record.id != tasks::sample_id(*cell->task, plan.request(*cell, record.index)))
+    throw Error(ErrorCode::kFormat, "sample '{}' does not belong to this run", record.id);
+  if (has(*cell, record.index)) throw Error(ErrorCode::kFormat, "sample '{}' stands there twice", record.id);
+  for (const int32_t id : record.answer_ids)
+    if (id >= plan.model.vocab_size)
+      throw Error(ErrorCode::kFormat, "field 'answer_ids' holds {}, the model knows {} ids", id, plan.model.vocab_size);
+  for (const double seconds : {record.timing.make_seconds, record.timing.prefill_seconds, record.timing.decode_seconds})
+    if (!std::isfinite(seconds) || seconds < 0)
+      throw Error(ErrorCode::kFormat, "field 'timing' holds {}, expected seconds", seconds);
+  arrays(record);  // damage is found now, not after hours of running
+}
+
+// A journal without a sample beside a run.h5 that has some was lost: to begin again would replace what is left of it.
+void RunDirectory::check_not_lost() const {
+  const std::string results = file("run.h5");
+  if (!records_.empty() || !file_exists(results)) return;
+  const std::optional<int64_t> samples = samples_in(results);
+  if (samples != 0)
+    throw Error(ErrorCode::kFormat,
+                "{} holds no sample, but {} {}: the journal was lost; bring it back, choose another --out, or remove run.h5 "
+                "to run all samples again",
+                file(kJournalFile), results, samples ? fmt::format("has {}", *samples) : "is there and cannot be read");
+}
+
 void RunDirectory::read_journal(const RunPlan& plan) {
-  std::set<Key> planned;
-  for (const Cell& cell : plan.cells)
-    for (const int64_t index : cell.samples) planned.emplace(cell.task->name(), cell.length, index);
   const std::string text = read_file(file(kJournalFile));
   int64_t number = 0, kept_arrays = 0;
   for (std::size_t begin = 0; begin < text.size();) {
     ++number;
     const std::size_t end = text.find('\n', begin);
-    const bool last = end == std::string::npos || end + 1 == text.size();
-    const auto damaged = [&](const std::string& why) {
-      return Error(ErrorCode::kFormat, "{} line {}: {}; remove the line to run its sample again", file(kJournalFile), number,
-                   why);
-    };
-    std::optional<SampleRecord> record;
-    std::string torn = "the line has no end";
-    try {
-      if (end != std::string::npos) {
-        record = parse_line(text.substr(begin, end - begin));
-        arrays(*record);  // damage is found now, not after hours of running
-      }
-    } catch (const Error& problem) {
-      torn = problem.what();
-      if (!last) throw damaged(torn);
-      record.reset();
-    }
-    if (!record) {
-      notes_.push_back(fmt::format("the last line of {} was not written to its end ({}): its sample runs again",
-                                   file(kJournalFile), torn));
-      journal_.truncate(static_cast<int64_t>(begin));
+    if (end == std::string::npos) {  // a kill leaves a beginning of a line
+      notes_.push_back(
+          fmt::format("the last line of {} was not written to its end: its sample runs again", file(kJournalFile)));
       break;
     }
-    const Key key{record->task, record->length, record->index};
-    if (planned.count(key) == 0) throw damaged(fmt::format("sample '{}' does not belong to this run", record->id));
-    if (record->arrays) kept_arrays = std::max(kept_arrays, record->arrays->offset + record->arrays->bytes);
-    const std::string id = record->id;
-    if (!add(std::move(*record))) throw damaged(fmt::format("sample '{}' stands there twice", id));
+    try {
+      SampleRecord record = parse_line(unsealed(text.substr(begin, end - begin)));
+      check(record, plan);
+      if (record.arrays) kept_arrays = std::max(kept_arrays, record.arrays->offset + record.arrays->bytes);
+      add(std::move(record));
+    } catch (const Error& problem) {
+      throw Error(ErrorCode::kFormat, "{} line {}: {}; remove the line to run its sample again", file(kJournalFile), number,
+                  problem.what());
+    }
     begin = end + 1;
   }
+  check_not_lost();
+  const auto whole = static_cast<int64_t>(text.rfind('\n') + 1);  // none: 0
+  if (whole < journal_.size()) journal_.truncate(whole);
   if (kept_arrays < side_file_.size()) side_file_.truncate(kept_arrays);  // arrays whose line was never written
 }
 
@@ -140,25 +180,27 @@ std::vector<const SampleRecord*> RunDirectory::records_of(const Cell& cell) cons
   return records;
 }
 
-bool RunDirectory::add(SampleRecord record) {
-  if (!done_[{record.task, record.length}].emplace(record.index, records_.size()).second) return false;
+void RunDirectory::add(SampleRecord record) {
+  done_[{record.task, record.length}].emplace(record.index, records_.size());
   records_.push_back(std::move(record));
-  return true;
 }
 
-void RunDirectory::append(SampleRecord record, const SampleArrays& arrays) {
-  if (!arrays.empty()) {
-    const std::string bytes = array_bytes(arrays);
+void RunDirectory::write(SampleRecord& record, const SampleArrays& arrays) {
+  const std::string bytes = arrays.empty() ? "" : array_bytes(arrays);
+  const std::lock_guard lock(*writing_);
+  if (!bytes.empty()) {
     record.arrays = ArraysRef{side_file_.size(), static_cast<int64_t>(bytes.size()), hash_hex(stable_hash(bytes))};
     side_file_.append(bytes);  // first: a line promises that its arrays are there
   }
-  journal_.append(to_line(record) + "\n");
-  add(std::move(record));
+  journal_.append(sealed(to_line(record)) + "\n");
 }
 
 SampleArrays RunDirectory::arrays(const SampleRecord& record) const {
   if (!record.arrays) return {};
-  const std::string bytes = side_file_.read(record.arrays->offset, record.arrays->bytes);
+  const std::string bytes = [&] {
+    const std::lock_guard lock(*writing_);
+    return side_file_.read(record.arrays->offset, record.arrays->bytes);
+  }();
   if (hash_hex(stable_hash(bytes)) != record.arrays->hash)
     throw Error(ErrorCode::kFormat, "{}: the arrays of '{}' are damaged", file(kSideFile), record.id);
   return parse_arrays(bytes);

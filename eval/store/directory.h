@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <map>
+#include <memory>
+#include <mutex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -21,21 +23,25 @@ class RunDirectory {
   // A new run. Throws Error{kUsage} when `path` already holds one or another process writes to it, Error{kIo}.
   static RunDirectory begin(const std::string& path, const RunPlan& plan, const std::string& started);
   // Goes on with the run in `path`, or begins one when there is none. A torn last line of the journal is dropped.
-  // Throws as begin(), Error{kConfig} naming the field of the plan that changed, Error{kFormat} naming a damaged line.
+  // Throws as begin(), Error{kConfig} naming the field of the plan that changed, Error{kFormat} naming a damaged line or a
+  // journal that is empty beside results.
   static RunDirectory resume(const std::string& path, const RunPlan& plan, const std::string& started);
 
   const std::string& path() const { return path_; }
   const std::string& started() const { return started_; }  // UTC time of the first begin
   std::string file(const std::string& name) const { return path_ + "/" + name; }
+  // In the order in which they were added.
   const std::vector<SampleRecord>& records() const { return records_; }
   bool has(const Cell& cell, int64_t index) const;
-  // By ascending index; until the next append().
+  // By ascending index; until the next add().
   std::vector<const SampleRecord*> records_of(const Cell& cell) const;
   // What resuming found worth saying, one sentence each.
   const std::vector<std::string>& notes() const { return notes_; }
 
-  // On the disk when this returns. Arrays are appended to the side file, and read again for the file of the cell alone.
-  void append(SampleRecord record, const SampleArrays& arrays);
+  // Both are on the disk when this returns, and the record says where its arrays are. Any thread may call it.
+  void write(SampleRecord& record, const SampleArrays& arrays);
+  // From now on records() holds it. Like all that follows, and what stands above write(), for one thread.
+  void add(SampleRecord record);
   // Throws Error{kFormat} when the side file does not hold what the record says.
   SampleArrays arrays(const SampleRecord& record) const;
 
@@ -43,9 +49,12 @@ class RunDirectory {
   RunDirectory(const std::string& path, const std::string& started);
   void lock();
   void read_journal(const RunPlan& plan);
-  bool add(SampleRecord record);  // false when it is there already
+  // Throws Error{kFormat} for a record that a run of this plan does not write.
+  void check(const SampleRecord& record, const RunPlan& plan) const;
+  void check_not_lost() const;
 
   std::string path_, started_;
+  std::unique_ptr<std::mutex> writing_ = std::make_unique<std::mutex>();  // of the two files
   AppendFile journal_, side_file_;
   std::vector<SampleRecord> records_;
   // Places in records_ by sample index, of each task and length.

@@ -49,9 +49,30 @@ TEST_F(JobTest, AnyNumberOfSamplesAtOnceGivesTheSameFile) {
     EXPECT_EQ(results.cells.size(), 2u);
     EXPECT_FALSE(file_exists(directory.file("cells")));
     expect_same_results(folder_.file("1/run.h5"), directory.file("run.h5"));
-    EXPECT_EQ(read_bytes(folder_.file("1/samples.arrays")), read_bytes(directory.file("samples.arrays")))
-        << "the journal is in the order of the plan";
   }
+}
+
+// What a SIGKILL would leave: the samples behind the first one are in the journal while the first is being answered.
+TEST_F(JobTest, AFinishedSampleIsWrittenWhileAnEarlierOneIsAnswered) {
+  RunDirectory directory = begin("run", plan_);
+  FakeSubjects subjects(1, 3);
+  const auto lines = [&] {
+    const std::string journal = read_bytes(directory.file("samples.jsonl"));
+    return std::count(journal.begin(), journal.end(), '\n');
+  };
+  std::ptrdiff_t before_the_first = 0;
+  subjects.before_answer = [&](int call) {
+    if (call != 1) return;
+    for (int i = 0; i < 5000 && lines() < 8; ++i) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    before_the_first = lines();
+  };
+  run(directory, plan_, subjects);
+  EXPECT_EQ(before_the_first, 8);
+  RunDirectory whole = begin("whole", plan_);
+  FakeSubjects alone(1);
+  run(whole, plan_, alone);
+  expect_same_results(whole.file("run.h5"), directory.file("run.h5"));
+  EXPECT_NE(read_bytes(whole.file("samples.arrays")), read_bytes(directory.file("samples.arrays"))) << "another order";
 }
 
 TEST_F(JobTest, StoppedWithSeveralAtOnceAndResumedIsTheSame) {
@@ -180,15 +201,15 @@ TEST_F(JobTest, ASubjectMayAnswerInText) {
             (std::vector<std::string>{"2", "5", "40"}));
 }
 
-TEST(Lanes, ResultsAreTakenInOrderInTheThreadOfTheCaller) {
+TEST(Lanes, ResultsAreTakenOnceEachInTheThreadOfTheCaller) {
   for (const int64_t lanes : {1, 3}) {
     const std::thread::id caller = std::this_thread::get_id();
     std::vector<int64_t> order, expected;
-    std::atomic<int64_t> delivered{0};
+    std::atomic<int64_t> begun{0}, delivered{0};
     for (int64_t item = 0; item < 40; ++item) expected.push_back(item);
     run_lanes(lanes, 40, [&](int lane, int64_t item, const std::function<void()>&) -> Delivery {
       EXPECT_LT(lane, lanes);
-      EXPECT_LT(item, delivered + 2 * lanes + 1) << "a lane runs a few items ahead at most";
+      EXPECT_LE(++begun - delivered, 3 * lanes) << "a lane runs a few items ahead at most";
       if (item % 4 == 0) std::this_thread::sleep_for(std::chrono::milliseconds(2));
       return [&, item] {
         EXPECT_EQ(std::this_thread::get_id(), caller);
@@ -196,11 +217,21 @@ TEST(Lanes, ResultsAreTakenInOrderInTheThreadOfTheCaller) {
         ++delivered;
       };
     });
+    std::sort(order.begin(), order.end());
     EXPECT_EQ(order, expected);
   }
 }
 
-TEST(Lanes, TheFirstFailureEndsAllAndWhatWasFinishedIsTakenInOrder) {
+TEST(Lanes, AResultIsTakenWhileAnEarlierItemIsAtWork) {
+  std::atomic<bool> second_is_taken{false};
+  run_lanes(2, 2, [&](int, int64_t item, const std::function<void()>&) -> Delivery {
+    while (item == 0 && !second_is_taken) std::this_thread::yield();
+    return [&, item] { second_is_taken = second_is_taken || item == 1; };
+  });
+  EXPECT_TRUE(second_is_taken);
+}
+
+TEST(Lanes, TheFirstFailureEndsAll) {
   for (const bool in_lane : {true, false}) {
     std::atomic<int> begun{0};
     std::vector<int64_t> order;
@@ -219,11 +250,7 @@ TEST(Lanes, TheFirstFailureEndsAllAndWhatWasFinishedIsTakenInOrder) {
       });
     });
     EXPECT_LT(begun, 30);
-    EXPECT_TRUE(std::is_sorted(order.begin(), order.end()));
     EXPECT_EQ(std::count(order.begin(), order.end(), 5), 0);
-    if (in_lane) continue;  // items behind the failed one may be finished: see below
-    ASSERT_LE(order.size(), 5u);
-    for (size_t i = 0; i < order.size(); ++i) EXPECT_EQ(order[i], static_cast<int64_t>(i));
   }
 }
 

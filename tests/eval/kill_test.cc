@@ -1,4 +1,4 @@
-// 200 kills at random moments: no finished sample is lost or answered twice, run.h5 can always be read, and what comes out
+// Kills at random moments: no finished sample is lost or answered twice, run.h5 can always be read, and what comes out
 // at the end is what an uninterrupted run gives.
 #include <gtest/gtest.h>
 
@@ -19,8 +19,6 @@ namespace sala::eval {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr int kKills = 200;
 
 // Ids of the samples whose lines are whole.
 std::set<std::string> finished(const std::string& folder) {
@@ -47,7 +45,7 @@ size_t readable(const std::string& path) {
   return samples;
 }
 
-TEST(Kill, TwoHundredKillsLoseNothing) {
+void expect_nothing_lost(int kills_wanted) {
   const TemporaryFolder models, folder;
   write_random_family(models.path());
   Program program(folder.path());
@@ -72,14 +70,14 @@ TEST(Kill, TwoHundredKillsLoseNothing) {
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   Rng rng(1, "tests/kill");
   int kills = 0;
-  for (int run = 0; kills < kKills; ++run) {
+  for (int run = 0; kills < kills_wanted; ++run) {
     const std::string out = "run" + std::to_string(run);
     std::set<std::string> before;
     for (bool ended = false; !ended;) {
       program.start(words(out, 1 + static_cast<int>(rng.below(3))));
       const auto wait = std::chrono::duration<double>(seconds * 0.7 * rng.uniform());
       std::this_thread::sleep_for(std::chrono::duration_cast<std::chrono::microseconds>(wait));
-      if (kills < kKills) program.send(SIGKILL);
+      if (kills < kills_wanted) program.send(SIGKILL);
       const Finished result = program.wait();
       ended = result.code == 0;
       kills += result.code == 128 + SIGKILL;
@@ -95,6 +93,9 @@ TEST(Kill, TwoHundredKillsLoseNothing) {
     fs::remove_all(folder.file(out));
   }
 }
+
+TEST(Kill, TwentyKillsLoseNothing) { expect_nothing_lost(20); }
+TEST(KillOften, TwoHundredKillsLoseNothing) { expect_nothing_lost(200); }
 
 }  // namespace
 }  // namespace sala::eval

@@ -67,6 +67,19 @@ TEST(Record, EveryDamagedFieldIsNamed) {
   }
 }
 
+TEST(Record, ASealedLineThatChangedInAnyBitIsRefused) {
+  const std::string line = to_line(example()), whole = sealed(line);
+  EXPECT_EQ(unsealed(whole), line);
+  EXPECT_EQ(nlohmann::json::parse(whole)["id"], example().id) << "it is JSON still";
+  for (size_t bit = 0; bit < 8 * whole.size(); ++bit) {
+    std::string flipped = whole;
+    flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ (1 << bit % 8));
+    EXPECT_THROW(unsealed(flipped), Error) << bit;
+  }
+  for (size_t bytes = 0; bytes < whole.size(); ++bytes) EXPECT_THROW(unsealed(whole.substr(0, bytes)), Error);
+  expect_error(ErrorCode::kFormat, {"no checksum"}, [&] { unsealed(line); });
+}
+
 TEST(Record, HostileLinesAreRefused) {
   for (const std::string& line :
        {std::string(""), std::string("null"), std::string("[]"), std::string("{"), std::string("{}"),
@@ -88,6 +101,8 @@ TEST(Record, HostileLinesAreRefused) {
   json["answer_ids"] = {1};
   json["evidence"][0]["end"] = 3;
   expect_error(ErrorCode::kFormat, {"evidence", "10 to 3"}, [&] { parse_line(json.dump()); });
+  json["evidence"][0]["end"] = 130901;
+  expect_error(ErrorCode::kFormat, {"evidence", "130900 prompt tokens"}, [&] { parse_line(json.dump()); });
 }
 
 }  // namespace

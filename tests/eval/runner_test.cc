@@ -231,22 +231,87 @@ TEST_F(Runner, AHostileJournalIsRefusedByLine) {
   whole_run("run", plan_);
   const std::string path = folder_.file("run/samples.jsonl"), journal = read_bytes(path);
   const std::string first = journal.substr(0, journal.find('\n') + 1);
+  const std::string rest = journal.substr(first.size());
   const auto refused = [&](const std::string& text, const std::vector<std::string>& parts) {
     write_bytes(path, text);
     expect_error(ErrorCode::kFormat, parts, [&] { RunDirectory::resume(folder_.file("run"), plan_, "later"); });
   };
-  refused("garbage\n" + journal, {"line 1", "no JSON", "remove the line"});
+  refused("garbage\n" + journal, {"line 1", "no checksum", "remove the line"});
   refused("\n" + journal, {"line 1"});
+  refused(sealed("garbage}") + "\n" + journal, {"line 1", "no JSON"});
   refused(journal + first, {"line 10", "twice"});
-  std::string foreign = first;
-  foreign.replace(foreign.find("\"index\":0"), 9, "\"index\":9");
-  refused(journal + foreign, {"line 10", "does not belong"});
-  std::string changed = first;
-  changed.replace(changed.find("\"hash\":\"") + 8, 4, "zzzz");
-  refused(changed + journal.substr(first.size()), {"line 1", "arrays"});
-  std::string far = first;
-  far.replace(far.find("\"offset\":0"), 10, "\"offset\":9223372036854775807");
-  refused(far + journal.substr(first.size()), {"line 1"});
+  refused(first.substr(0, first.rfind(",\"check\"")) + "}\n" + rest, {"line 1", "no checksum"});
+  // Lines whose checksum fits, and which are none of this run all the same.
+  const auto changed = [&](const std::string& from, const std::string& to) {
+    std::string line = unsealed(first.substr(0, first.size() - 1));
+    line.replace(line.find(from), from.size(), to);
+    return sealed(line) + "\n";
+  };
+  refused(journal + changed("\"index\":0", "\"index\":9"), {"line 10", "does not belong"});
+  refused(changed("#0!42", "#1!42") + rest, {"line 1", "does not belong"});
+  refused(changed("\"hash\":\"", "\"hash\":\"z") + rest, {"line 1", "arrays"});
+  refused(changed("\"offset\":0", "\"offset\":9223372036854775807") + rest, {"line 1"});
+  refused(changed("\"answer_ids\":[", "\"answer_ids\":[260,") + rest, {"line 1", "260"});
+  refused(changed("\"prefill_seconds\":", "\"prefill_seconds\":-") + rest, {"line 1", "timing"});
+}
+
+// Any bit of what resuming reads: the change is refused, or a torn end is said and its sample runs again.
+TEST_F(Runner, ThreeHundredFlippedBitsChangeNoResult) {
+  const std::string whole = whole_run("whole", plan_), folder = folder_.file("flipped");
+  std::filesystem::copy(folder_.file("whole"), folder);
+  Rng rng(1, "tests/flips");
+  int taken = 0;
+  for (int flip = 0; flip < 300; ++flip) {
+    const std::string path =
+        folder + "/" + std::vector<std::string>{"samples.jsonl", "run.json", "samples.arrays"}[rng.below(3)];
+    const std::string before = read_bytes(path);
+    const uint64_t bit = flip == 0 ? 8 * before.size() - 8 : rng.below(8 * before.size());
+    std::string after = before;
+    after[bit / 8] = static_cast<char>(after[bit / 8] ^ (1 << bit % 8));
+    write_bytes(path, after);
+    try {
+      RunDirectory directory = RunDirectory::resume(folder, plan_, "later");
+      EXPECT_FALSE(directory.notes().empty()) << path << " bit " << bit;
+      EXPECT_EQ(directory.started(), "2026-01-01T00:00:00Z");
+      FakeSubjects subjects(1);
+      run(directory, plan_, subjects);
+      expect_same_results(whole, directory.file("run.h5"));
+      ++taken;
+      std::filesystem::remove_all(folder);
+      std::filesystem::copy(folder_.file("whole"), folder);
+    } catch (const Error& problem) {
+      EXPECT_TRUE(problem.code() == ErrorCode::kFormat || problem.code() == ErrorCode::kUnsupported ||
+                  problem.code() == ErrorCode::kConfig)
+          << problem.what();
+      write_bytes(path, before);
+    }
+  }
+  EXPECT_LT(taken, 10) << "only the end of a last line may look torn";
+}
+
+// Without its journal a folder keeps its results.
+TEST_F(Runner, ALostJournalBesideResultsIsRefused) {
+  const std::string results = whole_run("run", plan_), folder = folder_.file("run");
+  const std::string h5 = read_bytes(results), arrays = read_bytes(folder + "/samples.arrays");
+  const auto refused = [&](const std::vector<std::string>& parts) {
+    expect_error(ErrorCode::kFormat, parts, [&] { RunDirectory::resume(folder, plan_, "later"); });
+    EXPECT_EQ(read_bytes(folder + "/samples.arrays"), arrays);
+  };
+  for (const char* left : {"", "{\"id\":\"fakes"}) {
+    write_bytes(folder + "/samples.jsonl", left);
+    refused({"samples.jsonl holds no sample", "run.h5 has 9", "--out"});
+    EXPECT_EQ(read_bytes(folder + "/samples.jsonl"), left);
+  }
+  std::filesystem::remove(folder + "/samples.jsonl");
+  refused({"run.h5 has 9"});
+  EXPECT_EQ(read_bytes(results), h5);
+  write_bytes(results, h5.substr(0, 1000));
+  refused({"cannot be read"});
+  std::filesystem::remove(results);  // the way out that the message names
+  RunDirectory directory = RunDirectory::resume(folder, plan_, "later");
+  FakeSubjects subjects(1);
+  run(directory, plan_, subjects);
+  EXPECT_EQ(subjects.calls, 9);
 }
 
 TEST_F(Runner, ASecondRunInTheSameFolderIsRefused) {
@@ -264,7 +329,10 @@ TEST_F(Runner, ASecondRunInTheSameFolderIsRefused) {
 TEST_F(Runner, ResumingNothingBeginsAndADamagedPlanIsRefused) {
   RunDirectory::resume(folder_.file("new"), plan_, "now");
   EXPECT_TRUE(file_exists(folder_.file("new/run.json")));
-  for (const char* text : {"", "{}", "[1]", "{\"started\":1,\"plan\":{}}"}) {
+  std::string changed = read_bytes(folder_.file("new/run.json"));
+  changed.replace(changed.find("\"now\""), 5, "\"nov\"");
+  for (const std::string& text :
+       {std::string(), std::string("{}"), std::string("[1]"), std::string("{\"started\":1,\"plan\":{}}"), changed}) {
     write_bytes(folder_.file("new/run.json"), text);
     expect_error(ErrorCode::kFormat, {"run.json"}, [&] { RunDirectory::resume(folder_.file("new"), plan_, "now"); });
   }

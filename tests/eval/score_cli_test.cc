@@ -68,7 +68,10 @@ TEST_F(ScoreCli, ARunIsScoredAgainAndItsPlanSaysWhatIsMissing) {
   write_random_family(models.path());
   program_.environment["SALA_MODELS"] = models.path();
   const std::string run = folder_.file("run");
-  ASSERT_EQ(program_.run({"--task", "niah_single_1,mrcr_2", "--len", "2k", "--sample", "1,3", "--out", run, "--quiet"}).code,
+  ASSERT_EQ(program_
+                .run({"--task", "niah_single_1,mrcr_2", "--len", "2k", "--sample", "1,3", "--out", run, "--quiet",
+                      "--threads", "1"})
+                .code,
             0);
   const Json before = Json::parse(read_bytes(run + "/summary.json"));
   const Finished same = program_.run({"score", run, "-o", "json"});
@@ -85,6 +88,13 @@ TEST_F(ScoreCli, ARunIsScoredAgainAndItsPlanSaysWhatIsMissing) {
       << less.err;
   EXPECT_EQ(program_.run({"score", run, "--partial"}).code, 0);
   EXPECT_EQ(program_.run({"score", run, "--task", "mrcr"}).code, 0);
+  std::string changed = journal;
+  char& digit = changed[journal.find("\"score\":") + 8];
+  digit = digit == '0' ? '1' : '0';
+  write_bytes(run + "/samples.jsonl", changed);
+  const Finished damaged = program_.run({"score", run});
+  EXPECT_EQ(damaged.code, static_cast<int>(ErrorCode::kFormat));
+  EXPECT_NE(damaged.err.find("samples.jsonl:1: the line is damaged"), std::string::npos) << damaged.err;
 }
 
 TEST_F(ScoreCli, WrongWordsAreRefused) {
