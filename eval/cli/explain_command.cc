@@ -13,6 +13,7 @@
 #include "eval/spec/plan.h"
 #include "eval/spec/training_record.h"
 #include "eval/util/columns.h"
+#include "eval/util/streams.h"
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
 #include "sala/core/rng.h"
@@ -53,22 +54,22 @@ void print_layers(const ModelConfig& config, int64_t tokens) {
                     flops_text(costs[i].decode_flops), format_bytes(costs[i].state_bytes),
                     shape.extras.empty() ? "-" : fmt::format("{}", fmt::join(shape.extras, ", "))});
   }
-  fmt::print("{}prefill, a new token and cache: of one layer with its FFN, at {} tokens\n", plain_table(rows, 3),
-             with_commas(tokens));
-  for (const std::string& note : notes) fmt::print("{}\n", note);
+  streams::print("{}prefill, a new token and cache: of one layer with its FFN, at {} tokens\n", plain_table(rows, 3),
+                 with_commas(tokens));
+  for (const std::string& note : notes) streams::print("{}\n", note);
   for (const MixerKind& kind : mixer_kinds())
     if (kind.notes != nullptr && config.uses(kind.name))
-      for (const std::string& note : kind.notes(config)) fmt::print("{}\n", note);
+      for (const std::string& note : kind.notes(config)) streams::print("{}\n", note);
 }
 
 void print_training(const ModelEntry& entry) {
   const std::optional<TrainingRecord> training = read_training(entry.directory);
   if (!training) return;
-  if (!training->problem.empty()) return fmt::print("training.json cannot be read: {}\n", training->problem);
+  if (!training->problem.empty()) return streams::print("training.json cannot be read: {}\n", training->problem);
   std::vector<std::string> scores;
   for (const auto& [name, score] : training->scores) scores.push_back(fmt::format("{} {:.0f}", name, 100 * score));
-  fmt::print("trained on {:.0f} M tokens; held-out rows of {} tokens, percent: {}\n",
-             static_cast<double>(training->tokens) / 1e6, with_commas(training->length), fmt::join(scores, ", "));
+  streams::print("trained on {:.0f} M tokens; held-out rows of {} tokens, percent: {}\n",
+                 static_cast<double>(training->tokens) / 1e6, with_commas(training->length), fmt::join(scores, ", "));
 }
 
 // Floating-point operations a second of this model on this machine now, from one short prefill.
@@ -119,16 +120,16 @@ void print_costs(const ModelEntry& entry, const ModelConfig& config, const Sessi
     if (rows.empty()) rows.push_back(names);
     rows.push_back(row);
   }
-  fmt::print("\n{}", plain_table(rows));
+  streams::print("\n{}", plain_table(rows));
   if (rate > 0)
-    fmt::print(
+    streams::print(
         "Times are estimates: {:.3g} GFLOP/s, measured just now on {} random tokens with {} threads, for reading the "
         "prompt; "
         "kernels differ in speed, so expect a factor of two.\n",
         rate / 1e9, kCalibrationTokens, num_threads());
   else
-    fmt::print("No estimate of time: {}.\n",
-               flags.no_estimate ? "--no-estimate" : "there are no weights of a size to measure with");
+    streams::print("No estimate of time: {}.\n",
+                   flags.no_estimate ? "--no-estimate" : "there are no weights of a size to measure with");
 }
 
 void explain(const ExplainFlags& flags) {
@@ -137,21 +138,21 @@ void explain(const ExplainFlags& flags) {
   const ModelConfig config = configured(entry, flags.model);
   const SelectBy select = select_of_name(flags.select);
   check_select(select, entry.name, config, tasks::parse_lengths(flags.lengths).front());
-  fmt::print("{}: {}, {} layers {}, {} softmax to linear, position policy {}, {} parameters, vocabulary {}\n", entry.name,
-             entry.architecture(), config.num_hidden_layers, layer_map_string(config.mixer_types), entry.ratio(),
-             position_policy(config), with_commas(parameter_count(config)), config.vocab_size);
+  streams::print("{}: {}, {} layers {}, {} softmax to linear, position policy {}, {} parameters, vocabulary {}\n",
+                 entry.name, entry.architecture(), config.num_hidden_layers, layer_map_string(config.mixer_types),
+                 entry.ratio(), position_policy(config), with_commas(parameter_count(config)), config.vocab_size);
   if (!config.sala_lab.family.empty())
-    fmt::print("{}, trained to {} tokens\n", config.sala_lab.family,
-               config.sala_lab.train_length > 0 ? with_commas(config.sala_lab.train_length) : "an unknown number of");
+    streams::print("{}, trained to {} tokens\n", config.sala_lab.family,
+                   config.sala_lab.train_length > 0 ? with_commas(config.sala_lab.train_length) : "an unknown number of");
   const std::vector<std::string> switches = config_switches(entry.config, config);
-  if (!switches.empty()) fmt::print("switched after training: {}\n", fmt::join(switches, "; "));
-  if (const std::string ignored = ignored_sentence(config); !ignored.empty()) fmt::print("{}\n", ignored);
+  if (!switches.empty()) streams::print("switched after training: {}\n", fmt::join(switches, "; "));
+  if (const std::string ignored = ignored_sentence(config); !ignored.empty()) streams::print("{}\n", ignored);
   print_training(entry);
   print_layers(config, tasks::parse_lengths(flags.lengths).back());
-  if (select != SelectBy::kLearned) fmt::print("{}\n", select_sentence(select));
+  if (select != SelectBy::kLearned) streams::print("{}\n", select_sentence(select));
   print_costs(entry, config, options, flags);
   options.max_tokens = tasks::parse_lengths(flags.lengths).back() + 1;
-  fmt::print("Memory at {} tokens: {}\n", options.max_tokens - 1, describe_plan(Session::plan(config, options)));
+  streams::print("Memory at {} tokens: {}\n", options.max_tokens - 1, describe_plan(Session::plan(config, options)));
 }
 
 }  // namespace

@@ -17,6 +17,7 @@
 #include <optional>
 
 #include "eval/cli/user_flags.h"
+#include "eval/util/streams.h"
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
 #include "sala/tasks/training.h"
@@ -83,8 +84,8 @@ void generate_tokens(const Options& options, const Tokenizer& tokenizer) {
     if (options.quiet || (done < request.rows && now - shown < std::chrono::seconds(2))) return;
     shown = now;
     const double seconds = std::chrono::duration<double>(now - began).count();
-    fmt::print(stderr, "generate: {} of {} rows, {:.1f} M tokens/s\n", done, request.rows,
-               static_cast<double>(done * request.row_tokens) / 1e6 / std::max(seconds, 1e-9));
+    streams::note("generate: {} of {} rows, {:.1f} M tokens/s\n", done, request.rows,
+                  static_cast<double>(done * request.row_tokens) / 1e6 / std::max(seconds, 1e-9));
   });
 }
 
@@ -251,7 +252,7 @@ void generate_jsonl(const Options& options, const Tokenizer& tokenizer, const ta
         generate_cell(*task, first, options.samples, tokenizer, output);
       } catch (const Error& error) {
         if (error.code() == ErrorCode::kIo) throw;
-        if (failure) fmt::print(stderr, "generate: {}\n", failure->what());
+        if (failure) streams::note("generate: {}\n", failure->what());
         failure = error;
       }
     }
@@ -311,8 +312,7 @@ void add_generate_command(Program& program, const std::function<std::string()>& 
       options->tokenizer = models_folder() + "/tokenizer.model";
     const auto tokenizer = open_tokenizer(options->tokenizer);
     if (const std::string lossy = round_trip_difference(*tokenizer); !lossy.empty() && !options->quiet)
-      fmt::print(
-          stderr,
+      streams::note(
           "generate: the {} tokenizer does not give texts back ({}): samples are exact, texts decoded with it are not\n",
           tokenizer->kind(), lossy);
     if (options->tokens) return generate_tokens(*options, *tokenizer);

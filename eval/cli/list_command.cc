@@ -13,6 +13,7 @@
 #include "eval/spec/models.h"
 #include "eval/spec/training_record.h"
 #include "eval/util/columns.h"
+#include "eval/util/streams.h"
 #include "sala/tasks/task.h"
 #include "sim/mixers/mixer.h"
 #include "sim/ops/kernels.h"
@@ -171,8 +172,8 @@ void add_list_command(Program& program) {
   command.callback([what] {
     const auto list = std::find_if(kLists.begin(), kLists.end(), [&](const List& each) { return each.name == *what; });
     const std::vector<Row> rows = list == kLists.end() ? list_rows() : list->rows();
-    fmt::print("{}", plain_table(rows, rows[0].size()));
-    if (*what == "models") fmt::print("{}", model_notes());
+    streams::print_text(plain_table(rows, rows[0].size()));
+    if (*what == "models") streams::print_text(model_notes());
   });
 }
 

@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <cstdio>
 
 #include "eval/cli/command_line.h"
 #include "eval/cli/commands.h"
 #include "eval/cli/generate.h"
 #include "eval/spec/models.h"
 #include "eval/spec/provenance.h"
+#include "eval/util/streams.h"
 #include "sala/core/error.h"
 #include "sim/text/printable.h"
 
@@ -20,13 +20,14 @@ constexpr std::size_t kLongestMessage = 4000;  // bytes; the refusal that lists 
 int fail(ErrorCode code, const std::string& what) {
   std::string line = what;
   while (!line.empty() && line.back() == '\n') line.pop_back();
-  fmt::print(stderr, "sala_eval: error [{}] {}\n", error_code_name(code), text::printable(line, kLongestMessage));
+  streams::note("sala_eval: error [{}] {}\n", error_code_name(code), text::printable(line, kLongestMessage));
   return static_cast<int>(code);
 }
 
 }  // namespace
 
 int run_program(int argc, char** argv) {
+  streams::secure();
   CommandState state;
   state.words.assign(argv, argv + argc);
   Program program("sala_eval",
@@ -41,6 +42,7 @@ int run_program(int argc, char** argv) {
   add_logits_command(program);
   try {
     program.run(prepare_words(program, {argv + 1, argv + argc}));
+    streams::finish();
     return argc > 1 ? state.exit_code : static_cast<int>(ErrorCode::kUsage);
   } catch (const Error& problem) {
     return fail(problem.code(), problem.what());

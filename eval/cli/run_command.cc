@@ -19,6 +19,7 @@
 #include "eval/spec/model_tokens.h"
 #include "eval/subject/session_subject.h"
 #include "eval/util/interrupt.h"
+#include "eval/util/streams.h"
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
 #include "sala/model/cost.h"
@@ -200,7 +201,7 @@ RunResults run_or_say(const Job& job, const RunFlags& flags, CommandState& state
   } catch (const Interrupted&) {
     job.progress.finish();
     state.exit_code = kInterruptedExit;
-    fmt::print(stderr, "interrupted; everything is saved. Go on with:\n  {}\n", resume_command(state, flags, folder));
+    streams::note("interrupted; everything is saved. Go on with:\n  {}\n", resume_command(state, flags, folder));
     return summarize(job.plan, job.directory.records());
   } catch (const Error& problem) {
     job.progress.finish();
@@ -211,18 +212,17 @@ RunResults run_or_say(const Job& job, const RunFlags& flags, CommandState& state
 
 void print(const Job& job, const RunResults& results, const std::string& output) {
   if (output == "json") {
-    fmt::print("{}\n", summary_json(job.plan, results, job.provenance).dump(1));
+    streams::print_text(summary_json(job.plan, results, job.provenance).dump(1) + "\n");
   } else if (!results.cells.empty() || output == "csv") {
-    fmt::print("{}", format_results(job.plan, results, output));
+    streams::print_text(format_results(job.plan, results, output));
   }
-  if (std::fflush(stdout) != 0) throw Error(ErrorCode::kIo, "cannot write to standard output");
 }
 
 void check_gate(double gate, const RunResults& results, CommandState& state) {
   for (const CellResult& cell : results.cells) {
     if (100 * cell.score >= gate) continue;
     state.exit_code = kGateMissed;
-    fmt::print(stderr, "score gate missed: {} scored {:.2f}, --min-score is {}\n", cell.cell.name(), 100 * cell.score, gate);
+    streams::note("score gate missed: {} scored {:.2f}, --min-score is {}\n", cell.cell.name(), 100 * cell.score, gate);
   }
 }
 

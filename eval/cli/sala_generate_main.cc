@@ -4,9 +4,11 @@
 #include <string>
 
 #include "eval/cli/generate.h"
+#include "eval/util/streams.h"
 #include "sala/core/error.h"
 
 int main(int argc, char** argv) {
+  sala::eval::streams::secure();
   sala::eval::Program program("sala_generate", "SALA Lab sample generator");
   sala::eval::add_generate_command(program, [] {
     const char* wanted = std::getenv("SALA_MODELS");
@@ -17,12 +19,13 @@ int main(int argc, char** argv) {
   if (words.empty() || words[0] != "generate") words.insert(words.begin(), "generate");
   try {
     program.run(words);
+    sala::eval::streams::finish();
     return 0;
   } catch (const sala::Error& error) {
-    fmt::print(stderr, "sala_generate: error [{}] {}\n", sala::error_code_name(error.code()), error.what());
+    sala::eval::streams::note("sala_generate: error [{}] {}\n", sala::error_code_name(error.code()), error.what());
     return static_cast<int>(error.code());
   } catch (const std::exception& error) {
-    fmt::print(stderr, "sala_generate: error [internal] {}\n", error.what());
+    sala::eval::streams::note("sala_generate: error [internal] {}\n", error.what());
     return static_cast<int>(sala::ErrorCode::kInternal);
   }
 }

@@ -11,6 +11,7 @@
 #include "eval/spec/models.h"
 #include "eval/spec/provenance.h"
 #include "eval/util/files.h"
+#include "eval/util/streams.h"
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
 
@@ -107,10 +108,10 @@ void check_free(const std::string& folder) {
 void say(const std::vector<std::string>& sentences, const char* kind) {
   constexpr std::size_t kMostShown = 20;
   for (std::size_t i = 0; i < std::min(kMostShown, sentences.size()); ++i)
-    fmt::print(stderr, "score: {}{}\n", kind, sentences[i]);
+    streams::note("score: {}{}\n", kind, sentences[i]);
   if (sentences.size() > kMostShown)
-    fmt::print(stderr, "score: {}{} more such lines are left out here; --out writes all to summary.json\n", kind,
-               sentences.size() - kMostShown);
+    streams::note("score: {}{} more such lines are left out here; --out writes all to summary.json\n", kind,
+                  sentences.size() - kMostShown);
 }
 
 void score(const ScoreFlags& flags, const CommandState& state) {
@@ -140,8 +141,7 @@ void score(const ScoreFlags& flags, const CommandState& state) {
     write_atomically(flags.out + "/summary.json", json_text);
     write_atomically(flags.out + "/summary.md", format_results(subject, results, "md"));
   }
-  fmt::print("{}", flags.output == "json" ? json_text : format_results(subject, results, flags.output));
-  if (std::fflush(stdout) != 0) throw Error(ErrorCode::kIo, "cannot write to standard output");
+  streams::print_text(flags.output == "json" ? json_text : format_results(subject, results, flags.output));
   if (!scored.problems.empty())
     throw Error(ErrorCode::kFormat, "{} {} above; {} predictions were scored", scored.problems.size(),
                 scored.problems.size() == 1 ? "problem is named" : "problems are named", scored.records.size());

@@ -3,7 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cstdio>
+
+#include "eval/util/streams.h"
 
 namespace sala::eval {
 namespace {
@@ -45,12 +46,11 @@ std::unique_ptr<const tasks::UserFiles> open_user_files(const UserFlags& flags, 
   std::unique_ptr<const tasks::UserFiles> files = tasks::open_user_files(flags.paths);
   if (files->corpora() != nullptr && !quiet)
     for (const tasks::CorpusFile& file : files->corpora()->files)
-      fmt::print(stderr, "{}: {} {} ({} bytes) sha256 {}\n", command, file.role, file.path, file.bytes, file.sha256);
+      streams::note("{}: {} {} ({} bytes) sha256 {}\n", command, file.role, file.path, file.bytes, file.sha256);
   const std::vector<std::string>& problems = files->problems();
-  for (std::size_t i = 0; i < std::min(problems.size(), kMostProblems); ++i)
-    fmt::print(stderr, "{}: {}\n", command, problems[i]);
+  for (std::size_t i = 0; i < std::min(problems.size(), kMostProblems); ++i) streams::note("{}: {}\n", command, problems[i]);
   if (problems.size() > kMostProblems)
-    fmt::print(stderr, "{}: {} more problems of this kind\n", command, problems.size() - kMostProblems);
+    streams::note("{}: {} more problems of this kind\n", command, problems.size() - kMostProblems);
   return files;
 }
 

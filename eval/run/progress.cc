@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "eval/util/streams.h"
 #include "sim/text/printable.h"
 
 namespace sala::eval {
@@ -40,8 +41,7 @@ void Progress::say(const std::string& text) {
   const std::lock_guard lock(mutex_);
   if (quiet_) return;
   clear();
-  fmt::print(out_, "{}\n", text::printable(text, kLongestLine));
-  std::fflush(out_);
+  streams::put(out_, text::printable(text, kLongestLine) + "\n");
 }
 
 void Progress::skip(const Cell& cell) {
@@ -94,10 +94,10 @@ void Progress::end_cell(const Cell& cell) {
   if (quiet_ || in_place_) return;
   const Scores& scores = scores_[cell.name()];
   if (scores.count == 0) return;
-  fmt::print(out_, "{} {}: {} samples, score {:.1f}, {:.0f} tokens/s, {} left\n", cell.task->name(),
-             tasks::format_length(cell.length), cell.samples.size(), 100 * scores.sum / static_cast<double>(scores.count),
-             scores.tokens_per_second, time_left());
-  std::fflush(out_);
+  streams::put(out_,
+               fmt::format("{} {}: {} samples, score {:.1f}, {:.0f} tokens/s, {} left\n", cell.task->name(),
+                           tasks::format_length(cell.length), cell.samples.size(),
+                           100 * scores.sum / static_cast<double>(scores.count), scores.tokens_per_second, time_left()));
   shown_ = clock_();
 }
 
@@ -138,15 +138,13 @@ void Progress::show() {
     return;
   }
   shown_ = time;
-  fmt::print(out_, "{}{}{}", in_place_ ? "\r\033[K" : "", line(), in_place_ ? "" : "\n");
-  std::fflush(out_);
+  streams::put(out_, fmt::format("{}{}{}", in_place_ ? "\r\033[K" : "", line(), in_place_ ? "" : "\n"));
   drawn_ = in_place_;
 }
 
 void Progress::clear() {
   if (!drawn_) return;
-  fmt::print(out_, "\r\033[K");
-  std::fflush(out_);
+  streams::put(out_, "\r\033[K");
   drawn_ = false;
 }
 

@@ -24,10 +24,9 @@ std::string system_text() {
 }
 
 std::string library_text() {
-  unsigned major = 0, minor = 0, release = 0;
-  H5get_libversion(&major, &minor, &release);
-  return fmt::format("HDF5 {}.{}.{}, fmt {}.{}.{}, CLI11 {}, nlohmann-json {}.{}.{}", major, minor, release,
-                     FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100, CLI11_VERSION,
+  // HDF5 is not asked, only named: its first call would register a handler that writes again while the process exits (h5.cc).
+  return fmt::format("HDF5 {}.{}.{}, fmt {}.{}.{}, CLI11 {}, nlohmann-json {}.{}.{}", H5_VERS_MAJOR, H5_VERS_MINOR,
+                     H5_VERS_RELEASE, FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100, CLI11_VERSION,
                      NLOHMANN_JSON_VERSION_MAJOR, NLOHMANN_JSON_VERSION_MINOR, NLOHMANN_JSON_VERSION_PATCH);
 }
 

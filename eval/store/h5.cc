@@ -1,6 +1,7 @@
 #include "eval/store/h5.h"
 
 #include <hdf5_hl.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -37,6 +38,10 @@ std::string reason() {
   std::replace(text.begin(), text.end(), '\n', ' ');
   return text.empty() ? "unknown reason" : text;
 }
+
+// Closes that failed, of any object: as global as the library's own state.
+int64_t failed_closes = 0;
+std::string last_failed_close;
 
 // Passes a result of the C library through, or throws.
 template <class Result>
@@ -126,7 +131,20 @@ T get_attribute(const Object& object, const std::string& name, H5T_class_t wante
   return value;
 }
 
+// No locks of HDF5's: a file is made beside its place and renamed, and not every file system has locks.
+Handle file_access() {
+  Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+  H5Pset_file_locking(access.id(), false, true);
+  return access;
+}
+
 }  // namespace
+
+Handle::~Handle() {
+  if (id_ < 0 || close_(id_) >= 0) return;
+  ++failed_closes;
+  last_failed_close = reason();
+}
 
 Object& Object::attribute(const std::string& name, const std::string& text) {
   const char* value = text.c_str();
@@ -316,20 +334,24 @@ File File::make(const std::string& path) {
   start_library();
   const Handle creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose);
   H5Pset_obj_track_times(creation.id(), false);
+  const int64_t failed_before = failed_closes;
+  ::unlink(path.c_str());
   errno = 0;
-  const Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
+  const Handle access = file_access();
   H5Pset_fclose_degree(access.id(), H5F_CLOSE_SEMI);  // close() must not leave the file half written behind an open handle
-  const hid_t id = H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.id(), access.id());
+  const hid_t id = H5Fcreate(path.c_str(), H5F_ACC_EXCL, creation.id(), access.id());
   if (id < 0) throw Error(ErrorCode::kIo, "cannot write {}: {}", path, errno != 0 ? std::strerror(errno) : reason());
   Handle file(id, H5Fclose);
   Handle root(written(H5Gopen2(id, "/", H5P_DEFAULT), path), H5Gclose);
-  return File(std::move(root), path + ":", std::move(file));
+  File made(std::move(root), path + ":", std::move(file));
+  made.failed_closes_ = failed_before;
+  return made;
 }
 
 File File::load(const std::string& path) {
   start_library();
   if (H5Fis_hdf5(path.c_str()) <= 0) throw Error(ErrorCode::kFormat, "{} is not an HDF5 file, or it is cut off", path);
-  Handle file(found(H5Fopen(path.c_str(), H5F_ACC_RDONLY, H5P_DEFAULT), path), H5Fclose);
+  Handle file(found(H5Fopen(path.c_str(), H5F_ACC_RDONLY, file_access().id()), path), H5Fclose);
   Handle root(found(H5Gopen2(file.id(), "/", H5P_DEFAULT), path), H5Gclose);
   return File(std::move(root), path + ":", std::move(file));
 }
@@ -338,6 +360,7 @@ void File::close() {
   written(H5Fflush(file_.id(), H5F_SCOPE_LOCAL), where_);
   handle_ = Handle();
   written(H5Fclose(file_.release()), where_);
+  if (failed_closes != failed_closes_) throw Error(ErrorCode::kIo, "cannot write {}: {}", where_, last_failed_close);
 }
 
 template Dataset Group::create_array<float>(const std::string&, const std::vector<int64_t>&);

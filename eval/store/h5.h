@@ -11,15 +11,13 @@
 
 namespace sala::eval::h5 {
 
-// Owns one HDF5 id.
+// Owns one HDF5 id. HDF5 writes much of a dataset when it is closed, so a close that fails is noted: File::close() throws.
 class Handle {
  public:
   using Close = herr_t (*)(hid_t);
   Handle() = default;
   Handle(hid_t id, Close close) : id_(id), close_(close) {}
-  ~Handle() {
-    if (id_ >= 0) close_(id_);
-  }
+  ~Handle();
   Handle(Handle&& other) noexcept { *this = std::move(other); }
   Handle& operator=(Handle&& other) noexcept {
     std::swap(id_, other.id_);
@@ -99,18 +97,20 @@ class Group : public Object {
 // A new file, or an old one for reading.
 class File : public Group {
  public:
+  // Whatever stands at `path` is removed before: a link is not followed.
   static File make(const std::string& path);
   // Throws Error{kFormat} for what is no readable HDF5 file.
   static File load(const std::string& path);
   File(File&&) noexcept = default;
   File& operator=(File&&) noexcept = default;
   ~File() { handle_ = Handle(); }  // before the file, which cannot be closed while its root is open
-  // Writes everything out. Throws Error{kIo}, for instance when the disk is full.
+  // Writes everything out. Throws Error{kIo} when that fails, or closing any object did since make(): the file is not whole.
   void close();
 
  private:
   File(Handle root, std::string where, Handle file) : Group(std::move(root), std::move(where)), file_(std::move(file)) {}
   Handle file_;
+  int64_t failed_closes_ = 0;  // before it was made
 };
 
 }  // namespace sala::eval::h5

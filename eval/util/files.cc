@@ -71,7 +71,11 @@ void write_atomically(const std::string& path, std::string_view text) {
     ::unlink(temporary.c_str());
     throw;
   }
-  ::close(descriptor);
+  if (::close(descriptor) != 0) {
+    const Error failure = io_error("write", path);
+    ::unlink(temporary.c_str());
+    throw failure;
+  }
   replace_file(temporary, path);
 }
 

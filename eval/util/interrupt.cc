@@ -9,7 +9,7 @@ namespace sala::eval {
 namespace {
 
 constexpr int kInterruptedExit = 130;
-std::atomic<int> requested{0};  // lanes read it
+std::atomic<int> requested{0};                         // lanes read it
 static_assert(std::atomic<int>::is_always_lock_free);  // as a signal handler needs
 
 extern "C" void on_signal(int) {
@@ -26,9 +26,6 @@ void catch_signals() {
   action.sa_flags = SA_RESTART;
   sigaction(SIGINT, &action, nullptr);
   sigaction(SIGTERM, &action, nullptr);
-  action.sa_handler = SIG_IGN;
-  sigaction(SIGXFSZ, &action, nullptr);
-  sigaction(SIGPIPE, &action, nullptr);
 }
 
 bool interrupt_requested() { return requested != 0; }

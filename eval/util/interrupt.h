@@ -12,7 +12,6 @@ class Interrupted : public std::exception {
 };
 
 // From now on the first SIGINT or SIGTERM sets a flag; a second one ends the process at once.
-// SIGXFSZ and SIGPIPE are ignored, so that writing reports an error instead.
 void catch_signals();
 bool interrupt_requested();
 // Throws Interrupted when one was requested.
