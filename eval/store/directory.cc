@@ -21,10 +21,12 @@ constexpr const char* kJournalFile = "samples.jsonl";
 constexpr const char* kSideFile = "samples.arrays";
 
 bool holds_a_run(const std::string& path) {
-  for (const char* name : {kPlanFile, kJournalFile, "run.h5"})
+  for (const char* name : {kPlanFile, kJournalFile, kSideFile, "run.h5"})
     if (file_exists(path + "/" + name)) return true;
   return false;
 }
+
+bool holds_nothing(const std::string& path) { return !file_exists(path) || read_file(path).empty(); }
 
 std::string plan_check(const std::string& started, const Json& plan) { return hash_hex(stable_hash(started + plan.dump())); }
 
@@ -71,8 +73,12 @@ RunDirectory::RunDirectory(const std::string& path, const std::string& started) 
 void RunDirectory::lock() {
   make_folders(path_);
   journal_ = AppendFile(file(kJournalFile));
-  if (!journal_.try_lock())
+  const AppendFile::Lock lock = journal_.try_lock();
+  if (lock == AppendFile::Lock::kHeldElsewhere)
     throw Error(ErrorCode::kUsage, "another process is writing to {}; wait for it or choose another --out", path_);
+  if (lock == AppendFile::Lock::kImpossible)
+    notes_.push_back(
+        fmt::format("{} is on a file system without locks: nothing keeps a second run from writing to it", path_));
   side_file_ = AppendFile(file(kSideFile));
 }
 
@@ -92,8 +98,9 @@ RunDirectory RunDirectory::resume(const std::string& path, const RunPlan& plan, 
     return fresh;
   }
   if (!file_exists(path + "/" + kPlanFile)) {
-    // A kill between the first two steps of begin() leaves an empty journal and nothing else.
-    if (!file_exists(path + "/run.h5") && read_file(path + "/" + kJournalFile).empty()) {
+    // A kill between the first two steps of begin() leaves empty files.
+    if (!file_exists(path + "/run.h5") && holds_nothing(path + "/" + kJournalFile) &&
+        holds_nothing(path + "/" + kSideFile)) {
       RunDirectory fresh(path, started);
       fresh.lock();
       write_plan_file(fresh.file(kPlanFile), started, plan.to_json());

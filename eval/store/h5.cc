@@ -1,7 +1,6 @@
 #include "eval/store/h5.h"
 
 #include <hdf5_hl.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -335,7 +334,6 @@ File File::make(const std::string& path) {
   const Handle creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose);
   H5Pset_obj_track_times(creation.id(), false);
   const int64_t failed_before = failed_closes;
-  ::unlink(path.c_str());
   errno = 0;
   const Handle access = file_access();
   H5Pset_fclose_degree(access.id(), H5F_CLOSE_SEMI);  // close() must not leave the file half written behind an open handle

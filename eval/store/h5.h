@@ -97,7 +97,7 @@ class Group : public Object {
 // A new file, or an old one for reading.
 class File : public Group {
  public:
-  // Whatever stands at `path` is removed before: a link is not followed.
+  // Throws Error{kIo} also when something stands at `path`.
   static File make(const std::string& path);
   // Throws Error{kFormat} for what is no readable HDF5 file.
   static File load(const std::string& path);

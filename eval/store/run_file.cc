@@ -212,7 +212,7 @@ std::string cell_file(const Cell& cell) {
 
 // A new file in place of `path`, once `fill` has put everything into it.
 void write_new_file(const std::string& path, const std::function<void(h5::File&)>& fill) {
-  const std::string temporary = path + ".tmp";
+  const std::string temporary = fresh_beside(path);
   try {
     h5::File file = h5::File::make(temporary);
     file.attribute("schema", kRunSchema);
@@ -247,7 +247,7 @@ class Tree {
 }  // namespace
 
 void write_cell_file(const RunDirectory& directory, const RunPlan& plan, const CellResult& cell) {
-  make_folders(directory.file("cells"));
+  make_own_folder(directory.file("cells"));
   write_new_file(directory.file(cell_file(cell.cell)), [&](h5::File& file) {
     CellWriter(file.create("cell"), cell, directory, plan).write();
     write_timing(file, "timing", cell);

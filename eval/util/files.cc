@@ -5,6 +5,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -54,15 +55,28 @@ void make_folders(const std::string& path) {
   if (error) throw Error(ErrorCode::kIo, "cannot make the folder {}: {}", path, error.message());
 }
 
+void make_own_folder(const std::string& path) {
+  if (::mkdir(path.c_str(), 0755) == 0) return;
+  struct stat info;
+  if (errno == EEXIST && ::lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return;
+  throw io_error("make the folder", path);
+}
+
 void remove_folder(const std::string& path) {
   std::error_code error;
   std::filesystem::remove_all(path, error);
   if (error) throw Error(ErrorCode::kIo, "cannot remove the folder {}: {}", path, error.message());
 }
 
-void write_atomically(const std::string& path, std::string_view text) {
+std::string fresh_beside(const std::string& path) {
   const std::string temporary = path + ".tmp";
-  const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  ::unlink(temporary.c_str());  // what cannot be removed is found by whoever makes it anew
+  return temporary;
+}
+
+void write_atomically(const std::string& path, std::string_view text) {
+  const std::string temporary = fresh_beside(path);
+  const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
   if (descriptor < 0) throw io_error("write", temporary);
   try {
     write_all(descriptor, text, path);
@@ -85,7 +99,7 @@ void replace_file(const std::string& temporary, const std::string& path) {
     ::unlink(temporary.c_str());
     return failure;
   };
-  const int descriptor = ::open(temporary.c_str(), O_RDONLY | O_CLOEXEC);
+  const int descriptor = ::open(temporary.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
   if (descriptor < 0) throw fail("open");
   const int synced = ::fsync(descriptor);
   ::close(descriptor);
@@ -95,13 +109,18 @@ void replace_file(const std::string& temporary, const std::string& path) {
 }
 
 AppendFile::AppendFile(const std::string& path) : path_(path) {
-  descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+  // Not blocking: opening a pipe that nobody reads would wait for ever.
+  descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
+  if (descriptor_ < 0 && errno == ELOOP)
+    throw Error(ErrorCode::kIo, "cannot write {}: it is a link, which may lead out of the folder", path);
   if (descriptor_ < 0) throw io_error("write", path);
-  size_ = ::lseek(descriptor_, 0, SEEK_END);
-  if (size_ < 0) {
-    ::close(descriptor_);
-    throw io_error("read", path);
+  struct stat info;
+  if (::fstat(descriptor_, &info) == 0 && S_ISREG(info.st_mode)) {
+    size_ = info.st_size;
+    return;
   }
+  ::close(descriptor_);
+  throw Error(ErrorCode::kIo, "cannot write {}: it is no regular file", path);
 }
 
 AppendFile::~AppendFile() {
@@ -117,7 +136,13 @@ AppendFile& AppendFile::operator=(AppendFile&& other) noexcept {
   return *this;
 }
 
-bool AppendFile::try_lock() { return ::flock(descriptor_, LOCK_EX | LOCK_NB) == 0; }
+AppendFile::Lock AppendFile::try_lock() {
+  int result = 0;
+  do result = ::flock(descriptor_, LOCK_EX | LOCK_NB);
+  while (result != 0 && errno == EINTR);
+  if (result == 0) return Lock::kTaken;
+  return errno == EWOULDBLOCK ? Lock::kHeldElsewhere : Lock::kImpossible;
+}
 
 void AppendFile::append(std::string_view bytes) {
   try {
@@ -147,6 +172,42 @@ std::string AppendFile::read(int64_t offset, int64_t bytes) const {
     done += static_cast<std::size_t>(count);
   }
   return block;
+}
+
+LineReader::LineReader(const std::string& path, int64_t most_line_bytes) : path_(path), most_line_bytes_(most_line_bytes) {
+  // Not blocking: opening a pipe that nobody writes to would wait for ever.
+  descriptor_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+  if (descriptor_ < 0) throw io_error("read", path);
+  struct stat info;
+  if (::fstat(descriptor_, &info) == 0 && S_ISREG(info.st_mode)) return;
+  ::close(descriptor_);
+  throw Error(ErrorCode::kIo, "cannot read {}: it is no regular file", path);
+}
+
+LineReader::~LineReader() { ::close(descriptor_); }
+
+bool LineReader::next(std::string& line) {
+  constexpr std::size_t kBlockBytes = std::size_t{1} << 20;
+  line.clear();
+  for (bool begun = false;; begun = true) {
+    if (at_ == block_.size()) {
+      block_.resize(kBlockBytes);
+      ssize_t count = 0;
+      do count = ::read(descriptor_, block_.data(), block_.size());
+      while (count < 0 && errno == EINTR);
+      if (count < 0) throw io_error("read", path_);
+      block_.resize(static_cast<std::size_t>(count));
+      at_ = 0;
+      if (count == 0) return begun;  // a last line need not have an end
+    }
+    if (!begun) ++number_;
+    const std::size_t end = block_.find('\n', at_), stop = std::min(end, block_.size());
+    line.append(block_, at_, stop - at_);
+    at_ = end == std::string::npos ? stop : end + 1;
+    if (static_cast<int64_t>(line.size()) > most_line_bytes_)
+      throw Error(ErrorCode::kFormat, "{}:{}: the line is longer than {} bytes", path_, number_, most_line_bytes_);
+    if (end != std::string::npos) return true;
+  }
 }
 
 }  // namespace sala::eval

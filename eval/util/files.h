@@ -1,4 +1,5 @@
-// Files that survive a kill: written whole beside their place and renamed, or appended and flushed to the disk.
+// Files that survive a kill: written whole beside their place and renamed, or appended and flushed to the disk. No file is
+// written through a symbolic link: what stands in a result's folder may be a stranger's.
 #pragma once
 
 #include <cstdint>
@@ -13,8 +14,12 @@ using text::read_file;
 bool file_exists(const std::string& path);
 // Creates the folder and its parents.
 void make_folders(const std::string& path);
+// Creates the folder, whose parent exists. Throws Error{kIo} also when a link to a folder stands there.
+void make_own_folder(const std::string& path);
 // The folder and all in it; nothing when there is none.
 void remove_folder(const std::string& path);
+// The name beside `path` under which a file is made before it takes its place. What a kill left there is removed.
+std::string fresh_beside(const std::string& path);
 // After this returns, `path` holds all of `text`, whatever happens next; before, it holds what it held.
 void write_atomically(const std::string& path, std::string_view text);
 // The second half of that for a file made by someone else: flushes `temporary`, renames it to `path`, flushes the folder.
@@ -24,13 +29,13 @@ void replace_file(const std::string& temporary, const std::string& path);
 class AppendFile {
  public:
   AppendFile() = default;
-  // Opens or creates. Throws Error{kIo}.
+  // Opens or creates. Throws Error{kIo}, also for a link and for what is no regular file.
   explicit AppendFile(const std::string& path);
   ~AppendFile();
   AppendFile(AppendFile&& other) noexcept;
   AppendFile& operator=(AppendFile&& other) noexcept;
-  // False when another process holds the lock of this file.
-  bool try_lock();
+  enum class Lock { kTaken, kHeldElsewhere, kImpossible };  // impossible: the file system has no locks
+  Lock try_lock();
   void append(std::string_view bytes);
   // Drops everything from `bytes` on.
   void truncate(int64_t bytes);
@@ -42,6 +47,26 @@ class AppendFile {
   std::string path_;
   int descriptor_ = -1;
   int64_t size_ = 0;
+};
+
+// Reads a file that nobody vouches for line by line.
+class LineReader {
+ public:
+  static constexpr int64_t kMostLineBytes = int64_t{256} << 20;
+  // Throws Error{kIo}, also for what is no regular file.
+  explicit LineReader(const std::string& path, int64_t most_line_bytes = kMostLineBytes);
+  ~LineReader();
+  LineReader(const LineReader&) = delete;
+  LineReader& operator=(const LineReader&) = delete;
+  // Without its newline; false at the end. Throws Error{kIo}, Error{kFormat} for a line that is too long.
+  bool next(std::string& line);
+  int64_t number() const { return number_; }  // of the line that was read last, from 1
+
+ private:
+  std::string path_, block_;
+  int descriptor_ = -1;
+  std::size_t at_ = 0;  // in block_
+  int64_t most_line_bytes_, number_ = 0;
 };
 
 }  // namespace sala::eval

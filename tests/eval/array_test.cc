@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <filesystem>
 
 #include "eval/store/array_writer.h"
 #include "sala/core/rng.h"
@@ -84,6 +85,7 @@ TEST(CheckArrays, NamesWhatIsWrong) {
 class ArrayWriter : public testing::Test {
  protected:
   void write(const std::vector<SampleArrays>& samples) {
+    std::filesystem::remove(path_);
     h5::File file = h5::File::make(path_);
     {
       h5::Group cell = file.create("cell");

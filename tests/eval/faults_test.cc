@@ -63,6 +63,26 @@ void expect_no_wrong_file(int faults) {
   EXPECT_GT(failed, faults / 3) << "most faults must be noticed";
 }
 
+// Network file systems may have no locks: only EWOULDBLOCK means that another process has one.
+TEST(Faults, AFileSystemWithoutLocksIsSaidAndUsed) {
+  const TemporaryFolder models, folder;
+  write_random_family(models.path());
+  Program program(folder.path());
+  program.environment = {{"SALA_MODELS", models.path()}, {"LD_PRELOAD", SALA_IO_FAULTS}};
+  const auto words = [&](int number) -> Words {
+    return {
+        "run", "--task", "niah_single_1", "--len", "512", "--samples", "1", "--out", folder.file(std::to_string(number))};
+  };
+  for (const int number : {ENOLCK, ENOSYS, EOPNOTSUPP}) {
+    program.environment["IO_FAULT_FLOCK"] = std::to_string(number);
+    const Finished result = program.run(words(number));
+    EXPECT_EQ(result.code, 0) << result.err;
+    EXPECT_NE(result.err.find("file system without locks"), std::string::npos) << result.err;
+  }
+  program.environment["IO_FAULT_FLOCK"] = std::to_string(EWOULDBLOCK);
+  expect_refused(program, words(EWOULDBLOCK), ErrorCode::kUsage, {"another process"});
+}
+
 TEST(Faults, ThirtyGiveNoWrongFile) { expect_no_wrong_file(30); }
 TEST(FaultsOften, TwoHundredAndFiftyGiveNoWrongFile) { expect_no_wrong_file(250); }
 

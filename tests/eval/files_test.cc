@@ -4,6 +4,7 @@
 #include <sys/resource.h>
 
 #include <csignal>
+#include <filesystem>
 
 #include "tests/sim/model/small_model.h"
 
@@ -40,8 +41,47 @@ TEST(Files, AppendsAndReadsBack) {
 TEST(Files, TheSecondWriterIsRefusedTheLock) {
   const TemporaryFolder folder;
   AppendFile first(folder.file("a")), second(folder.file("a"));
-  EXPECT_TRUE(first.try_lock());
-  EXPECT_FALSE(second.try_lock());
+  EXPECT_EQ(first.try_lock(), AppendFile::Lock::kTaken);
+  EXPECT_EQ(second.try_lock(), AppendFile::Lock::kHeldElsewhere);
+}
+
+TEST(Files, NothingIsWrittenThroughALink) {
+  namespace fs = std::filesystem;
+  const TemporaryFolder folder;
+  write_bytes(folder.file("precious"), "precious");
+  for (const char* target : {"precious", "nowhere", "."}) {
+    for (const char* name : {"a.tmp", "a", "grows", "inner"}) fs::create_symlink(target, folder.file(name));
+    write_atomically(folder.file("a"), "text");
+    EXPECT_EQ(read_file(folder.file("a")), "text");
+    EXPECT_FALSE(fs::is_symlink(folder.file("a")));
+    expect_error(ErrorCode::kIo, {"grows", "link"}, [&] { AppendFile(folder.file("grows")); });
+    expect_error(ErrorCode::kIo, {"inner"}, [&] { make_own_folder(folder.file("inner")); });
+    for (const char* name : {"a", "grows", "inner"}) fs::remove(folder.file(name));
+  }
+  EXPECT_EQ(read_file(folder.file("precious")), "precious");
+  EXPECT_FALSE(file_exists(folder.file("nowhere")));
+  make_own_folder(folder.file("inner"));
+  make_own_folder(folder.file("inner"));
+  expect_error(ErrorCode::kIo, {"/dev/null", "no regular file"}, [] { AppendFile("/dev/null"); });
+}
+
+TEST(Files, LinesOfAnyLengthUpToTheMost) {
+  const TemporaryFolder folder;
+  const std::string path = folder.file("a"), long_line(3 << 20, 'x');
+  write_bytes(path, "one\n\n" + long_line + "\nend");
+  LineReader lines(path);
+  std::string line;
+  for (const std::string& expected : {std::string("one"), std::string(), long_line, std::string("end")}) {
+    ASSERT_TRUE(lines.next(line));
+    EXPECT_TRUE(line == expected) << lines.number();
+  }
+  EXPECT_EQ(lines.number(), 4);
+  EXPECT_FALSE(lines.next(line));
+  LineReader bounded(path, 1000);
+  EXPECT_TRUE(bounded.next(line) && bounded.next(line));
+  expect_error(ErrorCode::kFormat, {"a:3", "1000 bytes"}, [&] { bounded.next(line); });
+  expect_error(ErrorCode::kIo, {"/dev/zero"}, [] { LineReader("/dev/zero"); });
+  expect_error(ErrorCode::kIo, {"regular"}, [&] { LineReader(folder.path()); });
 }
 
 // A full disk in small: the process may not make files longer than 8 bytes.

@@ -346,6 +346,38 @@ TEST_F(Runner, ResumingNothingBeginsAndADamagedPlanIsRefused) {
   expect_error(ErrorCode::kFormat, {"run.json"}, [&] { RunDirectory::resume(folder_.file("new"), plan_, "now"); });
 }
 
+// A stranger may have prepared the folder: every name that a run writes leads elsewhere.
+TEST_F(Runner, NothingOutsideTheFolderIsWritten) {
+  namespace fs = std::filesystem;
+  const std::string whole = whole_run("whole", plan_), precious = folder_.file("precious");
+  fs::create_directory(folder_.file("elsewhere"));
+  for (const char* name : {"run.json.tmp", "run.h5.tmp", "summary.json.tmp", "summary.md.tmp", "summary.json", "cells",
+                           "samples.jsonl", "samples.arrays"}) {
+    const std::string path = folder_.file(std::string("links-") + name), word = name;
+    write_bytes(precious, "precious");
+    fs::create_directory(path);
+    fs::create_symlink(word == "cells"               ? folder_.file("elsewhere")
+                       : word.starts_with("samples") ? folder_.file("nowhere")
+                                                     : precious,
+                       path + "/" + word);
+    if (word == "cells" || word.starts_with("samples")) {
+      expect_error(ErrorCode::kIo, {word}, [&] {
+        RunDirectory directory = RunDirectory::begin(path, plan_, "now");
+        FakeSubjects subjects(1);
+        run(directory, plan_, subjects);
+      });
+    } else {
+      RunDirectory directory = RunDirectory::begin(path, plan_, "now");
+      FakeSubjects subjects(1);
+      run(directory, plan_, subjects);
+      expect_same_results(whole, directory.file("run.h5"));
+    }
+    EXPECT_EQ(read_bytes(precious), "precious") << name;
+    EXPECT_FALSE(fs::exists(folder_.file("nowhere"))) << name;
+    EXPECT_TRUE(fs::is_empty(folder_.file("elsewhere"))) << name;
+  }
+}
+
 TEST_F(Runner, AScoreOutsideTheScaleIsOurDefect) {
   class Broken final : public tasks::Task {
    public:

@@ -4,8 +4,10 @@
 //   IO_FAULT_ALL     when set, every later one fails as well, as on a full disk
 //   IO_FAULT_ERRNO   the error that they fail with; 0 = only writes, which write a part and say how much
 //   IO_FAULT_COUNT   a file to which the number of calls is written at the end
+// Apart from that, IO_FAULT_FLOCK is the error that every flock() fails with, as on a file system without locks.
 #include <dlfcn.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -83,6 +85,13 @@ int opened(int (*open_file)(const char*, int, ...), const char* path, int flags,
 }  // namespace
 
 extern "C" {
+
+int flock(int descriptor, int operation) noexcept {
+  const long number = number_of("IO_FAULT_FLOCK", 0);
+  if (number == 0) return real<int(int, int)>("flock")(descriptor, operation);
+  errno = static_cast<int>(number);
+  return -1;
+}
 
 ssize_t write(int descriptor, const void* bytes, size_t count) {
   const ssize_t most = allowed(descriptor, count);
