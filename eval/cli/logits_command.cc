@@ -10,6 +10,7 @@
 #include "eval/cli/model_flags.h"
 #include "eval/run/memory.h"
 #include "eval/util/files.h"
+#include "eval/util/streams.h"
 #include "sala/core/error.h"
 #include "sala/model/safetensors.h"
 #include "sim/mixers/mixer.h"
@@ -139,14 +140,15 @@ int64_t row_bytes(const LogitsFlags& flags, const ModelConfig& config, int64_t t
 }
 
 void check_output_fits(const LogitsFlags& flags, const MemoryPlan& session, int64_t rows, int64_t bytes) {
-  const int64_t limit = memory_limit(flags.engine), most = (limit - session.total_bytes()) / bytes;
-  if (rows <= most) return;
+  constexpr int64_t kSpare = int64_t{1} << 20;  // a process is never twice the same size: what is offered fits the next time
+  const MemoryLimit limit = memory_limit(flags.engine);
+  if (rows <= (limit.bytes - session.total_bytes()) / bytes) return;
+  const int64_t most = (limit.bytes - session.total_bytes() - kSpare) / bytes;
   throw Error(
       ErrorCode::kMemory,
       "what is to be written of {} rows needs {} beside the session's {}, and {} {}; raise --mem where the machine has "
       "more, or {}",
-      rows, format_bytes(rows * bytes), format_bytes(session.total_bytes()),
-      flags.engine.mem.empty() ? "this machine has" : "--mem allows", format_bytes(limit),
+      rows, format_bytes(rows * bytes), format_bytes(session.total_bytes()), limit.whose, format_bytes(limit.bytes),
       most > 0 ? fmt::format("ask for at most --rows {}", most) : "give fewer ids");
 }
 
@@ -160,7 +162,7 @@ void write_logits(const LogitsFlags& flags) {
   options.max_tokens = tokens;
   check_output_fits(flags, check_fits(config, options, flags.engine), rows, row_bytes(flags, config, tokens));
   const Model model = load_model(entry, config);
-  for (const std::string& note : checkpoint_notes(config, model)) fmt::print(stderr, "{}\n", text::printable(note, 4000));
+  for (const std::string& note : checkpoint_notes(config, model)) streams::note("{}\n", text::printable(note, 4000));
   Session session(model, options);
   session.set_prompt_tokens(tokens);
   Keep kept(flags, config, tokens - rows, tokens);

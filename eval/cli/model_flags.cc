@@ -6,7 +6,6 @@
 #include <cstdlib>
 #include <optional>
 
-#include "eval/run/memory.h"
 #include "eval/spec/select_by.h"
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
@@ -234,11 +233,13 @@ SessionOptions session_options(const EngineFlags& flags) {
   return options;
 }
 
-int64_t memory_limit(const EngineFlags& flags) { return flags.mem.empty() ? usable_memory() : parse_bytes(flags.mem); }
+MemoryLimit memory_limit(const EngineFlags& flags) {
+  return flags.mem.empty() ? usable_memory() : memory_within(parse_bytes(flags.mem));
+}
 
-MemoryPlan check_fits(const ModelConfig& config, const SessionOptions& options, const EngineFlags& flags) {
+MemoryPlan check_fits(const ModelConfig& config, const SessionOptions& options, const EngineFlags& flags, int64_t beside) {
   MemoryPlan plan = Session::plan(config, options);
-  check_memory(plan, memory_limit(flags), !flags.mem.empty(), config, options);
+  check_memory(plan, beside, memory_limit(flags), config, options);
   return plan;
 }
 

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "eval/cli/flags.h"
+#include "eval/run/memory.h"
 #include "eval/spec/models.h"
 #include "sala/model/session.h"
 
@@ -54,9 +55,11 @@ void add_engine_flags(Command& command, EngineFlags& flags);
 // Sets the number of threads, checks device and kernels; max_tokens is left to the caller.
 // Throws Error{kUnsupported} for a device that this build lacks.
 SessionOptions session_options(const EngineFlags& flags);
-// Bytes: --mem, or what the machine has.
-int64_t memory_limit(const EngineFlags& flags);
-// Throws Error{kMemory} when the session does not fit in --mem, or in what the machine has. Returns the plan.
-MemoryPlan check_fits(const ModelConfig& config, const SessionOptions& options, const EngineFlags& flags);
+// What --mem leaves, or what the machine has.
+MemoryLimit memory_limit(const EngineFlags& flags);
+// Throws Error{kMemory} when the session and `beside` bytes do not fit in --mem, or in what the machine has. Returns the
+// plan.
+MemoryPlan check_fits(const ModelConfig& config, const SessionOptions& options, const EngineFlags& flags,
+                      int64_t beside = 0);
 
 }  // namespace sala::eval

@@ -236,11 +236,11 @@ void run(const RunFlags& flags, CommandState& state) {
   const ModelConfig config = configured(entry, flags.model);
   const TokenRules rules = token_rules(entry, config, *tokenizer, flags.tokenizer);
   RunPlan plan = make_plan(flags, entry, config, rules, *tokenizer, *files);
-  const int64_t memory_bytes = memory_limit(flags.engine);
+  const int64_t memory_bytes = memory_limit(flags.engine).bytes;
   SampleSource samples(plan, *tokenizer, std::min(SampleSource::kMostBytes, memory_bytes / 8));
   measure_samples(plan, samples);
   options.max_tokens = plan.longest();
-  const MemoryPlan memory = check_fits(plan.model, options, flags.engine);
+  const MemoryPlan memory = check_fits(plan.model, options, flags.engine, sample_bytes(options.max_tokens));
   samples.keep_at_most(memory_bytes - memory.total_bytes());
   check_samples(plan, samples);
   const Model model = load_model(entry, plan.model);

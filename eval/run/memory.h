@@ -12,13 +12,23 @@ namespace sala::eval {
 int64_t parse_bytes(const std::string& text);
 std::string format_bytes(int64_t bytes);  // "1.23 GiB"
 
-// What the machine and the control group still have, less a reserve for everything else (a tenth, at least 256 MiB).
-int64_t usable_memory();
+// What this process has in memory now: itself, its libraries, a tokenizer, texts.
+int64_t resident_memory();
+
+// How much sessions and samples may take.
+struct MemoryLimit {
+  int64_t bytes = 0;
+  std::string whose;  // "this machine has", for messages
+};
+// What the machine and the control groups still have, less a reserve for everything else (a tenth, at least 256 MiB).
+MemoryLimit usable_memory();
+// What --mem leaves: the limit, less what the process has now and what results take while they are written.
+MemoryLimit memory_within(int64_t bytes);
 
 // "weights 9.1 MiB, kv cache ..., total 312.0 MiB, chunks of 8192 tokens"
 std::string describe_plan(const MemoryPlan& plan);
-// Throws Error{kMemory} with the plan's numbers and the way out. `from_flag`: the limit was given by --mem.
-void check_memory(const MemoryPlan& plan, int64_t limit, bool from_flag, const ModelConfig& config,
+// A session with this plan and `beside` bytes must fit. Throws Error{kMemory} with the plan's numbers and the way out.
+void check_memory(const MemoryPlan& plan, int64_t beside, const MemoryLimit& limit, const ModelConfig& config,
                   const SessionOptions& options);
 
 }  // namespace sala::eval

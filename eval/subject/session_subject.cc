@@ -47,6 +47,8 @@ class SessionSubject final : public Subject {
 
 }  // namespace
 
+int64_t sample_bytes(int64_t tokens) { return (int64_t{6} << 20) + 32 * tokens; }
+
 SessionSubjects::SessionSubjects(std::string name, const Model& model, const SessionOptions& options,
                                  std::vector<int64_t> stop_ids, int threads, int64_t memory_bytes)
     : name_(std::move(name)),
@@ -68,7 +70,7 @@ int64_t SessionSubjects::at_once(int64_t tokens, int64_t wanted) const {
     const MemoryPlan plan = Session::plan(model_.config(), shape(tokens, 0, count));  // the largest of them
     int64_t shared = 0;
     for (const MemoryPlan::Item& item : plan.items) shared += item.name == "weights" ? item.bytes : 0;
-    if (shared + count * (plan.total_bytes() - shared) <= memory_bytes_) return count;
+    if (shared + count * (plan.total_bytes() - shared + sample_bytes(tokens)) <= memory_bytes_) return count;
   }
   return 1;
 }

@@ -14,6 +14,9 @@ namespace sala::eval {
 // the caches of one session suffice.
 inline constexpr int64_t kOneACore = 33000;
 
+// What a sample of so many tokens takes beside its session, while it is made and answered: texts, ids, a thread.
+int64_t sample_bytes(int64_t tokens);
+
 class SessionSubjects final : public Subjects {
  public:
   // Sessions share `model`, which must outlive them, `threads` threads and `memory_bytes` of memory, weights included.

@@ -259,7 +259,7 @@ TEST_F(Cli, ImpossibleWishesAreRefusedBeforeAnythingIsWritten) {
   };
   refused({"--device", "cuda"}, ErrorCode::kUnsupported, {"--device cuda"});
   refused({"--kernels", "fastest"}, ErrorCode::kUsage, {"fastest", "portable"});
-  refused({"--mem", "1m"}, ErrorCode::kMemory, {"kv cache", "--mem allows 1.00 MiB", "--chunk"});
+  refused({"--mem", "1m"}, ErrorCode::kMemory, {"kv cache", "--mem 1.00 MiB leaves", "--chunk"});
   refused({"--mem", "much"}, ErrorCode::kUsage, {"much"});
   refused({"--len", "100"}, ErrorCode::kUsage, {"100", "too small"});
   refused({"--samples", "nan"}, ErrorCode::kUsage, {"--samples"});

@@ -64,7 +64,7 @@ TEST(Memory, SizesAreRead) {
     expect_error(ErrorCode::kUsage, {"size"}, [&] { parse_bytes(wrong); });
   EXPECT_EQ(format_bytes(999), "999 B");
   EXPECT_EQ(format_bytes(int64_t{3} << 29), "1.50 GiB");
-  EXPECT_GT(usable_memory(), int64_t{64} << 20);
+  EXPECT_GT(usable_memory().bytes, int64_t{64} << 20);
 }
 
 TEST(Memory, WhatDoesNotFitIsRefusedWithTheNumbersAndTheWayOut) {
@@ -72,11 +72,16 @@ TEST(Memory, WhatDoesNotFitIsRefusedWithTheNumbersAndTheWayOut) {
   SessionOptions options;
   options.max_tokens = 1 << 20;
   const MemoryPlan plan = Session::plan(config, options);
-  check_memory(plan, plan.total_bytes(), true, config, options);
-  expect_error(ErrorCode::kMemory, {"kv cache", "--mem allows", "at most --len"},
-               [&] { check_memory(plan, plan.total_bytes() - 1, true, config, options); });
-  expect_error(ErrorCode::kMemory, {"this machine has 1.00 KiB", "smaller model"},
-               [&] { check_memory(plan, 1024, false, config, options); });
+  const int64_t needed = plan.total_bytes() + 1000;
+  check_memory(plan, 1000, {needed, "--mem leaves"}, config, options);
+  expect_error(ErrorCode::kMemory, {"kv cache", "--mem leaves", "at most --len"}, [&] {
+    check_memory(plan, 1000, {needed - 1, "--mem leaves"}, config, options);
+  });
+  expect_error(ErrorCode::kMemory, {"this machine has 1.00 KiB", "smaller model"}, [&] {
+    check_memory(plan, 1000, {1024, "this machine has"}, config, options);
+  });
+  EXPECT_LT(memory_within(int64_t{1} << 30).bytes, (int64_t{1} << 30) - (int64_t{20} << 20)) << "less the program itself";
+  EXPECT_EQ(memory_within(1).bytes, 0);
 }
 
 TEST(Near, BeginningsComeFirst) {

@@ -27,6 +27,7 @@ inline Words joined(Words words, const Words& more) {
 struct Finished {
   int code = -1;  // exit code; 128 + signal when one ended it
   std::string out, err;
+  int64_t peak_bytes = 0;  // most memory that it had
 };
 
 class Program {
@@ -35,14 +36,16 @@ class Program {
   explicit Program(const std::string& folder) : folder_(folder) {}
   std::map<std::string, std::string> environment;
   rlim_t largest_file = RLIM_INFINITY;
-  std::string standard_output;  // instead of a file
+  std::string standard_output, standard_error;  // instead of a file
+  std::vector<int> closed;                      // descriptors that it finds closed
 
   Finished run(const std::vector<std::string>& words) {
     start(words);
     return wait();
   }
   void start(const std::vector<std::string>& words) {
-    const std::string out = standard_output.empty() ? folder_ + "/stdout" : standard_output, err = folder_ + "/stderr";
+    const std::string out = standard_output.empty() ? folder_ + "/stdout" : standard_output;
+    const std::string err = standard_error.empty() ? folder_ + "/stderr" : standard_error;
     child_ = fork();
     if (child_ != 0) return;
     for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);
@@ -54,6 +57,8 @@ class Program {
     const int err_file = open(err.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
     if (out_file < 0 || err_file < 0 || dup2(out_file, 1) < 0 || dup2(err_file, 2) < 0 || chdir(folder_.c_str()) != 0)
       _exit(126);
+    for (const int file : {out_file, err_file}) close(file);
+    for (const int descriptor : closed) close(descriptor);
     std::vector<char*> arguments = {const_cast<char*>(SALA_EVAL_BINARY)};
     for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
     arguments.push_back(nullptr);
@@ -71,16 +76,18 @@ class Program {
   }
   Finished wait() {
     int status = 0;
+    Finished result;
     if (status_) {
       status = *status_;
     } else {
-      waitpid(child_, &status, 0);
+      rusage usage;
+      wait4(child_, &status, 0, &usage);
+      result.peak_bytes = usage.ru_maxrss * 1024;
     }
     status_.reset();
-    Finished result;
     result.code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
     if (standard_output.empty()) result.out = read_bytes(folder_ + "/stdout");
-    result.err = read_bytes(folder_ + "/stderr");
+    if (standard_error.empty()) result.err = read_bytes(folder_ + "/stderr");
     return result;
   }
 
