@@ -20,7 +20,7 @@ namespace {
 
 struct ScoreFlags {
   std::vector<std::string> paths;
-  std::string tasks, length, format, model, tokenizer, out, output = "table";
+  std::string tasks, length, format, model, tokenizer, out, samples_out, output = "table";
   UserFlags user;
   int64_t samples = 0;
   int threads = 0;
@@ -53,6 +53,9 @@ void add_flags(Command& command, ScoreFlags& flags) {
   command.add_option("--model", flags.model, "The model; here its name, for the report").type_name("NAME").group(results);
   command.add_option("--out", flags.out, "What is written: a folder with summary.json and summary.md")
       .type_name("DIR")
+      .group(results);
+  command.add_option("--samples-out", flags.samples_out, "File for the score of every sample, one JSON object a line")
+      .type_name("FILE")
       .group(results);
   add_output_flag(command, flags.output, results);
   add_threads_flag(command, flags.threads, results);
@@ -117,6 +120,8 @@ void say(const std::vector<std::string>& sentences, const char* kind) {
 void score(const ScoreFlags& flags, const CommandState& state) {
   set_num_threads(flags.threads);
   if (!flags.out.empty()) check_free(flags.out);
+  if (!flags.samples_out.empty() && file_exists(flags.samples_out))
+    throw Error(ErrorCode::kUsage, "--samples-out {} is there already; choose another file", flags.samples_out);
   // --bins counts the rows of predictions too, whether or not the user's rows are given.
   const std::string& counter = flags.user.paths.bins;
   const std::unique_ptr<Tokenizer> bins = counter.empty() ? nullptr : open_tokenizer(counter);
@@ -136,6 +141,7 @@ void score(const ScoreFlags& flags, const CommandState& state) {
   json["sala"]["problems"] = scored.problems;
   json["sala"]["notes"] = scored.warnings;
   const std::string json_text = json.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  if (!flags.samples_out.empty()) write_atomically(flags.samples_out, sample_lines(scored));
   if (!flags.out.empty()) {
     make_folders(flags.out);
     write_atomically(flags.out + "/summary.json", json_text);

@@ -12,6 +12,9 @@
 namespace sala::eval {
 namespace {
 
+// An id of a few bytes must not cost what a sample of billions of tokens does: twice the longest that is evaluated.
+constexpr int64_t kLongestMadeAgain = int64_t{4} << 20;
+
 Error unknown_task(const std::string& name) {
   std::vector<std::string> names;
   for (const tasks::Task* task : tasks::all_tasks()) names.emplace_back(task->name());
@@ -81,6 +84,9 @@ tasks::Sample LineScorer::sample_of(const tasks::Task& task, Prediction& predict
   if (!complete && prediction.id.empty())
     throw Error(ErrorCode::kFormat, "no reference answers ('outputs') and no 'id' to make the sample again from");
   if (!complete) {
+    if (prediction.length > kLongestMadeAgain)
+      throw Error(ErrorCode::kFormat, "sample '{}' is too long to be made again (at most {} tokens); give 'outputs'",
+                  prediction.id, kLongestMadeAgain);
     tasks::Sample sample = tasks::regenerate(prediction.id, tokenizer(), corpora(), user_tasks());
     if (!prediction.references.empty() && prediction.references != sample.outputs)
       throw Error(ErrorCode::kFormat,
@@ -101,6 +107,9 @@ tasks::Sample LineScorer::sample_of(const tasks::Task& task, Prediction& predict
 }
 
 SampleRecord LineScorer::score(const tasks::Task& task, Prediction prediction) {
+  for (const int64_t tokens : {prediction.length, prediction.tokens})
+    if (tokens > tasks::kLongestSample)
+      throw Error(ErrorCode::kFormat, "a sample of {} tokens; the longest has {}", tokens, tasks::kLongestSample);
   tasks::Sample sample = sample_of(task, prediction);
   SampleRecord record;
   record.task = task.name();

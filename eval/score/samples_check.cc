@@ -67,6 +67,7 @@ std::string shortened_indexes(const std::vector<int64_t>& indexes) {
 void SamplesCheck::begin_file(const std::string& path) {
   path_ = path;
   folder_ = fs::path(path).parent_path().string();
+  if (folder_.empty()) folder_ = ".";
   folder_length_ = length_of_path(fs::absolute(path).lexically_normal().string());
   has_plan_ = false;
   const std::string plan_file = (fs::path(folder_) / "run.json").string();
@@ -93,6 +94,7 @@ std::string SamplesCheck::add(PredictionFormat format, const tasks::Task& task, 
   if (record.length == 0 && !task.traits().length_is_bin)
     record.length = request_.length > 0 ? request_.length : folder_length_;
   const std::string cell = fmt::format("{}@{}", record.task, record.length);
+  if (record.length != 0) claim(cell, folder_);
   const std::string scope = record.id.empty() && record.length == 0 ? folder_ : "";
   const auto [known, fresh] = places_.emplace(fmt::format("{}|{}|{}", cell, key, scope), place);
   if (!fresh) return known->second;
@@ -117,6 +119,16 @@ std::string SamplesCheck::add(PredictionFormat format, const tasks::Task& task, 
   return "";
 }
 
+// One mean is of one model. Formats of predictions do not name it; where people keep several, each has a folder.
+void SamplesCheck::claim(const std::string& cell, const std::string& folder) {
+  const auto [known, fresh] = owners_.emplace(cell, folder);
+  std::error_code ignored;
+  if (fresh || known->second == folder || fs::equivalent(known->second, folder, ignored)) return;
+  throw Error(ErrorCode::kUsage,
+              "{} is answered in {} and in {}: two models or two runs are no one mean; score them one by one", cell,
+              known->second, folder);
+}
+
 void SamplesCheck::infer_lengths(std::vector<SampleRecord>& records, std::vector<std::string>& warnings) const {
   constexpr double kLeastFill = 0.8;
   std::map<std::string, int64_t> longest;
@@ -130,7 +142,7 @@ void SamplesCheck::infer_lengths(std::vector<SampleRecord>& records, std::vector
   for (const auto& [folder, tokens] : longest) {
     int64_t power = 1024;
     while (power < tokens && power < (int64_t{1} << 40)) power *= 2;
-    const std::string where = folder.empty() ? "this folder" : folder;
+    const std::string where = folder == "." ? "this folder" : folder;
     if (static_cast<double>(tokens) >= kLeastFill * static_cast<double>(power)) {
       lengths[folder] = power;
       warnings.push_back(fmt::format("{}: length {} is inferred from the longest sample ({} tokens); --len says another",
@@ -144,7 +156,7 @@ void SamplesCheck::infer_lengths(std::vector<SampleRecord>& records, std::vector
 }
 
 void SamplesCheck::find_missing(std::vector<std::string>& problems) const {
-  constexpr int64_t kMostIndexes = 10'000'000;
+  constexpr int64_t kMostIndexes = 1'000'000;  // as many as `run --samples` takes
   for (const auto& [key, series] : series_) {
     std::vector<int64_t> wanted = series.planned.value_or(std::vector<int64_t>{});
     const int64_t last = series.indexes.empty() ? -1 : series.indexes.rbegin()->first;
@@ -163,6 +175,8 @@ void SamplesCheck::find_missing(std::vector<std::string>& problems) const {
 void SamplesCheck::finish(std::vector<SampleRecord>& records, std::vector<std::string>& problems,
                           std::vector<std::string>& warnings) {
   infer_lengths(records, warnings);
+  for (std::size_t i = 0; i < records.size(); ++i)
+    claim(fmt::format("{}@{}", records[i].task, records[i].length), record_folders_[i]);
   find_missing(problems);
   problems.insert(problems.end(), repeated_.begin(), repeated_.end());
   std::map<std::pair<int64_t, std::string>, int64_t> counts;

@@ -35,6 +35,7 @@ class SamplesCheck {
     std::map<int64_t, std::string> indexes;       // with the place of the first
     std::optional<std::vector<int64_t>> planned;  // of a run; else 0 to the last index
   };
+  void claim(const std::string& cell, const std::string& folder);
   void infer_lengths(std::vector<SampleRecord>& records, std::vector<std::string>& warnings) const;
   void find_missing(std::vector<std::string>& problems) const;
 
@@ -44,9 +45,10 @@ class SamplesCheck {
   std::map<std::string, std::string> places_;  // sample -> FILE:LINE
   std::map<std::string, Series> series_;
   bool has_plan_ = false;
-  std::map<std::string, int64_t> ordinals_;  // samples so far of a task and length
-  std::vector<std::string> record_folders_;  // of each record
-  std::vector<bool> binned_;                 // whether a record's task has lengths of its own (TaskTraits::length_is_bin)
+  std::map<std::string, int64_t> ordinals_;    // samples so far of a task and length
+  std::vector<std::string> record_folders_;    // of each record
+  std::map<std::string, std::string> owners_;  // task and length -> folder that answers it
+  std::vector<bool> binned_;                   // whether a record's task has lengths of its own (TaskTraits::length_is_bin)
   std::set<std::string> sources_;
   std::vector<std::string> repeated_;  // sentences
 };

@@ -4,10 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <set>
 #include <utility>
@@ -73,8 +70,7 @@ class Scoring {
   explicit Scoring(const ScoreRequest& request) : request_(request), scorer_(request) {}
 
   void add_file(const std::string& path) {
-    std::ifstream in(path, std::ios::binary);
-    if (!in || fs::is_directory(path)) throw Error(ErrorCode::kIo, "cannot read {}: {}", path, std::strerror(errno));
+    LineReader in(path);
     made_.files.push_back({path, PredictionFormat::kRuler, 0, 0, 0});
     file_known_ = request_.format.has_value();
     context_ = {request_.format.value_or(PredictionFormat::kRuler), file_task(path), request_.bins};
@@ -82,20 +78,18 @@ class Scoring {
     check_.begin_file(path);
     std::vector<Line> batch;
     std::size_t bytes = 0;
-    int64_t number = 0;
     bool first = true;
-    for (std::string text; std::getline(in, text);) {
-      if (++number == 1) text.erase(0, text.size() - text::without_byte_order_mark(text).size());
+    for (std::string text; in.next(text);) {
+      if (in.number() == 1) text.erase(0, text.size() - text::without_byte_order_mark(text).size());
       if (text.find_first_not_of(" \t\r") == std::string::npos) continue;
       if (std::exchange(first, false) && add_document(path, text)) return;
       bytes += text.size();
-      batch.push_back({number, std::move(text)});
+      batch.push_back({in.number(), std::move(text)});
       if (batch.size() < kBatchLines && bytes < kBatchBytes) continue;
       add_batch(std::move(batch));
       batch.clear();
       bytes = 0;
     }
-    if (in.bad()) throw Error(ErrorCode::kIo, "cannot read {} beyond line {}", path, number);
     add_batch(std::move(batch));
     if (made_.files.back().lines == 0) problem(path + ": the file is empty");
   }
@@ -259,6 +253,7 @@ class Scoring {
     ++file.scored;
     tasks_.emplace(outcome.record->task, outcome.task);
     made_.records.push_back(std::move(*outcome.record));
+    made_.places.push_back(place);
   }
 
   const ScoreRequest& request_;
@@ -272,6 +267,19 @@ class Scoring {
 };
 
 }  // namespace
+
+std::string sample_lines(const Scored& scored) {
+  std::string lines;
+  for (std::size_t i = 0; i < scored.records.size(); ++i) {
+    const SampleRecord& record = scored.records[i];
+    fields::Json line = {{"task", record.task}, {"length", record.length}, {"index", record.index}, {"score", record.score}};
+    if (!record.id.empty()) line["id"] = record.id;
+    line["place"] = scored.places[i];
+    for (const auto& [name, value] : record.diagnostics) line["diagnostics"][name] = value;
+    lines += line.dump(-1, ' ', false, fields::Json::error_handler_t::replace) + "\n";
+  }
+  return lines;
+}
 
 Scored score_predictions(const ScoreRequest& request) {
   Scoring scoring(request);

@@ -37,6 +37,7 @@ struct ScoredFile {
 struct Scored {
   std::vector<ScoredFile> files;
   std::vector<SampleRecord> records;  // cell by cell; without times, ids of tokens and places in tokens where unknown
+  std::vector<std::string> places;    // FILE:LINE of each record
   std::vector<Cell> cells;            // lengths ascending, tasks in the order of the registry
   std::vector<std::string> problems;  // "FILE:17: ...": what was not scored, or is missing
   std::vector<std::string> warnings;  // what was scored and should be known

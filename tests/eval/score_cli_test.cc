@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <filesystem>
+#include <map>
 #include <nlohmann/json.hpp>
+#include <sstream>
 
 #include "sala/core/error.h"
 #include "tests/eval/random_model.h"
@@ -95,6 +97,28 @@ TEST_F(ScoreCli, ARunIsScoredAgainAndItsPlanSaysWhatIsMissing) {
   const Finished damaged = program_.run({"score", run});
   EXPECT_EQ(damaged.code, static_cast<int>(ErrorCode::kFormat));
   EXPECT_NE(damaged.err.find("samples.jsonl:1: the line is damaged"), std::string::npos) << damaged.err;
+}
+
+TEST_F(ScoreCli, EverySampleHasALineInSamplesOut) {
+  write_bytes(folder_.file("vt.jsonl"), R"({"index":0,"input":"a","outputs":["X","Y"],"pred":"X"})"
+                                        "\n"
+                                        R"({"index":1,"input":"b","outputs":["Z"],"pred":"Z"})"
+                                        "\n");
+  const Words words = {"score", "vt.jsonl", "--len", "4k", "--samples-out", "scores.jsonl"};
+  ASSERT_EQ(program_.run(words).code, 0);
+  std::istringstream lines(read_bytes(folder_.file("scores.jsonl")));
+  std::string line;
+  for (const auto& [index, score] : std::map<int, double>{{0, 0.5}, {1, 1}}) {
+    ASSERT_TRUE(std::getline(lines, line));
+    const Json json = Json::parse(line);
+    EXPECT_EQ(json["task"], "vt");
+    EXPECT_EQ(json["length"], 4096);
+    EXPECT_EQ(json["index"], index);
+    EXPECT_EQ(json["score"], score);
+    EXPECT_EQ(json["place"], "vt.jsonl:" + std::to_string(index + 1));
+  }
+  EXPECT_FALSE(std::getline(lines, line));
+  expect_refused(program_, words, ErrorCode::kUsage, {"--samples-out scores.jsonl is there already"});
 }
 
 TEST_F(ScoreCli, WrongWordsAreRefused) {

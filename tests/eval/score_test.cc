@@ -1,6 +1,7 @@
 // Golden files made by hand (tests/data/predictions), their scores worked out by hand, and files that nobody should trust.
 #include "eval/score/score.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -351,6 +352,43 @@ TEST_F(Score, TheLengthIsTheLinesThenTheFlagsThenTheFoldersThenInferred) {
   EXPECT_EQ(unknown.cells[0].length, 0);
   EXPECT_NE(format_results({}, summarize(unknown.cells, unknown.records), "md").find("| vt | - | - | 1 | 0.0 |"),
             std::string::npos);
+}
+
+// ROOT/MODEL/synthetic/LENGTH/pred, as RULER lays it out: one mean is of one model.
+TEST_F(Score, TwoModelsAreNeverOneMean) {
+  namespace fs = std::filesystem;
+  for (const char* model : {"llama", "qwen"})
+    for (const char* length : {"4096", "8192"}) {
+      const std::string pred = folder_.file(fmt::format("{}/synthetic/{}/pred", model, length));
+      fs::create_directories(pred);
+      write_bytes(pred + "/vt.jsonl", fmt::format(R"({{"index":0,"input":"{}","outputs":["X"],"pred":"X"}})", model));
+    }
+  EXPECT_EQ(scored({folder_.file("llama")}).cells.size(), 2u);
+  EXPECT_EQ(
+      scored({folder_.file("llama"), folder_.file("./llama/synthetic/../synthetic/4096/pred/vt.jsonl")}).records.size(), 2u)
+      << "the same folder in other words";
+  expect_error(ErrorCode::kUsage, {"vt@4096", "llama/synthetic/4096/pred", "qwen/synthetic/4096/pred", "one by one"},
+               [&] { scored({folder_.path()}); });
+  // The same samples, and lengths that are inferred.
+  for (const char* name : {"one", "two"}) {
+    fs::create_directories(folder_.file(name));
+    write_bytes(folder_.file(name) + "/vt.jsonl", R"({"index":0,"length":4000,"input":"a","outputs":["X"],"pred":"X"})");
+  }
+  expect_error(ErrorCode::kUsage, {"vt@4096", "/one", "/two"}, [&] { scored({folder_.file("one"), folder_.file("two")}); });
+}
+
+TEST_F(Score, AShortLineMakesNoHugeSample) {
+  write_bytes(folder_.file("a.jsonl"),
+              R"({"id":"ruler/vt@268435456#0!42","pred":"x"})"
+              "\n"
+              R"({"id":"ruler/vt@4096#0!42","max_length":9000000000000000000,"outputs":["X"],"pred":"X"})"
+              "\n"
+              R"({"id":"ruler/vt@4096#0!42","outputs":["X"],"pred":"X"})");
+  const Scored made = scored({folder_.file("a.jsonl")});
+  ASSERT_EQ(made.records.size(), 1u);
+  ASSERT_EQ(made.problems.size(), 2u);
+  EXPECT_NE(made.problems[0].find("too long to be made again"), std::string::npos) << made.problems[0];
+  EXPECT_NE(made.problems[1].find("9000000000000000000"), std::string::npos) << made.problems[1];
 }
 
 TEST_F(Score, FilesOfNoTaskOrFormatAreNamed) {
