@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <memory>
@@ -226,6 +227,18 @@ void check_gate(double gate, const RunResults& results, CommandState& state) {
   }
 }
 
+// Says now and then how far it is: the weights of large models take a while.
+std::string hash_weights(const ModelEntry& entry, bool quiet) {
+  using Clock = std::chrono::steady_clock;
+  constexpr std::chrono::seconds kPause{10};
+  Clock::time_point next = Clock::now() + kPause;
+  return weights_hash(entry, [&](int64_t done, int64_t total) {
+    if (quiet || Clock::now() < next) return;
+    next = Clock::now() + kPause;
+    streams::note("weights: {} of {} are read for their fingerprint\n", format_bytes(done), format_bytes(total));
+  });
+}
+
 // Turns flags into a job, runs it and prints what came out.
 void run(const RunFlags& flags, CommandState& state) {
   const std::optional<double> gate = parse_gate(flags.min_score);
@@ -244,7 +257,7 @@ void run(const RunFlags& flags, CommandState& state) {
   samples.keep_at_most(memory_bytes - memory.total_bytes());
   check_samples(plan, samples);
   const Model model = load_model(entry, plan.model);
-  plan.weights_hash = weights_hash(entry);
+  plan.weights_hash = hash_weights(entry, flags.quiet);
   const std::string folder = flags.out.empty() ? default_folder(flags, plan) : flags.out;
   RunDirectory directory =
       flags.resume ? RunDirectory::resume(folder, plan, utc_now()) : RunDirectory::begin(folder, plan, utc_now());

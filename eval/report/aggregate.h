@@ -10,7 +10,7 @@
 
 namespace sala::eval {
 
-// Everything of one group. Scores in percent, as published.
+// Everything of one group. Scores in percent, rounded as the benchmark does.
 struct Aggregate {
   std::string group, title;          // "ruler", "RULER"
   Table overview;                    // printed below the table of tasks

@@ -123,7 +123,7 @@ void add_curve(const std::map<int64_t, Length>& lengths, std::size_t tasks, std:
 }
 
 void add_tasks(const GroupCells& cells, Aggregate& made) {
-  Table table{"Tasks as published", {"task", "tokens", "score", "bootstrap 95%", "nulls"}, {}};
+  Table table{"each task", {"task", "tokens", "score", "bootstrap 95%", "nulls"}, {}};
   Json list = Json::array();
   for (const CellResult* cell : cells) {
     const std::vector<double> scores = scores_of(*cell);

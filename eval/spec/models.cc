@@ -283,24 +283,26 @@ Model load_model(const ModelEntry& entry, const ModelConfig& config) {
   return model;
 }
 
-std::string weights_hash(const ModelEntry& entry) {
+std::string weights_hash(const ModelEntry& entry, const std::function<void(int64_t done, int64_t total)>& progress) {
   if (entry.random()) return "random";
-  constexpr int64_t kWhole = int64_t{1} << 30, kPiece = 1 << 16, kPieces = 1024;
   std::vector<fs::path> files;
   for (const auto& file : fs::directory_iterator(entry.directory))
     if (file.path().extension() == ".safetensors" && file.is_regular_file()) files.push_back(file.path());
   std::sort(files.begin(), files.end());
+  int64_t done = 0, total = 0;
+  for (const fs::path& path : files) total += static_cast<int64_t>(fs::file_size(path));
   uint64_t hash = 0;
-  std::string block(kPiece, '\0');
+  constexpr int64_t kBlock = 1 << 16;  // part of the definition: the hash of a block is the seed of the next one's
+  std::string block(kBlock, '\0');
   for (const fs::path& path : files) {
     const auto size = static_cast<int64_t>(fs::file_size(path));
     std::ifstream file(path, std::ios::binary);
-    const int64_t step = size <= kWhole ? kPiece : std::max(kPiece + int64_t{0}, size / kPieces);
-    for (int64_t offset = 0; offset < size; offset += step) {
-      file.seekg(offset);
-      file.read(block.data(), std::min<int64_t>(kPiece, size - offset));
+    for (int64_t offset = 0; offset < size; offset += kBlock) {
+      file.read(block.data(), std::min(kBlock, size - offset));
       if (!file) throw Error(ErrorCode::kIo, "cannot read {}", path.string());
       hash = stable_hash({block.data(), static_cast<std::size_t>(file.gcount())}, hash);
+      done += file.gcount();
+      if (progress) progress(done, total);
     }
     hash = stable_hash(fmt::format("{} {}", path.filename().string(), size), hash);
   }

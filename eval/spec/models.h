@@ -1,6 +1,8 @@
 // Finding models: by name in the family's folder, by directory, by how they were trained.
 #pragma once
 
+#include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -29,7 +31,7 @@ ModelEntry choose_model(const ModelChoice& choice);
 
 // Loads the weights (or makes random ones) and applies `config`, which differs from the entry's in switches only.
 Model load_model(const ModelEntry& entry, const ModelConfig& config);
-// 16 hexadecimal digits over the weight files: all bytes up to 1 GiB, samples of each file beyond.
-std::string weights_hash(const ModelEntry& entry);
+// 16 hexadecimal digits over all bytes of the weight files. `progress` is told how many of them are read.
+std::string weights_hash(const ModelEntry& entry, const std::function<void(int64_t done, int64_t total)>& progress = {});
 
 }  // namespace sala::eval
