@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-
 #include "eval/cli/command_line.h"
 #include "eval/cli/commands.h"
 #include "eval/cli/generate.h"

@@ -250,7 +250,7 @@ void run(const RunFlags& flags, CommandState& state) {
   const TokenRules rules = token_rules(entry, config, *tokenizer, flags.tokenizer);
   RunPlan plan = make_plan(flags, entry, config, rules, *tokenizer, *files);
   const int64_t memory_bytes = memory_limit(flags.engine).bytes;
-  SampleSource samples(plan, *tokenizer, std::min(SampleSource::kMostBytes, memory_bytes / 8));
+  SampleSource samples(plan, *tokenizer, memory_bytes / 8);
   measure_samples(plan, samples);
   options.max_tokens = plan.longest();
   const MemoryPlan memory = check_fits(plan.model, options, flags.engine, sample_bytes(options.max_tokens));

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <utility>
+#include <vector>
 
 namespace sala::eval {
 namespace {
@@ -14,14 +16,68 @@ int64_t bytes_of(const tasks::Sample& sample) {
   return static_cast<int64_t>(bytes);
 }
 
+double seconds_since(std::chrono::steady_clock::time_point began) {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+}
+
 }  // namespace
 
 SampleSource::Made SampleSource::make(const Cell& cell, int64_t index) {
+  if (plan_.mode == tasks::Mode::kUpstream) return make_from_stream(cell, index);
   const auto began = std::chrono::steady_clock::now();
   Made made{cell.task->make_sample(plan_.request(cell, index), tokenizer_)};
-  made.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+  made.seconds = seconds_since(began);
   const std::lock_guard lock(mutex_);
   ++made_;
+  return made;
+}
+
+// Lanes take neighbours in any order: where an earlier one is still to be taken, the stream begins there, and samples on the
+// way to the one asked for are kept for those who will ask for them. A gap in the plan is not bridged.
+SampleSource::Made SampleSource::make_from_stream(const Cell& cell, int64_t index) {
+  const auto key = [&](int64_t at) { return Key{cell.task, cell.length, at}; };
+  const std::vector<int64_t>& planned = cell.samples;
+  std::unique_lock lock(mutex_);
+  Stream& stream = streams_[{cell.task, cell.length}];
+  lock.unlock();
+  const std::lock_guard turn(stream.mutex);
+  lock.lock();
+  if (std::optional<Made> made = take_kept(key(index))) return std::move(*made);
+  const auto place = std::lower_bound(planned.begin(), planned.end(), index);
+  const auto next = std::lower_bound(planned.begin(), planned.end(), stream.next);
+  if (!stream.samples || index < stream.next || place - next != index - stream.next) {
+    const auto is_open = [&](int64_t at) { return gone_.count(key(at)) == 0 && kept_.count(key(at)) == 0; };
+    stream.samples.reset();
+    stream.next = index;
+    for (auto at = place; at != planned.begin() && *(at - 1) == stream.next - 1 && is_open(*(at - 1)); --at) --stream.next;
+  }
+  lock.unlock();
+  for (;;) {
+    const auto began = std::chrono::steady_clock::now();
+    if (!stream.samples) stream.samples = cell.task->open_stream(plan_.request(cell, stream.next), tokenizer_);
+    Made made{stream.samples->next()};
+    made.seconds = seconds_since(began);
+    const int64_t at = stream.next++;
+    if (stream.next > planned.back()) stream.samples.reset();
+    const std::lock_guard update(mutex_);
+    ++made_;
+    if (at == index) return made;
+    if (gone_.count(key(at)) == 0) keep(key(at), std::move(made));
+  }
+}
+
+void SampleSource::keep(const Key& key, Made made) {
+  const int64_t bytes = bytes_of(made.sample);
+  if (kept_bytes_ + bytes > most_bytes_ || !kept_.emplace(key, Kept{std::move(made), bytes, order_++}).second) return;
+  kept_bytes_ += bytes;
+}
+
+std::optional<SampleSource::Made> SampleSource::take_kept(const Key& key) {
+  const auto found = kept_.find(key);
+  if (found == kept_.end()) return std::nullopt;
+  Made made = std::move(found->second.made);
+  kept_bytes_ -= found->second.bytes;
+  kept_.erase(found);
   return made;
 }
 
@@ -30,30 +86,28 @@ void SampleSource::look(const Cell& cell, int64_t index, const std::function<voi
   if (const auto found = kept_.find(key); found != kept_.end()) return at(found->second.made.sample);
   Made made = make(cell, index);
   at(made.sample);
-  const int64_t bytes = bytes_of(made.sample);
-  if (kept_bytes_ + bytes > most_bytes_) return;
-  kept_bytes_ += bytes;
-  kept_.emplace(key, Kept{std::move(made), bytes, order_++});
+  keep(key, std::move(made));
 }
 
 SampleSource::Made SampleSource::take(const Cell& cell, int64_t index) {
+  const Key key{cell.task, cell.length, index};
   {
     const std::lock_guard lock(mutex_);
-    if (const auto found = kept_.find({cell.task, cell.length, index}); found != kept_.end()) {
-      Made made = std::move(found->second.made);
-      kept_bytes_ -= found->second.bytes;
-      kept_.erase(found);
-      return made;
+    if (std::optional<Made> made = take_kept(key)) {
+      gone_.insert(key);
+      return std::move(*made);
     }
   }
-  return make(cell, index);
+  Made made = make(cell, index);
+  const std::lock_guard lock(mutex_);
+  gone_.insert(key);
+  return made;
 }
 
 void SampleSource::drop(const Cell& cell, int64_t index) {
-  const auto found = kept_.find({cell.task, cell.length, index});
-  if (found == kept_.end()) return;
-  kept_bytes_ -= found->second.bytes;
-  kept_.erase(found);
+  const Key key{cell.task, cell.length, index};
+  gone_.insert(key);
+  take_kept(key);
 }
 
 void SampleSource::keep_at_most(int64_t bytes) {

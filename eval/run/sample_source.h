@@ -3,8 +3,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <map>
+#include <memory>
 #include <mutex>
+#include <optional>
+#include <set>
 #include <tuple>
 
 #include "eval/spec/plan.h"
@@ -14,13 +18,12 @@ namespace sala::eval {
 
 // What has to be known of samples before a run (how long they are, whether a policy would act) is asked by look(). A sample
 // that was looked at is kept until it is taken, as long as all that are kept fit in `most_bytes`; one that does not fit is
-// made again. take() may be called from several threads at once, the rest may not.
+// made again. Where samples come from one stream (upstream mode), it goes on from sample to sample and is not replayed.
+// take() may be called from several threads at once, the rest may not.
 class SampleSource {
  public:
-  static constexpr int64_t kMostBytes = int64_t{128} << 20;
-
-  // Both must outlive it; the plan's seed, mode and files must not change.
-  SampleSource(const RunPlan& plan, const Tokenizer& tokenizer, int64_t most_bytes = kMostBytes)
+  // Both must outlive it; the plan's seed, mode and files must not change, nor its cells once take() was called.
+  SampleSource(const RunPlan& plan, const Tokenizer& tokenizer, int64_t most_bytes = std::numeric_limits<int64_t>::max())
       : plan_(plan), tokenizer_(tokenizer), most_bytes_(most_bytes) {}
 
   struct Made {
@@ -43,13 +46,23 @@ class SampleSource {
     Made made;
     int64_t bytes = 0, order = 0;
   };
+  struct Stream {  // of a cell
+    std::mutex mutex;
+    std::unique_ptr<tasks::SampleStream> samples;
+    int64_t next = 0;  // index of the sample that it gives next
+  };
   Made make(const Cell& cell, int64_t index);
+  Made make_from_stream(const Cell& cell, int64_t index);
+  void keep(const Key& key, Made made);
+  std::optional<Made> take_kept(const Key& key);
 
   const RunPlan& plan_;
   const Tokenizer& tokenizer_;
   int64_t most_bytes_, kept_bytes_ = 0, order_ = 0, made_ = 0;
   std::map<Key, Kept> kept_;
-  std::mutex mutex_;
+  std::set<Key> gone_;  // that were taken or dropped
+  std::map<std::pair<const tasks::Task*, int64_t>, Stream> streams_;
+  std::mutex mutex_;  // of all that stands above it
 };
 
 }  // namespace sala::eval

@@ -17,7 +17,7 @@
 namespace sala::eval {
 
 // The prompt is "<index> <filler ...>"; the right answer is the index in words of the byte tokenizer.
-class FakeTask final : public tasks::Task {
+class FakeTask : public tasks::Task {
  public:
   explicit FakeTask(std::string name = "fake", std::string group = "fakes")
       : Task({.name = std::move(name),

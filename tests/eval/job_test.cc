@@ -153,6 +153,39 @@ TEST_F(JobTest, EachSampleIsMadeOnce) {
   EXPECT_EQ(small.take(plan.cells[0], 3).sample.id, "fakes/fake@256#3!42");
 }
 
+// Upstream mode draws a task's samples from one stream, which every lane goes on with.
+TEST_F(JobTest, AStreamOfSamplesIsOpenedOnceForEachRunOfIndexes) {
+  class Streamed final : public FakeTask {
+   public:
+    std::unique_ptr<tasks::SampleStream> open_stream(const tasks::SampleRequest& first,
+                                                     const Tokenizer& tokenizer) const override {
+      ++opened;
+      return FakeTask::open_stream(first, tokenizer);
+    }
+    mutable std::atomic<int> opened{0};
+  } task;
+  RunPlan plan = fake_plan(task);
+  plan.mode = tasks::Mode::kUpstream;
+  plan.cells[1].samples = {2, 3, 4, 5, 6};
+  const auto expect_made = [&](const std::string& name, int64_t at_once, int opened) {
+    task.opened = 0;
+    RunDirectory directory = begin(name, plan);
+    FakeSubjects subjects(1, at_once);
+    Progress progress(stderr, true, false, plan, [](int64_t length) { return static_cast<double>(length); });
+    SampleSource samples(plan, *tokenizer_);
+    check_samples(plan, samples);  // looks at the first of each cell
+    run_job({plan, *tokenizer_, samples, subjects, directory, progress});
+    EXPECT_EQ(task.opened, opened) << name;
+    EXPECT_EQ(samples.made(), 11) << name;
+    EXPECT_EQ(samples.kept_bytes(), 0) << name;
+  };
+  expect_made("one", 1, 2);
+  expect_made("three", 3, 2);
+  expect_same_results(folder_.file("one/run.h5"), folder_.file("three/run.h5"));
+  plan.cells[1].samples = {2, 3, 40, 41, 42};
+  expect_made("gap", 1, 3);
+}
+
 TEST_F(JobTest, WhatASubjectCannotDoIsRefusedByName) {
   RunDirectory directory = begin("run", plan_);
   FakeSubjects subjects(1);
