@@ -13,7 +13,6 @@
 #include <iostream>
 #include <memory>
 #include <mutex>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "eval/cli/user_flags.h"
@@ -21,6 +20,7 @@
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
 #include "sala/tasks/training.h"
+#include "sim/text/json.h"
 #include "sim/text/utf8.h"
 
 namespace sala::eval {
@@ -151,7 +151,7 @@ std::string to_line(const tasks::Task& task, tasks::Sample sample, const Tokeniz
   add_certificate(line, task, sample, tokenizer);
   sample.prompt_ids = {};
   if (record.empty()) line["input"] = std::move(sample.input);
-  return line.dump(-1, ' ', true);
+  return text::write_json(line, -1, true);
 }
 
 // Standard output or a file, which is not made before there is something to write.

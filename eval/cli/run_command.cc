@@ -25,6 +25,7 @@
 #include "sala/core/parallel.h"
 #include "sala/model/cost.h"
 #include "sim/ops/kernels.h"
+#include "sim/text/json.h"
 
 namespace sala::eval {
 namespace {
@@ -213,7 +214,7 @@ RunResults run_or_say(const Job& job, const RunFlags& flags, CommandState& state
 
 void print(const Job& job, const RunResults& results, const std::string& output) {
   if (output == "json") {
-    streams::print_text(summary_json(job.plan, results, job.provenance).dump(1) + "\n");
+    streams::print_text(text::write_json(summary_json(job.plan, results, job.provenance), 1) + "\n");
   } else if (!results.cells.empty() || output == "csv") {
     streams::print_text(format_results(job.plan, results, output));
   }

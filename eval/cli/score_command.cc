@@ -14,6 +14,7 @@
 #include "eval/util/streams.h"
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
+#include "sim/text/json.h"
 
 namespace sala::eval {
 namespace {
@@ -140,7 +141,7 @@ void score(const ScoreFlags& flags, const CommandState& state) {
   nlohmann::ordered_json json = summary_json(subject, results, provenance);
   json["sala"]["problems"] = scored.problems;
   json["sala"]["notes"] = scored.warnings;
-  const std::string json_text = json.dump(1, ' ', false, nlohmann::ordered_json::error_handler_t::replace) + "\n";
+  const std::string json_text = text::write_json(json, 1) + "\n";
   if (!flags.samples_out.empty()) write_atomically(flags.samples_out, sample_lines(scored));
   if (!flags.out.empty()) {
     make_folders(flags.out);

@@ -8,6 +8,7 @@
 #include "eval/run/runner.h"
 #include "eval/store/run_file.h"
 #include "eval/util/files.h"
+#include "sim/text/json.h"
 
 namespace sala::eval {
 namespace {
@@ -62,7 +63,8 @@ class Saving {
     next_ = ended + std::max(kSeconds, kShare * (ended - began));
   }
   void write_summaries(const RunResults& results, const Provenance& provenance) const {
-    write_atomically(job_.directory.file("summary.json"), summary_json(job_.plan, results, provenance).dump(1) + "\n");
+    write_atomically(job_.directory.file("summary.json"),
+                     text::write_json(summary_json(job_.plan, results, provenance), 1) + "\n");
     write_atomically(job_.directory.file("summary.md"), format_results(job_.plan, results, "md"));
   }
   Provenance provenance_now() const {

@@ -137,7 +137,7 @@ class Scoring {
     std::vector<Line> batch;
     try {
       for (const fields::Json& record : nolima_records(document))
-        batch.push_back({static_cast<int64_t>(batch.size()) + 1, record.dump()});
+        batch.push_back({static_cast<int64_t>(batch.size()) + 1, text::write_json(record)});
     } catch (const Error& error) {
       return refuse(error.what());
     }
@@ -276,7 +276,7 @@ std::string sample_lines(const Scored& scored) {
     if (!record.id.empty()) line["id"] = record.id;
     line["place"] = scored.places[i];
     for (const auto& [name, value] : record.diagnostics) line["diagnostics"][name] = value;
-    lines += line.dump(-1, ' ', false, fields::Json::error_handler_t::replace) + "\n";
+    lines += text::write_json(line) + "\n";
   }
   return lines;
 }

@@ -7,11 +7,14 @@
 
 #include "sala/core/error.h"
 #include "sala/tasks/corpora.h"
+#include "sim/text/json.h"
 
 namespace sala::eval {
 namespace {
 
 using Json = nlohmann::ordered_json;
+
+Json config_object(const ModelConfig& config) { return text::parse_json(config.to_json(), "the config"); }
 
 constexpr int64_t kMostIndexes = 1000000;
 
@@ -40,7 +43,8 @@ void add_switches(const Json& a, const Json& b, const std::string& prefix, std::
     if (value.is_object() && before.is_object())
       add_switches(before, value, prefix + name + ".", out);
     else
-      out.push_back(fmt::format("{}{}={} (was {})", prefix, name, shortened(value.dump()), shortened(before.dump())));
+      out.push_back(fmt::format("{}{}={} (was {})", prefix, name, shortened(text::write_json(value)),
+                                shortened(text::write_json(before))));
   }
 }
 
@@ -92,7 +96,7 @@ std::string RunPlan::label() const {
 
 std::vector<std::string> config_switches(const ModelConfig& trained, const ModelConfig& used) {
   std::vector<std::string> switches;
-  add_switches(Json::parse(trained.to_json()), Json::parse(used.to_json()), "", switches);
+  add_switches(config_object(trained), config_object(used), "", switches);
   return switches;
 }
 
@@ -121,7 +125,7 @@ Json RunPlan::to_json() const {
   json["prefix_ids"] = prefix;
   Json& cell_list = json["cells"] = Json::object();
   for (const Cell& cell : cells) cell_list[cell.name()] = format_indexes(cell.samples);
-  json["model_config"] = Json::parse(model.to_json());
+  json["model_config"] = config_object(model);
   return json;
 }
 
@@ -177,10 +181,10 @@ void check_same_plan(const Json& wanted, const Json& saved, const std::string& d
   if (path.empty()) return;
   const Json* now = at_path(wanted, path);
   const Json* before = at_path(saved, path);
+  const auto shown = [](const Json* value) { return value != nullptr ? shortened(text::write_json(*value)) : "absent"; };
   throw Error(ErrorCode::kConfig,
               "--resume: '{}' is {} now and was {} when {} was begun; ask for the same, or choose another --out", path,
-              now != nullptr ? shortened(now->dump()) : "absent", before != nullptr ? shortened(before->dump()) : "absent",
-              directory);
+              shown(now), shown(before), directory);
 }
 
 }  // namespace sala::eval

@@ -97,7 +97,7 @@ std::string to_line(const SampleRecord& record) {
   line["timing"] = {{"make_seconds", record.timing.make_seconds},
                     {"prefill_seconds", record.timing.prefill_seconds},
                     {"decode_seconds", record.timing.decode_seconds}};
-  return line.dump();
+  return text::write_json(line);
 }
 
 SampleRecord parse_line(const std::string& line) {

@@ -28,7 +28,9 @@ bool holds_a_run(const std::string& path) {
 
 bool holds_nothing(const std::string& path) { return !file_exists(path) || read_file(path).empty(); }
 
-std::string plan_check(const std::string& started, const Json& plan) { return hash_hex(stable_hash(started + plan.dump())); }
+std::string plan_check(const std::string& started, const Json& plan) {
+  return hash_hex(stable_hash(started + text::write_json(plan)));
+}
 
 Json read_plan_file(const std::string& path) {
   Json json;
@@ -36,8 +38,8 @@ Json read_plan_file(const std::string& path) {
   if (problem || !json.is_object() || !json.contains("plan") || !json.contains("started") || !json["started"].is_string())
     throw Error(ErrorCode::kFormat, "{} is damaged: it is not the plan of a run; choose another --out", path);
   const Json& plan = json["plan"];
-  const std::string schema = plan.is_object() ? plan.value("schema", Json()).dump() : "absent";
-  if (schema != Json(kRunSchema).dump())
+  const std::string schema = plan.is_object() ? text::write_json(plan.value("schema", Json())) : "absent";
+  if (schema != text::write_json(Json(kRunSchema)))
     throw Error(ErrorCode::kUnsupported, "{}: the schema is {}, this build continues runs of \"{}\"", path, schema,
                 kRunSchema);
   const std::string started = json["started"].get<std::string>();
@@ -47,7 +49,8 @@ Json read_plan_file(const std::string& path) {
 }
 
 void write_plan_file(const std::string& path, const std::string& started, const Json& plan) {
-  write_atomically(path, Json({{"started", started}, {"plan", plan}, {"check", plan_check(started, plan)}}).dump(1) + "\n");
+  write_atomically(
+      path, text::write_json(Json({{"started", started}, {"plan", plan}, {"check", plan_check(started, plan)}}), 1) + "\n");
 }
 
 // Samples in a run.h5; empty when it cannot be read.

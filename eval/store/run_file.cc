@@ -11,6 +11,7 @@
 
 #include "eval/store/array_writer.h"
 #include "sala/core/error.h"
+#include "sim/text/json.h"
 
 namespace sala::eval {
 namespace {
@@ -230,7 +231,7 @@ class Tree {
  public:
   Tree(h5::File& file, const RunPlan& plan, const Provenance& provenance)
       : cells_(file.create("cells")), origin_(file.create("provenance")), timing_(origin_.create("timing")) {
-    file.attribute("config", plan.to_json().dump(1));
+    file.attribute("config", text::write_json(plan.to_json(), 1));
     for (const auto& [name, text] : provenance) origin_.attribute(name, text);
   }
   std::pair<h5::Group, h5::Group>& of(const Cell& cell) {

@@ -10,7 +10,7 @@ namespace sala::eval::fields {
 
 std::string shown(const Json& value) {
   if (value.is_structured()) return value.type_name();
-  const std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
+  const std::string text = text::write_json(value, -1, true);
   return text.size() <= 60 ? text : text.substr(0, 57) + "...";
 }
 

@@ -33,7 +33,7 @@ const std::set<std::string> kIgnoredKeys = {
     "mup_denominator", "pretraining_tp",    "shift_labels", "sliding_window", "transformers_version", "use_cache"};
 
 [[noreturn]] void wrong(const std::string& source, const std::string& name, const Json& value, const std::string& expected) {
-  std::string shown = value.dump(-1, ' ', true, Json::error_handler_t::replace);
+  std::string shown = text::write_json(value, -1, true);
   if (shown.size() > 60) shown = shown.substr(0, 57) + "...";
   throw Error(ErrorCode::kConfig, "{}: field '{}' is {}, expected {}", source, name, shown, expected);
 }
@@ -312,7 +312,7 @@ Json write(const Node& group) {
 
 void describe(const Node& group, const std::string& prefix, std::vector<ConfigField>& fields) {
   for (const Node& node : group.fields) {
-    const std::string fallback = node.spec.required ? "required" : node.group ? "optional" : node.value.dump();
+    const std::string fallback = node.spec.required ? "required" : node.group ? "optional" : text::write_json(node.value);
     fields.push_back({prefix + node.key, node.type, fallback, node.spec.help, node.spec.flag});
     describe(node, prefix + node.key + ".", fields);
   }
@@ -364,9 +364,7 @@ ModelConfig ModelConfig::from_json(const std::string& text, const std::string& s
 
 ModelConfig ModelConfig::load(const std::string& path) { return from_json(text::read_file(path, kMaxConfigBytes), path); }
 
-std::string ModelConfig::to_json() const {
-  return write(Lister(*this).root()).dump(1, ' ', true, Json::error_handler_t::replace) + "\n";
-}
+std::string ModelConfig::to_json() const { return text::write_json(write(Lister(*this).root()), 1, true) + "\n"; }
 
 void ModelConfig::set(const std::string& dotted_name, const std::string& value) {
   Json leaf;

@@ -6,6 +6,7 @@
 
 #include "sala/core/error.h"
 #include "sala/model/fields.h"
+#include "sim/text/json.h"
 
 namespace sala::internal {
 namespace {
@@ -76,7 +77,7 @@ class Spellings {
   }
   static std::string shown(const Json& value) {
     if (value.is_structured()) return value.is_array() ? "a list" : "an object";
-    const std::string text = value.dump(-1, ' ', true, Json::error_handler_t::replace);
+    const std::string text = text::write_json(value, -1, true);
     return text.size() > 60 ? text.substr(0, 57) + "..." : text;
   }
   [[noreturn]] void wrong(const std::string& name, const Json& value, const char* expected) const {

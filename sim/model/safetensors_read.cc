@@ -141,7 +141,7 @@ void SafetensorsFile::Impl::read_entry(const std::string& name, const Json& entr
   const auto row = std::find_if(rows.begin(), rows.end(), [&](const internal::DTypeRow& r) { return dtype == r.name; });
   if (row == rows.end())
     fail("tensor '{}' has unknown dtype {}; 8-bit floats and other quantised weights are not supported", name,
-         dtype.is_structured() ? "of a structure" : dtype.dump(-1, ' ', true, Json::error_handler_t::replace).substr(0, 40));
+         dtype.is_structured() ? "of a structure" : text::write_json(dtype, -1, true).substr(0, 40));
   info.dtype = row->dtype;
   const Json& shape = entry["shape"];
   if (!shape.is_array() || shape.size() > 8) fail("tensor '{}' has no shape of at most 8 axes", name);

@@ -67,7 +67,7 @@ void SafetensorsWriter::write(const std::string& path) const {
         Json{{"dtype", dtype_name(item.info.dtype)}, {"shape", item.info.shape}, {"data_offsets", {offset, end}}};
     offset = end;
   }
-  std::string text = header.dump(-1, ' ', false, Json::error_handler_t::replace);
+  std::string text = text::write_json(header);
   text.resize((text.size() + 7) / 8 * 8, ' ');
   const uint64_t length = text.size();
   const std::string temporary = path + ".part";

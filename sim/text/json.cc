@@ -120,6 +120,14 @@ std::string why_no_json_lines(std::string_view first_line) {
   return "";
 }
 
+std::string write_json(const nlohmann::json& value, int indent, bool ascii) {
+  return value.dump(indent, ' ', ascii, nlohmann::json::error_handler_t::replace);
+}
+
+std::string write_json(const nlohmann::ordered_json& value, int indent, bool ascii) {
+  return value.dump(indent, ' ', ascii, nlohmann::ordered_json::error_handler_t::replace);
+}
+
 nlohmann::ordered_json parse_json(std::string_view text, const std::string& source) {
   nlohmann::ordered_json value;
   if (const auto problem = read_json(text, value)) throw Error(ErrorCode::kFormat, "{}: {}", source, problem->what);

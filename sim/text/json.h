@@ -1,4 +1,5 @@
-// JSON from files that nobody vouches for. Internal: no installed header shows JSON.
+// JSON from files that nobody vouches for, and JSON as text. Internal: no installed header shows JSON. The library's parser
+// and writer are compiled here and nowhere else: they take a compiler seconds in every file that calls them.
 #pragma once
 
 #include <cmath>
@@ -43,6 +44,11 @@ std::optional<int64_t> whole_number(const Json& value) {
 // Why a text whose first line that is not blank this is holds no JSON lines: "a JSON array, not JSON lines; ...". Empty when
 // it may hold them.
 std::string why_no_json_lines(std::string_view first_line);
+
+// `value` as text, on one line or with each level indented by `indent` spaces. What is no UTF-8 is replaced by U+FFFD.
+// `ascii`: other characters are written as \u and four digits.
+std::string write_json(const nlohmann::json& value, int indent = -1, bool ascii = false);
+std::string write_json(const nlohmann::ordered_json& value, int indent = -1, bool ascii = false);
 
 // Throws Error{kFormat} that names `source`.
 nlohmann::ordered_json parse_json(std::string_view text, const std::string& source);

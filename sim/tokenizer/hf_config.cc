@@ -62,7 +62,7 @@ class Parser {
     const bool huge = value.is_number_unsigned() && value.get<uint64_t>() > static_cast<uint64_t>(most_ids_);
     const auto number = huge ? most_ids_ : value.get<int64_t>();
     if (number < 0 || number >= most_ids_)
-      bad(fmt::format("id {} is out of range, below {} are expected of as many pieces", value.dump(), most_ids_));
+      bad(fmt::format("id {} is out of range, below {} are expected of as many pieces", text::write_json(value), most_ids_));
     return static_cast<int32_t>(number);
   }
 

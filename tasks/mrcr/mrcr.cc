@@ -3,9 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 
 #include "sala/core/error.h"
+#include "sim/text/json.h"
 #include "sim/text/utf8.h"
 #include "tasks/mrcr/grader.h"
 #include "tasks/mrcr/synth.h"
@@ -165,7 +165,7 @@ Record mrcr_record(const Sample& sample, const Tokenizer& tokenizer, const std::
       desired = static_cast<int64_t>(i);
   if (desired >= 0) needles = static_cast<int64_t>(equal_requests(messages, desired).size());
   const int64_t tokens = count_mrcr_tokens(messages, sample.outputs.at(0), tokenizer);
-  return {{"prompt", prompt.dump(-1, ' ', true, nlohmann::json::error_handler_t::replace)},
+  return {{"prompt", text::write_json(prompt, -1, true)},
           {"answer", sample.outputs[0]},
           {"random_string_to_prepend", question.hash},
           {"n_needles", needles},

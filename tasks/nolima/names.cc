@@ -2,10 +2,10 @@
 
 #include <algorithm>
 #include <array>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "nolima_facts.h"  // generated from tasks/data/nolima/facts.json
+#include "sim/text/json.h"
 #include "tasks/nolima/checks.h"
 #include "tasks/text/pseudo_words.h"
 #include "tasks/text/values.h"
@@ -37,7 +37,7 @@ void add_real(const json& object, const char* key, Split split, bool woman, bool
 // What needles, questions and keywords are made of: no invented name may read like it ("Lima").
 HaystackWords words_of_needles(const json& facts) {
   HaystackWords words;
-  words.add(facts["groups"].dump());
+  words.add(text::write_json(facts["groups"]));
   return words;
 }
 
@@ -70,7 +70,8 @@ struct Names {
 };
 
 Names make_names(Split split) {
-  const json facts = json::parse(data::kNolimaFacts);
+  json facts;
+  text::read_json(data::kNolimaFacts, facts);
   Names made;
   std::vector<Person> people;
   add_real(facts, "names", split, true, true, people);

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 #include <cctype>
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "nolima_facts.h"  // generated from tasks/data/nolima/facts.json
@@ -173,7 +172,11 @@ NeedleTemplate TemplateReader::read() {
   return made;
 }
 
-json own_data() { return json::parse(data::kNolimaFacts); }
+json own_data() {
+  json facts;
+  text::read_json(data::kNolimaFacts, facts);
+  return facts;
+}
 
 NeedleSet make_own_set(Split split) {
   const json facts = own_data();
@@ -287,7 +290,7 @@ std::string format_needle_set(const NeedleSet& set) {
     if (!from.group.empty()) made["group"] = from.group;
     list.push_back(std::move(made));
   }
-  return list.dump(1) + "\n";
+  return text::write_json(list, 1) + "\n";
 }
 
 const NeedleSet& own_needle_set(Split split) {
