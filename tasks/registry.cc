@@ -51,13 +51,13 @@ Registry& registry() {
   return all;
 }
 
-// Names and groups near to a word of a list.
-std::vector<std::string> near_names(const std::string& word) {
+// "; near it: ..." with names and groups near to a word of a list.
+std::string near_names(const std::string& word) {
   std::vector<std::string> names;
   for (const Task* task : all_tasks())
     for (const std::string& name : {task->name(), task->group(), task->traits().subgroup})
       if (!name.empty()) names.push_back(name);
-  return text::near_matches(word, std::move(names));
+  return text::near_it(word, std::move(names));
 }
 
 // What stands in sample ids, lists of tasks, paths of result files and JSON.
@@ -153,8 +153,7 @@ std::vector<const Task*> resolve_tasks(const std::string& list, const std::vecto
       for (const Task* task : all_tasks())
         if (task->name() == word || task->group() == word || (!word.empty() && task->traits().subgroup == word)) take(task);
     if (!found)
-      throw Error(ErrorCode::kUsage, "no task or group '{}'; near it: {}; `sala_eval list tasks` shows all", word,
-                  fmt::join(near_names(word), ", "));
+      throw Error(ErrorCode::kUsage, "no task or group '{}'{}; `sala_eval list tasks` shows all", word, near_names(word));
   }
   return chosen;
 }

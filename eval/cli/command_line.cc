@@ -1,7 +1,6 @@
 #include "eval/cli/command_line.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 #include <toml++/toml.h>
 
 #include <cctype>
@@ -17,8 +16,8 @@ namespace {
 void check_flag(const Command& command, const std::string& word) {
   const std::string name = word.substr(0, word.find('='));
   if (command.has_flag(name)) return;
-  throw Error(ErrorCode::kUsage, "{} has no flag '{}'; near it: {}; `sala_eval {} --help` shows all", command.name(), name,
-              fmt::join(text::near_matches(name, command.long_flags()), ", "), command.name());
+  throw Error(ErrorCode::kUsage, "{} has no flag '{}'{}; `sala_eval {} --help` shows all", command.name(), name,
+              text::near_it(name, command.long_flags()), command.name());
 }
 
 bool looks_like_flag(const std::string& word) {
@@ -70,8 +69,8 @@ std::vector<std::string> words_of_config(const std::string& path, const Command&
   for (const auto& [key, node] : table) {
     const std::string name(key.str()), where = fmt::format("{}: '{}'", path, name), flag = "--" + name;
     if (!command.has_flag(flag) || name == "config" || name == "help")
-      throw Error(ErrorCode::kUsage, "{} is no flag of {}; near it: {}", where, command.name(),
-                  fmt::join(text::near_matches(flag, command.long_flags()), ", "));
+      throw Error(ErrorCode::kUsage, "{} is no flag of {}{}", where, command.name(),
+                  text::near_it(flag, command.long_flags()));
     if (const toml::table* inner = node.as_table()) {
       if (name != "set") throw Error(ErrorCode::kFormat, "{} is a table; only [set] is one", where);
       add_set_words(*inner, "", where, words);
@@ -99,8 +98,8 @@ std::vector<std::string> prepare_words(const Program& program, const std::vector
     if (each.name() == words[0]) command = each;
   }
   if (!command)
-    throw Error(ErrorCode::kUsage, "no command '{}'; near it: {}; `sala_eval --help` shows all", words[0],
-                fmt::join(text::near_matches(words[0], commands), ", "));
+    throw Error(ErrorCode::kUsage, "no command '{}'{}; `sala_eval --help` shows all", words[0],
+                text::near_it(words[0], commands));
   std::vector<std::string> from_file, others;
   for (std::size_t i = 1; i < words.size(); ++i) {
     if (looks_like_flag(words[i])) check_flag(*command, words[i]);

@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
-#include <chrono>
 #include <map>
 #include <memory>
 #include <set>
@@ -12,6 +11,7 @@
 #include "eval/run/progress.h"
 #include "eval/spec/plan.h"
 #include "eval/spec/training_record.h"
+#include "eval/util/clock.h"
 #include "eval/util/columns.h"
 #include "eval/util/streams.h"
 #include "sala/core/error.h"
@@ -86,9 +86,9 @@ double measured_rate(const ModelEntry& entry, const ModelConfig& config, Session
   double best = 0;
   for (int run = 0; run < 2; ++run) {  // the first one also faults the memory in
     session.reset();
-    const auto began = std::chrono::steady_clock::now();
+    const double began = seconds_now();
     session.prefill(ids);
-    const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
+    const double seconds = seconds_now() - began;
     best = std::max(best, prefill_cost(config, tokens).total() / std::max(seconds, 1e-9));
   }
   return best;

@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <condition_variable>
 #include <cstdio>
@@ -16,6 +15,7 @@
 #include <optional>
 
 #include "eval/cli/user_flags.h"
+#include "eval/util/clock.h"
 #include "eval/util/streams.h"
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
@@ -77,15 +77,14 @@ void generate_tokens(const Options& options, const Tokenizer& tokenizer) {
   request.split = parse_split(options.split);
   request.length_jitter = options.jitter;
   request.as_evaluated = options.as_evaluated;
-  const auto began = std::chrono::steady_clock::now();
-  auto shown = began;
+  const double began = seconds_now();
+  double shown = began;
   tasks::write_training_file(options.out, request, tokenizer, [&](int64_t done) {
-    const auto now = std::chrono::steady_clock::now();
-    if (options.quiet || (done < request.rows && now - shown < std::chrono::seconds(2))) return;
+    const double now = seconds_now();
+    if (options.quiet || (done < request.rows && now - shown < 2)) return;
     shown = now;
-    const double seconds = std::chrono::duration<double>(now - began).count();
     streams::note("generate: {} of {} rows, {:.1f} M tokens/s\n", done, request.rows,
-                  static_cast<double>(done * request.row_tokens) / 1e6 / std::max(seconds, 1e-9));
+                  static_cast<double>(done * request.row_tokens) / 1e6 / std::max(now - began, 1e-9));
   });
 }
 

@@ -19,6 +19,7 @@
 #include "eval/run/run_job.h"
 #include "eval/spec/model_tokens.h"
 #include "eval/subject/session_subject.h"
+#include "eval/util/columns.h"
 #include "eval/util/interrupt.h"
 #include "eval/util/streams.h"
 #include "sala/core/error.h"
@@ -164,9 +165,8 @@ void introduce(const Job& job, const RunFlags& flags, const ModelEntry& entry, c
                const std::vector<std::string>& notes) {
   const RunPlan& plan = job.plan;
   Progress& progress = job.progress;
-  progress.say(fmt::format("sala_eval {}, {} {}, kernels {}, {} on {}", version_text(), num_threads(),
-                           num_threads() == 1 ? "thread" : "threads", ops::find_kernels(flags.engine.kernels).name,
-                           numerics_name(plan.numerics), cpu_model()));
+  progress.say(fmt::format("sala_eval {}, {}, kernels {}, {} on {}", version_text(), counted(num_threads(), "thread"),
+                           ops::find_kernels(flags.engine.kernels).name, numerics_name(plan.numerics), cpu_model()));
   progress.say(fmt::format("model {}: {} layers {}, {}, {:.1f} M parameters{}", entry.name, plan.model.num_hidden_layers,
                            layer_map_string(plan.model.mixer_types), position_policy(plan.model),
                            static_cast<double>(parameter_count(plan.model)) / 1e6,
@@ -177,8 +177,9 @@ void introduce(const Job& job, const RunFlags& flags, const ModelEntry& entry, c
   std::vector<std::string> lengths;
   for (std::size_t i = 0; i < plan.cells.size(); ++i)
     if (i == 0 || plan.cells[i].length != plan.cells[i - 1].length)
-      lengths.push_back(fmt::format("{} = {} tokens, {} samples a task", tasks::format_length(plan.cells[i].length),
-                                    plan.cells[i].length, plan.cells[i].samples.size()));
+      lengths.push_back(fmt::format("{} = {} tokens, {} a task", tasks::format_length(plan.cells[i].length),
+                                    plan.cells[i].length,
+                                    counted(static_cast<int64_t>(plan.cells[i].samples.size()), "sample")));
   progress.say(fmt::format("lengths: {}; seed {}{}", fmt::join(lengths, "; "), plan.seed,
                            plan.mode == tasks::Mode::kUpstream ? "; mode upstream" : ""));
   int64_t most_at_once = 1;
@@ -192,7 +193,8 @@ void introduce(const Job& job, const RunFlags& flags, const ModelEntry& entry, c
   progress.say("results: " + job.directory.path());
   for (const std::string& note : job.directory.notes()) progress.say(note);
   if (!job.directory.records().empty())
-    progress.say(fmt::format("{} of {} samples were done before", job.directory.records().size(), plan.sample_count()));
+    progress.say(
+        fmt::format("{} of {} done before", job.directory.records().size(), counted(plan.sample_count(), "sample")));
 }
 
 // The results, or those so far when the user interrupts the run.
@@ -262,8 +264,12 @@ void run(const RunFlags& flags, CommandState& state) {
   const std::string folder = flags.out.empty() ? default_folder(flags, plan) : flags.out;
   RunDirectory directory =
       flags.resume ? RunDirectory::resume(folder, plan, utc_now()) : RunDirectory::begin(folder, plan, utc_now());
-  Progress progress(stderr, flags.quiet, isatty(fileno(stderr)) != 0, plan,
-                    [&](int64_t length) { return prefill_cost(plan.model, length).total(); });
+  Progress progress(stderr, flags.quiet, rewrites_lines(stderr), plan, [&](int64_t tokens) {
+    Work work;
+    const Flops cost = prefill_cost(plan.model, tokens);
+    for (const Flops::Item& item : cost.items()) work.push_back(item.amount);
+    return work;
+  });
   SessionSubjects subjects(entry.name, model, options, plan.model.eos_token_id, num_threads(),
                            memory_bytes - samples.kept_bytes());
   Job job{plan, *tokenizer, samples, subjects, directory, progress};

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "eval/report/aggregate.h"
+#include "eval/util/columns.h"
 
 namespace sala::eval {
 namespace {
@@ -59,8 +60,9 @@ Aggregate aggregate_mrcr(const GroupCells& cells) {
                       {"score_all_bins", all},
                       {"last_bin", needles.last->cell.length},
                       {"score_last_bin", last}});
-    made.remarks.push_back(fmt::format("{}: {:.2f} over all {} samples of {} {}, {:.2f} in the last bin ({}).", name, all,
-                                       needles.samples, needles.bins, needles.bins == 1 ? "bin" : "bins", last,
+    made.remarks.push_back(fmt::format("{}: {:.2f} over all {} of {}, {:.2f} in the last bin ({}).", name, all,
+                                       counted(static_cast<int64_t>(needles.samples), "sample"),
+                                       counted(static_cast<int64_t>(needles.bins), "bin"), last,
                                        length_text(needles.last->cell.length)));
   }
   made.json["bins"] = bins;

@@ -23,7 +23,6 @@ struct Job {
   RunDirectory& directory;
   Progress& progress;
   Provenance provenance = {};
-  int64_t most_at_once = 4096;                    // samples that are answered side by side, where the subjects can
   std::function<void()> check_stop = {};          // may throw to stop; asked between chunks and tokens, by any thread
   std::function<void(const Cell&)> on_cell = {};  // after the last sample of a cell that was run here
 };

@@ -1,7 +1,7 @@
-// The live view on stderr: one line rewritten in place on a terminal, a plain line every ten seconds elsewhere.
+// The live view on stderr: finished cells, and below them what is being done: one line rewritten in place on a terminal, a
+// plain line every ten seconds elsewhere.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <cstdio>
 #include <functional>
@@ -9,7 +9,9 @@
 #include <mutex>
 #include <string>
 
+#include "eval/run/time_left.h"
 #include "eval/spec/plan.h"
+#include "eval/util/terminal.h"
 
 namespace sala::eval {
 
@@ -18,9 +20,9 @@ class Progress {
  public:
   using Clock = std::function<double()>;  // seconds, rising
 
-  // `work(length)` is the relative cost of one sample of that length; the time left is estimated with it.
+  // `work(tokens)` is what it costs to read so many tokens; the time left is estimated with it.
   // quiet: prints nothing. in_place: rewrite one line.
-  Progress(std::FILE* out, bool quiet, bool in_place, const RunPlan& plan, std::function<double(int64_t)> work,
+  Progress(std::FILE* out, bool quiet, bool in_place, const RunPlan& plan, std::function<Work(int64_t)> work,
            Clock clock = {});
   ~Progress() { finish(); }
 
@@ -31,7 +33,7 @@ class Progress {
   void prompt(int lane, int64_t done, int64_t total);
   void token(int lane, int64_t generated);
   void end_sample(int lane, double score, int64_t tokens, double seconds);
-  // All samples of the cell are done: without a terminal it has a line of its own.
+  // All samples of the cell are done: a line of its own.
   void end_cell(const Cell& cell);
   // Removes the live line.
   void finish();
@@ -45,26 +47,27 @@ class Progress {
     std::string name;
     Scores* scores = nullptr;
     int64_t number = 0, of = 0, prompt_done = 0, prompt_total = 0, generated = 0;
-    double began = 0, work = 0, share = 0;
+    int64_t length = 0;
+    double began = 0;
   };
   void show();
-  void clear();
-  std::string line() const;
-  std::string time_left() const;
+  std::string line();
+  std::string time_left();
 
   std::FILE* out_;
   bool quiet_, in_place_;
-  std::function<double(int64_t)> work_;
+  std::function<Work(int64_t)> work_;
   Clock clock_;
+  LiveLine live_line_;
+  TimeLeft time_left_;
   std::mutex mutex_;
   double began_ = 0, shown_ = -1e9;
-  double work_total_ = 0, work_done_ = 0, work_skipped_ = 0;
+  Work done_;                             // of the samples that were answered here
   std::map<std::string, Scores> scores_;  // by the name of the cell
   std::map<int, Live> live_;              // by lane
-  bool drawn_ = false;                    // a live line is on the screen
 };
 
-// "3 s", "12 min", "2 h 05 min"
+// "3 s", "12 min", "2 h 05 min", "3.5 days"
 std::string format_seconds(double seconds);
 
 }  // namespace sala::eval

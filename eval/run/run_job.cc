@@ -1,19 +1,17 @@
 #include "eval/run/run_job.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "eval/report/report.h"
 #include "eval/run/checks.h"
 #include "eval/run/runner.h"
 #include "eval/store/run_file.h"
+#include "eval/util/clock.h"
 #include "eval/util/files.h"
 #include "sim/text/json.h"
 
 namespace sala::eval {
 namespace {
-
-double seconds_now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
 // The files that are made of the journal. Each cell is written when it is finished; what tells of all cells costs more with
 // every cell and is written now and then.

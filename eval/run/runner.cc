@@ -14,6 +14,8 @@
 namespace sala::eval {
 namespace {
 
+constexpr int64_t kMostAtOnce = 4096;  // samples, where the subjects can
+
 struct Pending {
   const Cell* cell = nullptr;
   int64_t index = 0, number = 0;  // number: from 1, in the cell
@@ -28,7 +30,7 @@ struct Stage {
 std::vector<Stage> stages_of(const Job& job) {
   std::vector<Stage> stages;
   for (const Cell& cell : job.plan.cells) {
-    const int64_t tokens = job.plan.most_tokens(cell), at_once = job.subjects.at_once(tokens, job.most_at_once);
+    const int64_t tokens = job.plan.most_tokens(cell), at_once = job.subjects.at_once(tokens, kMostAtOnce);
     for (std::size_t i = 0; i < cell.samples.size(); ++i) {
       if (job.directory.has(cell, cell.samples[i])) {
         job.progress.skip(cell);
@@ -156,7 +158,6 @@ void run_stage(const Job& job, const Stage& stage, const std::function<void(cons
 }  // namespace
 
 void run_samples(const Job& job, const std::function<void(const Cell&)>& on_cell) {
-  check_subject(job.plan, job.subjects);
   for (const Stage& stage : stages_of(job)) run_stage(job, stage, on_cell);
 }
 

@@ -1,9 +1,10 @@
 #include "eval/run/sample_source.h"
 
 #include <algorithm>
-#include <chrono>
 #include <utility>
 #include <vector>
+
+#include "eval/util/clock.h"
 
 namespace sala::eval {
 namespace {
@@ -16,17 +17,13 @@ int64_t bytes_of(const tasks::Sample& sample) {
   return static_cast<int64_t>(bytes);
 }
 
-double seconds_since(std::chrono::steady_clock::time_point began) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-}
-
 }  // namespace
 
 SampleSource::Made SampleSource::make(const Cell& cell, int64_t index) {
   if (plan_.mode == tasks::Mode::kUpstream) return make_from_stream(cell, index);
-  const auto began = std::chrono::steady_clock::now();
+  const double began = seconds_now();
   Made made{cell.task->make_sample(plan_.request(cell, index), tokenizer_)};
-  made.seconds = seconds_since(began);
+  made.seconds = seconds_now() - began;
   const std::lock_guard lock(mutex_);
   ++made_;
   return made;
@@ -53,10 +50,10 @@ SampleSource::Made SampleSource::make_from_stream(const Cell& cell, int64_t inde
   }
   lock.unlock();
   for (;;) {
-    const auto began = std::chrono::steady_clock::now();
+    const double began = seconds_now();
     if (!stream.samples) stream.samples = cell.task->open_stream(plan_.request(cell, stream.next), tokenizer_);
     Made made{stream.samples->next()};
-    made.seconds = seconds_since(began);
+    made.seconds = seconds_now() - began;
     const int64_t at = stream.next++;
     if (stream.next > planned.back()) stream.samples.reset();
     const std::lock_guard update(mutex_);

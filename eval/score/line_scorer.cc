@@ -1,7 +1,6 @@
 #include "eval/score/line_scorer.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <utility>
@@ -18,7 +17,7 @@ constexpr int64_t kLongestMadeAgain = int64_t{4} << 20;
 Error unknown_task(const std::string& name) {
   std::vector<std::string> names;
   for (const tasks::Task* task : tasks::all_tasks()) names.emplace_back(task->name());
-  return Error(ErrorCode::kFormat, "no task '{}'; near it: {}", name, fmt::join(text::near_matches(name, names), ", "));
+  return Error(ErrorCode::kFormat, "no task '{}'{}", name, text::near_it(name, names));
 }
 
 // The same metric as the ports have it: lm-eval counts the share of the answers also where any one will do.

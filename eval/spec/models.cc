@@ -80,8 +80,7 @@ ModelEntry by_name(const std::string& name) {
                   training_command({name}));
   std::vector<std::string> names = {"9b-shape", "qwen3-8b-shape"};
   for (const ModelEntry& entry : family_members()) names.push_back(entry.name);
-  throw Error(ErrorCode::kUsage, "no model '{}'; near it: {}; `sala_eval list models` shows all", name,
-              fmt::join(text::near_matches(name, names), ", "));
+  throw Error(ErrorCode::kUsage, "no model '{}'{}; `sala_eval list models` shows all", name, text::near_it(name, names));
 }
 
 // `uniform` and `halo` are the maps of the members that are named so.

@@ -16,7 +16,7 @@ namespace {
 
 using namespace fields;
 
-constexpr int64_t kMostBytes = 64 << 20, kMostTokens = int64_t{1} << 50;
+constexpr int64_t kMostRecordBytes = 64 << 20, kMostTokens = int64_t{1} << 50;
 
 // "niah_single_1_8192" -> task and 8192.
 std::pair<std::string, int64_t> split_key(const std::string& key) {
@@ -74,7 +74,7 @@ std::optional<TrainingRecord> read_training(const std::string& directory) {
   std::error_code ignored;
   if (directory.empty() || !std::filesystem::exists(path, ignored)) return std::nullopt;
   try {
-    const Json json = text::parse_json(text::read_file(path, kMostBytes), path);
+    const Json json = text::parse_json(text::read_file(path, kMostRecordBytes), path);
     if (!json.is_object()) throw Error(ErrorCode::kFormat, "it holds no JSON object");
     return parse_training(json);
   } catch (const Error& problem) {

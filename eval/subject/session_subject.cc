@@ -1,14 +1,11 @@
 #include "eval/subject/session_subject.h"
 
 #include <algorithm>
-#include <chrono>
+
+#include "eval/util/clock.h"
 
 namespace sala::eval {
 namespace {
-
-double seconds_since(std::chrono::steady_clock::time_point began) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
-}
 
 // One session that is reused for every question.
 class SessionSubject final : public Subject {
@@ -18,15 +15,14 @@ class SessionSubject final : public Subject {
 
   Answer answer(const Question& question) override {
     Answer answer;
-    auto began = std::chrono::steady_clock::now();
+    double began = seconds_now();
     session_.reset();
     session_.set_prompt_tokens(static_cast<int64_t>(question.ids.size()));
     session_.set_selection(question.selection);
     session_.set_observer(question.observer);
     session_.prefill(question.ids, question.on_prompt);
-    answer.prompt_tokens = session_.position();
-    answer.prefill_seconds = seconds_since(began);
-    began = std::chrono::steady_clock::now();
+    answer.prefill_seconds = seconds_now() - began;
+    began = seconds_now();
     while (static_cast<int64_t>(answer.ids.size()) < question.max_new_tokens) {
       const int32_t id = argmax(session_.logits());
       answer.stopped = std::find(stop_ids_.begin(), stop_ids_.end(), id) != stop_ids_.end();
@@ -35,7 +31,7 @@ class SessionSubject final : public Subject {
       if (question.on_token) question.on_token(static_cast<int64_t>(answer.ids.size()));
       if (static_cast<int64_t>(answer.ids.size()) < question.max_new_tokens) session_.decode(id);
     }
-    answer.decode_seconds = seconds_since(began);
+    answer.decode_seconds = seconds_now() - began;
     session_.set_observer(nullptr);
     return answer;
   }
@@ -60,7 +56,7 @@ SessionSubjects::SessionSubjects(std::string name, const Model& model, const Ses
 
 Capabilities SessionSubjects::capabilities() const {
   Capabilities can;
-  can.ids = can.probe = can.selection = can.token_counts = true;
+  can.ids = can.probe = can.selection = true;
   return can;
 }
 

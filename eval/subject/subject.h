@@ -21,7 +21,6 @@ struct Capabilities {
   bool ids = false, text = false, messages = false;  // forms of a prompt that it takes
   bool probe = false;                                // its layers can be watched while it answers
   bool selection = false;                            // it lets itself be told which blocks to read
-  bool token_counts = false;                         // it says how many tokens it read
 };
 
 // Everything that a subject is told. No task and no reference answer; spans of evidence only in the policy of a user who
@@ -38,10 +37,9 @@ struct Question {
 };
 
 struct Answer {
-  std::vector<int32_t> ids;              // greedy choices, the stop token left out; empty when the subject answers in text
-  std::optional<std::string> text;       // when the subject answers in text
-  bool stopped = false;                  // ended by a stop token rather than by max_new_tokens
-  std::optional<int64_t> prompt_tokens;  // that the subject counted (Capabilities::token_counts)
+  std::vector<int32_t> ids;         // greedy choices, the stop token left out; empty when the subject answers in text
+  std::optional<std::string> text;  // when the subject answers in text
+  bool stopped = false;             // ended by a stop token rather than by max_new_tokens
   double prefill_seconds = 0, decode_seconds = 0;
 };
 

@@ -15,6 +15,8 @@ std::size_t width_of(const std::string& text) { return static_cast<std::size_t>(
 
 }  // namespace
 
+std::string counted(int64_t count, const char* one) { return fmt::format("{} {}{}", count, one, count == 1 ? "" : "s"); }
+
 std::string with_commas(int64_t value) {
   std::string text = std::to_string(value);
   const int64_t first = value < 0 ? 1 : 0;

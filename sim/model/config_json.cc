@@ -367,6 +367,10 @@ ModelConfig ModelConfig::load(const std::string& path) { return from_json(text::
 std::string ModelConfig::to_json() const { return text::write_json(write(Lister(*this).root()), 1, true) + "\n"; }
 
 void ModelConfig::set(const std::string& dotted_name, const std::string& value) {
+  constexpr std::size_t kLongestName = 200;  // each dot nests one level deeper
+  if (dotted_name.size() > kLongestName)
+    throw Error(ErrorCode::kConfig, "config: '{}...' is no field: names have at most {} characters",
+                dotted_name.substr(0, 40), kLongestName);
   Json leaf;
   if (text::read_json(value, leaf)) leaf = value;  // no JSON: a text without quotes
   std::string name = dotted_name;

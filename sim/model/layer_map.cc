@@ -13,7 +13,7 @@ int64_t parse_part(std::string_view part, const std::string& ratio) {
   int64_t value = -1;
   const auto [end, problem] = std::from_chars(part.data(), part.data() + part.size(), value);
   if (problem != std::errc() || end != part.data() + part.size() || value < 0 || value > 100000)
-    throw Error(ErrorCode::kConfig, "layer_map_from_ratio: '{}' is no ratio; write softmax:linear, for instance 1:3", ratio);
+    throw Error(ErrorCode::kConfig, "'{}' is no ratio; write softmax:linear, for instance 1:3", ratio);
   return value;
 }
 
@@ -21,19 +21,19 @@ int64_t parse_part(std::string_view part, const std::string& ratio) {
 
 std::vector<std::string> layer_map_from_ratio(const std::string& ratio, int64_t layers, const std::string& softmax,
                                               const std::string& linear) {
-  if (layers < 1) throw Error(ErrorCode::kConfig, "layer_map_from_ratio: {} layers, expected at least 1", layers);
+  if (layers < 1) throw Error(ErrorCode::kConfig, "{} layers, expected at least 1", layers);
   const auto colon = ratio.find(':');
   const std::string_view text = ratio;
   const int64_t a = parse_part(text.substr(0, colon), ratio);
   const int64_t b = parse_part(colon == std::string::npos ? "" : text.substr(colon + 1), ratio);
-  if (a + b == 0) throw Error(ErrorCode::kConfig, "layer_map_from_ratio: ratio {} has no layer at all", ratio);
+  if (a + b == 0) throw Error(ErrorCode::kConfig, "ratio {} has no layer at all", ratio);
   if (layers * a % (a + b) != 0)
-    throw Error(ErrorCode::kConfig, "layer_map_from_ratio: ratio {} of {} layers is {:.2f} softmax layers, no whole number",
-                ratio, layers, static_cast<double>(layers * a) / static_cast<double>(a + b));
+    throw Error(ErrorCode::kConfig, "ratio {} of {} layers is {:.2f} softmax layers, no whole number", ratio, layers,
+                static_cast<double>(layers * a) / static_cast<double>(a + b));
   const int64_t count = layers * a / (a + b);
   if (count == 1 && layers > 1)
     throw Error(ErrorCode::kConfig,
-                "layer_map_from_ratio: ratio {} of {} layers is 1 softmax layer, first and last need 2; use {} layers or a "
+                "ratio {} of {} layers is 1 softmax layer, first and last need 2; use {} layers or a "
                 "letter map",
                 ratio, layers, 2 * layers);
   std::vector<std::string> map(static_cast<std::size_t>(layers),
@@ -57,12 +57,11 @@ std::vector<std::string> layer_map_from_string(const std::string& letters) {
       std::string known;
       for (const MixerKind& kind : kinds)
         known += fmt::format("{}{} is {}", known.empty() ? "" : ", ", kind.letters[0], kind.name);
-      throw Error(ErrorCode::kConfig, "layer_map_from_string: letter '{}' at place {} of '{}'; {}", letters[i], i, letters,
-                  known);
+      throw Error(ErrorCode::kConfig, "letter '{}' at place {} of '{}'; {}", letters[i], i, letters, known);
     }
     map.push_back(found->name);
   }
-  if (map.empty()) throw Error(ErrorCode::kConfig, "layer_map_from_string: the map is empty");
+  if (map.empty()) throw Error(ErrorCode::kConfig, "a map of layers has at least one letter");
   return map;
 }
 

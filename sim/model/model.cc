@@ -44,8 +44,7 @@ int64_t Model::parameter_count() const { return sala::parameter_count(config_); 
 void Model::override_config(const ModelConfig& changed) {
   changed.validate();
   const auto refuse = [](const char* field) {
-    throw Error(ErrorCode::kConfig, "override_config: '{}' is part of the weights and cannot be changed after loading",
-                field);
+    throw Error(ErrorCode::kConfig, "'{}' is part of the weights and cannot be changed after loading", field);
   };
   if (const std::string field = changed_trained_field(config_, changed); !field.empty()) refuse(field.c_str());
   for (const MixerKind& kind : mixer_kinds())  // two heads of 32 have the tensors of one head of 64

@@ -45,10 +45,10 @@ const Kernels& find_kernels(const std::string& name) {
     if (runs) best = &kernels;
     if (name != kernels.name) continue;
     if (!runs)
-      throw Error(ErrorCode::kUnsupported, "find_kernels: this processor does not run '{}' ({})", name, kernels.description);
+      throw Error(ErrorCode::kUnsupported, "this processor does not run the kernels '{}' ({})", name, kernels.description);
     return kernels;
   }
-  if (name != "best") throw Error(ErrorCode::kUsage, "find_kernels: no kernels '{}'; there are {}", name, known);
+  if (name != "best") throw Error(ErrorCode::kUsage, "no kernels '{}'; there are {}", name, known);
   return *best;
 }
 

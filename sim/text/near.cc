@@ -1,7 +1,10 @@
 #include "sim/text/near.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <numeric>
+#include <set>
 #include <utility>
 
 namespace sala::text {
@@ -25,12 +28,23 @@ std::pair<std::size_t, std::size_t> distances(const std::string& a, const std::s
 }  // namespace
 
 std::vector<std::string> near_matches(const std::string& word, std::vector<std::string> candidates, std::size_t most) {
-  std::sort(candidates.begin(), candidates.end());
-  candidates.erase(std::unique(candidates.begin(), candidates.end()), candidates.end());
-  std::stable_sort(candidates.begin(), candidates.end(),
-                   [&](const std::string& a, const std::string& b) { return distances(word, a) < distances(word, b); });
-  candidates.resize(std::min(most, candidates.size()));
-  return candidates;
+  constexpr std::size_t kLongestWord = 100;  // of a name; distances take the square of it
+  const auto letters = static_cast<std::size_t>(std::count_if(word.begin(), word.end(), [](char c) { return c != '-'; }));
+  if (letters < 2 || word.size() > kLongestWord) return {};
+  const std::size_t furthest = std::max<std::size_t>(1, letters / 3);
+  using Match = std::pair<std::pair<std::size_t, std::size_t>, std::string>;
+  std::set<Match> found;
+  for (std::string& candidate : candidates)
+    if (const auto distance = distances(word, candidate); distance.first <= furthest)
+      found.emplace(distance, std::move(candidate));
+  std::vector<std::string> names;
+  for (auto match = found.begin(); match != found.end() && names.size() < most; ++match) names.push_back(match->second);
+  return names;
+}
+
+std::string near_it(const std::string& word, std::vector<std::string> candidates) {
+  const std::vector<std::string> names = near_matches(word, std::move(candidates));
+  return names.empty() ? "" : fmt::format("; near it: {}", fmt::join(names, ", "));
 }
 
 }  // namespace sala::text

@@ -20,7 +20,7 @@ class JobTest : public testing::Test {
  protected:
   RunResults run(RunDirectory& directory, const RunPlan& plan, FakeSubjects& subjects,
                  const std::function<void(const Cell&)>& on_cell = {}) {
-    Progress progress(stderr, true, false, plan, [](int64_t length) { return static_cast<double>(length); });
+    Progress progress(stderr, true, false, plan, [](int64_t length) { return Work{static_cast<double>(length)}; });
     SampleSource samples(plan, *tokenizer_);
     Job job{plan, *tokenizer_, samples, subjects, directory, progress};
     job.on_cell = on_cell;
@@ -135,7 +135,7 @@ TEST_F(JobTest, EachSampleIsMadeOnce) {
   plan.model.sparse_config.dense_len = 200;  // near the lengths: every sample is asked
   RunDirectory directory = begin("run", plan);
   FakeSubjects subjects(1, 2);
-  Progress progress(stderr, true, false, plan, [](int64_t length) { return static_cast<double>(length); });
+  Progress progress(stderr, true, false, plan, [](int64_t length) { return Work{static_cast<double>(length)}; });
   SampleSource samples(plan, *tokenizer_);
   measure_samples(plan, samples);
   check_samples(plan, samples);
@@ -226,7 +226,7 @@ TEST_F(JobTest, ASubjectMayAnswerInText) {
   RunPlan plan = plan_;
   plan.probe_answers = false;
   RunDirectory directory = begin("run", plan);
-  Progress progress(stderr, true, false, plan, [](int64_t length) { return static_cast<double>(length); });
+  Progress progress(stderr, true, false, plan, [](int64_t length) { return Work{static_cast<double>(length)}; });
   SampleSource samples(plan, *tokenizer_);
   const RunResults results = run_job({plan, *tokenizer_, samples, subjects, directory, progress});
   EXPECT_EQ(results.cells[0].score, 1);

@@ -4,7 +4,9 @@
 
 #include "eval/run/memory.h"
 #include "eval/run/progress.h"
+#include "eval/run/time_left.h"
 #include "eval/spec/provenance.h"
+#include "eval/util/terminal.h"
 #include "sim/text/near.h"
 #include "tests/eval/fakes.h"
 #include "tests/sim/model/small_model.h"
@@ -84,10 +86,19 @@ TEST(Memory, WhatDoesNotFitIsRefusedWithTheNumbersAndTheWayOut) {
   EXPECT_EQ(memory_within(1).bytes, 0);
 }
 
+TEST(Near, WhatIsFarIsNotOffered) {
+  EXPECT_TRUE(text::near_matches("frobnicate", {"list", "run", "explain", "generate"}).empty());
+  EXPECT_TRUE(text::near_matches("x", {"b", "a"}).empty());
+  EXPECT_TRUE(text::near_matches("--foo", {"--len", "--out"}).empty()) << "dashes are in every flag";
+  EXPECT_TRUE(text::near_matches(std::string(1000000, 'r'), {"run"}).empty());
+  EXPECT_EQ(text::near_it("frobnicate", {"run"}), "");
+  EXPECT_EQ(text::near_it("--smaples", {"--sample", "--samples", "--len"}), "; near it: --samples");
+}
+
 TEST(Near, BeginningsComeFirst) {
   EXPECT_EQ(text::near_matches("sla", {"full-tiny", "sala-tiny", "9b-shape"})[0], "sala-tiny");
   EXPECT_EQ(text::near_matches("rnu", {"list", "run", "explain"})[0], "run");
-  EXPECT_EQ(text::near_matches("x", {"b", "a"}, 1), std::vector<std::string>{"a"});
+  EXPECT_EQ(text::near_matches("rin", {"run", "ran"}, 1), std::vector<std::string>{"ran"});
 }
 
 TEST(Provenance, CommandLinesAreQuoted) {
@@ -103,7 +114,7 @@ TEST(Progress, PlainLinesComeEveryTenSecondsAndAtTheEndOfACell) {
   std::FILE* out = std::fopen(folder.file("log").c_str(), "w");
   {
     Progress progress(
-        out, false, false, plan, [](int64_t length) { return static_cast<double>(length); }, [&] { return now; });
+        out, false, false, plan, [](int64_t length) { return Work{static_cast<double>(length)}; }, [&] { return now; });
     progress.begin_sample(0, plan.cells[0], 1, 2);
     for (int second = 1; second <= 25; ++second) {
       now += 1;
@@ -118,8 +129,8 @@ TEST(Progress, PlainLinesComeEveryTenSecondsAndAtTheEndOfACell) {
   std::fclose(out);
   // 2 x 256 and 3 x 512 tokens to do: after 100 of 250 tokens of the first sample, 1945.6 of 2048 units are left.
   EXPECT_EQ(read_bytes(folder.file("log")),
-            "fake 256  sample 1/2  reading  40%  10 tokens/s  3 min left\n"
-            "fake 256  sample 1/2  reading  80%  10 tokens/s  3 min left\n"
+            "fake 256  sample 1/2  3 min left  reading  40%  10 tokens/s\n"
+            "fake 256  sample 1/2  3 min left  reading  80%  10 tokens/s\n"
             "fake 256: 2 samples, score 50.0, 256 tokens/s, 78 s left\n");
 }
 
@@ -132,7 +143,7 @@ TEST(Progress, OnATerminalOneLineIsRewrittenAndQuietSaysNothing) {
     std::FILE* out = std::fopen(folder.file("log").c_str(), "w");
     {
       Progress progress(
-          out, quiet, true, plan, [](int64_t length) { return static_cast<double>(length); }, [&] { return now; });
+          out, quiet, true, plan, [](int64_t length) { return Work{static_cast<double>(length)}; }, [&] { return now; });
       progress.begin_sample(0, plan.cells[0], 1, 2);
       now = 1;
       progress.prompt(0, 125, 250);
@@ -144,7 +155,7 @@ TEST(Progress, OnATerminalOneLineIsRewrittenAndQuietSaysNothing) {
       EXPECT_EQ(log, "");
       continue;
     }
-    EXPECT_NE(log.find("\r\033[Kfake 256  sample 1/2  reading  50%  125 tokens/s  15 s left"), std::string::npos) << log;
+    EXPECT_NE(log.find("\r\033[Kfake 256  sample 1/2  15 s left  reading  50%  125 tokens/s"), std::string::npos) << log;
     EXPECT_NE(log.find("\r\033[Ka note\n"), std::string::npos) << log;
     EXPECT_EQ(log.back(), '\n') << "the live line is gone at the end";
   }
@@ -158,7 +169,7 @@ TEST(Progress, SamplesThatAreAnsweredAtOnceShareTheLine) {
   std::FILE* out = std::fopen(folder.file("log").c_str(), "w");
   {
     Progress progress(
-        out, false, true, plan, [](int64_t length) { return static_cast<double>(length); }, [&] { return now; });
+        out, false, true, plan, [](int64_t length) { return Work{static_cast<double>(length)}; }, [&] { return now; });
     progress.begin_sample(0, plan.cells[0], 1, 2);
     progress.begin_sample(1, plan.cells[1], 1, 3);
     now = 0.1;
@@ -171,14 +182,61 @@ TEST(Progress, SamplesThatAreAnsweredAtOnceShareTheLine) {
   }
   std::fclose(out);
   const std::string log = read_bytes(folder.file("log"));
-  EXPECT_NE(log.find("\r\033[Kfake 256  sample 1/2  2 at once  reading  20%  150 tokens/s"), std::string::npos) << log;
-  EXPECT_NE(log.find("\r\033[Kfake 512  sample 1/3  answering, 2 tokens  84 tokens/s"), std::string::npos) << log;
+  EXPECT_NE(log.find("left  2 at once  reading  20%  150 tokens/s"), std::string::npos) << log;
+  EXPECT_NE(log.find("left  answering, 2 tokens  84 tokens/s"), std::string::npos) << log;
 }
 
 TEST(Progress, SecondsAreReadable) {
   EXPECT_EQ(format_seconds(3.4), "3 s");
   EXPECT_EQ(format_seconds(600), "10 min");
   EXPECT_EQ(format_seconds(2.5 * 3600), "2 h 30 min");
+  EXPECT_EQ(format_seconds(47 * 3600), "47 h 00 min");
+  EXPECT_EQ(format_seconds(84 * 3600), "3.5 days");
+}
+
+// A million tokens: most operations grow with the length, those of selection with its square, and these are five times as
+// slow.
+TEST(TimeLeft, KindsOfWorkThatGrowWithTheSquareAreForeseen) {
+  constexpr double kLinear = 0.8, kSquare = 0.2, kSlow = 5;
+  const auto work = [](double share) { return Work{kLinear * share, kSquare * share * share}; };
+  const auto seconds = [](double share) { return 1000 * (kLinear * share + kSlow * kSquare * share * share); };
+  TimeLeft left(work(1));
+  double most = 0;
+  for (int step = 1; step <= 100; ++step) {
+    left.observe(seconds(step / 100.0), work(step / 100.0));
+    const double whole = seconds(step / 100.0) + left.seconds().value();
+    most = std::max(most, whole);
+    if (step < 10) continue;
+    EXPECT_NEAR(whole, seconds(1), 0.1 * seconds(1)) << "after " << step << " %";
+  }
+  EXPECT_LT(most, 1.1 * seconds(1));
+}
+
+TEST(TimeLeft, OneSpeedNeedsNoLearning) {
+  TimeLeft left({100, 50});
+  EXPECT_FALSE(left.seconds().has_value());
+  left.skip({50, 25});
+  left.observe(10, {10, 5});
+  EXPECT_DOUBLE_EQ(left.seconds().value(), 40);
+  left.observe(50, {50, 25});
+  EXPECT_EQ(left.seconds().value(), 0);
+}
+
+TEST(LiveLine, IsCutToTheTerminalAsItIsNow) {
+  const TemporaryFolder folder;
+  std::FILE* out = std::fopen(folder.file("log").c_str(), "w");
+  int columns = 10;
+  LiveLine line(out, [&] { return columns; });
+  line.draw("0123456789abcdef");
+  columns = 4;  // the terminal broke the nine columns into three lines
+  line.draw("\u00e4\u00f6\u00fc\u00df");
+  line.clear();
+  line.clear();
+  std::fclose(out);
+  EXPECT_EQ(read_bytes(folder.file("log")),
+            "\r\033[K012345678"
+            "\r\033[K\033[A\r\033[K\033[A\r\033[K\u00e4\u00f6\u00fc"
+            "\r\033[K");
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ class Runner : public testing::Test {
  protected:
   // Runs what `directory` lacks and writes run.h5 as the command does.
   RunResults run(RunDirectory& directory, const RunPlan& plan, FakeSubjects& subjects) {
-    Progress progress(stderr, true, false, plan, [](int64_t length) { return static_cast<double>(length); });
+    Progress progress(stderr, true, false, plan, [](int64_t length) { return Work{static_cast<double>(length)}; });
     SampleSource samples(plan, *tokenizer_);
     return run_job({plan, *tokenizer_, samples, subjects, directory, progress, {{"threads", std::to_string(++writes_)}}});
   }

@@ -273,9 +273,9 @@ TEST(LayerMap, RatiosThatFitNoLayerCountAreRefused) {
   expect_error(ErrorCode::kConfig, {"1:3", "7 layers"}, [] { layer_map_from_ratio("1:3", 7); });
   expect_error(ErrorCode::kConfig, {"1 softmax layer", "8 layers"}, [] { layer_map_from_ratio("1:3", 4); });
   for (const char* bad : {"", "1", "1:", ":3", "1:-3", "0:0", "a:b", "1:3:2", "1.5:2", "99999999999:1"})
-    expect_error(ErrorCode::kConfig, {"layer_map_from_ratio"}, [&] { layer_map_from_ratio(bad, 8); });
+    expect_error(ErrorCode::kConfig, {"ratio"}, [&] { layer_map_from_ratio(bad, 8); });
   expect_error(ErrorCode::kConfig, {"'x'", "place 2"}, [] { layer_map_from_string("SLx"); });
-  expect_error(ErrorCode::kConfig, {"empty"}, [] { layer_map_from_string(""); });
+  expect_error(ErrorCode::kConfig, {"at least one letter"}, [] { layer_map_from_string(""); });
 }
 
 TEST(PositionPolicy, NamesAndSwitchesAgree) {
