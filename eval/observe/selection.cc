@@ -12,7 +12,7 @@
 namespace sala::eval {
 namespace {
 
-constexpr double kNaN = std::numeric_limits<double>::quiet_NaN();
+constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 constexpr int64_t kNoBlock = 255;  // padding of evidence_selected
 
 // Blocks with a larger score, or the same and a lower id. NaN counts as the smallest score.
@@ -65,10 +65,10 @@ void SelectionLayer::add_scores(TensorView<const int32_t, 1> chosen, TensorView<
                                 const std::vector<int32_t>& evidence) {
   const auto score = [&](int64_t block) {
     const float value = block >= 0 && block < scores.extent[0] ? scores[block] : 0;
-    return std::isfinite(value) && value > 0 ? std::log(static_cast<double>(value)) : kNaN;
+    return std::isfinite(value) && value > 0 ? std::log(static_cast<double>(value)) : kUnknown;
   };
   for (const int32_t block : evidence) evidence_score.push_back(score(block));
-  double cut = kNaN, sum = 0, squares = 0, count = 0;
+  double cut = kUnknown, sum = 0, squares = 0, count = 0;
   for (int64_t slot = 0; slot < chosen.extent[0]; ++slot)
     if (const double value = score(chosen[slot]); !std::isnan(value) && !(cut <= value)) cut = value;
   for (int64_t block = 0; block < scores.extent[0]; ++block) {
@@ -78,10 +78,10 @@ void SelectionLayer::add_scores(TensorView<const int32_t, 1> chosen, TensorView<
     squares += value * value;
     ++count;
   }
-  const double mean = count > 0 ? sum / count : kNaN;
+  const double mean = count > 0 ? sum / count : kUnknown;
   cut_score.push_back(cut);
   score_mean.push_back(mean);
-  score_std.push_back(count > 0 ? std::sqrt(std::max(0.0, squares / count - mean * mean)) : kNaN);
+  score_std.push_back(count > 0 ? std::sqrt(std::max(0.0, squares / count - mean * mean)) : kUnknown);
 }
 
 class Selection final : public Statistic {
