@@ -94,13 +94,27 @@ double measured_rate(const ModelEntry& entry, const ModelConfig& config, Session
   return best;
 }
 
+// Measured in place of a model that is too large or has no weights.
+std::optional<ModelEntry> default_member() {
+  try {
+    return choose_model({});
+  } catch (const Error&) {  // it is not here
+    return std::nullopt;
+  }
+}
+
 void print_costs(const ModelEntry& entry, const ModelConfig& config, const SessionOptions& options,
                  const ExplainFlags& flags) {
   constexpr int64_t kCalibrationTokens = 8192;
   constexpr int64_t kLargestMeasured = 200000000;  // parameters; larger models take too long to load for an estimate
   double rate = 0;
-  if (!flags.no_estimate && parameter_count(config) <= kLargestMeasured && (entry.has_weights || entry.random()))
+  std::string measured = entry.name;
+  if (!flags.no_estimate && parameter_count(config) <= kLargestMeasured && (entry.has_weights || entry.random())) {
     rate = measured_rate(entry, config, options, kCalibrationTokens);
+  } else if (const std::optional<ModelEntry> small = flags.no_estimate ? std::nullopt : default_member()) {
+    measured = small->name;
+    rate = measured_rate(*small, small->config, options, kCalibrationTokens);
+  }
   std::vector<Row> rows;
   for (const int64_t length : tasks::parse_lengths(flags.lengths)) {
     SessionOptions sized = options;
@@ -123,13 +137,13 @@ void print_costs(const ModelEntry& entry, const ModelConfig& config, const Sessi
   streams::print("\n{}", plain_table(rows));
   if (rate > 0)
     streams::print(
-        "Times are estimates: {:.3g} GFLOP/s, measured just now on {} random tokens with {} threads, for reading the "
+        "Times are estimates: {:.3g} GFLOP/s, measured just now with {} on {} random tokens with {}, for reading the "
         "prompt; "
         "kernels differ in speed, so expect a factor of two.\n",
-        rate / 1e9, kCalibrationTokens, num_threads());
+        rate / 1e9, measured, kCalibrationTokens, counted(num_threads(), "thread"));
   else
     streams::print("No estimate of time: {}.\n",
-                   flags.no_estimate ? "--no-estimate" : "there are no weights of a size to measure with");
+                   flags.no_estimate ? "--no-estimate" : "there is no model here to measure with");
 }
 
 void explain(const ExplainFlags& flags) {

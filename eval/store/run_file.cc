@@ -147,12 +147,15 @@ class CellWriter {
         });
     group_.write_array<int32_t>("answer_ids", {N, widths_.answer}, view(ids))
         .attach(0, samples)
+        .attach(1, counting_scale(group_, "answer_token", widths_.answer))
         .attribute("padding", int64_t{-1});
     const auto expected = table<std::string>(
         cell_, widths_.expected, "", [](const SampleRecord& record, std::size_t i, const std::string& padding) {
           return i < record.expected.size() ? printable_utf8(record.expected[i]) : padding;
         });
-    group_.write_texts("expected", {N, widths_.expected}, expected).attach(0, samples);
+    group_.write_texts("expected", {N, widths_.expected}, expected)
+        .attach(0, samples)
+        .attach(1, counting_scale(group_, "reference", widths_.expected));
   }
 
   void evidence(const h5::Dataset& samples) {
@@ -167,7 +170,7 @@ class CellWriter {
         bounds.push_back(present ? record->evidence[static_cast<std::size_t>(i)].token_end : -1);
       }
     h5::Dataset tokens = group_.write_array<int64_t>("evidence_tokens", {N, M, 2}, view(bounds));
-    tokens.attach(0, samples).attach(1, spans).attribute("units", "tokens");
+    tokens.attach(0, samples).attach(1, spans).attach(2, counting_scale(group_, "bound", 2)).attribute("units", "tokens");
     tokens.attribute("meaning", "[begin, end) in the prompt, prefix_tokens not counted").attribute("padding", int64_t{-1});
     const auto depth = table<double>(cell_, M, kNaN, [](const SampleRecord& record, std::size_t i, double padding) {
       return i < record.evidence.size() ? record.evidence[i].depth : padding;
@@ -197,8 +200,13 @@ class CellWriter {
 
 void write_timing(h5::Group& parent, const std::string& name, const CellResult& cell) {
   h5::Group group = parent.create(name);
+  const auto indexes = column<int64_t>(cell, [](const auto& record) { return record.index; });
+  h5::Dataset samples = group.write_array<int64_t>("sample_index", {static_cast<int64_t>(indexes.size())}, view(indexes));
+  samples.scale("sample");
   const auto seconds = [&](const std::string& what, const std::vector<double>& values) {
-    group.write_array<double>(what, {static_cast<int64_t>(values.size())}, view(values)).attribute("units", "s");
+    group.write_array<double>(what, {static_cast<int64_t>(values.size())}, view(values))
+        .attach(0, samples)
+        .attribute("units", "s");
   };
   seconds("make_seconds", column<double>(cell, [](const auto& record) { return record.timing.make_seconds; }));
   seconds("prefill_seconds", column<double>(cell, [](const auto& record) { return record.timing.prefill_seconds; }));

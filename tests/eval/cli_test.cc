@@ -241,6 +241,14 @@ TEST_F(Cli, AConfigFileHoldsFlagsAndTheCommandLineWins) {
 
 TEST_F(Cli, MistypedWordsGetNearOnes) {
   expect_failure({"lst"}, ErrorCode::kUsage, {"no command 'lst'", "list"});
+  EXPECT_EQ(program_.run({"frobnicate"}).err.find("near it"), std::string::npos);
+  const std::string dots = "--set=" + std::string(100000, '.') + "=1";
+  const Finished deep = program_.run({"explain", "--no-estimate", dots});
+  EXPECT_NE(deep.err.find("is no field"), std::string::npos) << deep.err.substr(0, 300);
+  EXPECT_LT(deep.err.size(), 300u);
+  const Finished kernels = program_.run({"--task", "vt", "--len", "1k", "--kernels", "fast"});
+  EXPECT_NE(kernels.err.find("no kernels 'fast'; there are best"), std::string::npos) << kernels.err;
+  EXPECT_EQ(kernels.err.find("find_kernels"), std::string::npos) << kernels.err;
   expect_failure({"--tsk", "ruler"}, ErrorCode::kUsage, {"no flag '--tsk'", "--task"});
   expect_failure({"list", "model"}, ErrorCode::kUsage, {"model"});
   expect_failure({"run", "--task", "niah_single1", "--len", "4k"}, ErrorCode::kUsage, {"niah_single1", "niah_single_1"});
@@ -410,7 +418,10 @@ TEST_F(Cli, ExplainPlansAndEstimates) {
   const Finished shape = program_.run({"explain", "--model", "9b-shape", "--len", "128k"});
   EXPECT_EQ(shape.code, 0) << shape.err;
   EXPECT_NE(shape.out.find("9,477,203,968 parameters"), std::string::npos) << shape.out;
-  EXPECT_NE(shape.out.find("No estimate of time"), std::string::npos) << shape.out;
+  EXPECT_NE(shape.out.find("measured just now with sala-tiny on"), std::string::npos) << shape.out;
+  EXPECT_NE(shape.out.find("  ~ "), std::string::npos) << shape.out;
+  EXPECT_NE(program_.run({"explain", "--len", "4k", "--no-estimate"}).out.find("No estimate of time: --no-estimate"),
+            std::string::npos);
 }
 
 TEST_F(Cli, LogitsWritesWhatItIsAskedFor) {

@@ -1,5 +1,6 @@
 // A job: several samples at once, each made once, each cell a file of its own while the run goes on.
 #include <gtest/gtest.h>
+#include <hdf5_hl.h>
 
 #include <atomic>
 #include <chrono>
@@ -35,6 +36,29 @@ class JobTest : public testing::Test {
   const FakeTask task_;
   const RunPlan plan_ = fake_plan(task_);
 };
+
+// So that xarray, which knows no dimension without a name, opens the file as it is.
+TEST_F(JobTest, EveryDimensionOfARunFileIsAScale) {
+  RunDirectory directory = begin("scales", plan_);
+  FakeSubjects subjects(1);
+  run(directory, plan_, subjects);
+  const h5::File file = open_run_file(directory.file("run.h5"));
+  int64_t datasets = 0;
+  const auto look = [](hid_t root, const char* name, const H5O_info_t* info, void* seen) -> herr_t {
+    if (info->type != H5O_TYPE_DATASET) return 0;
+    ++*static_cast<int64_t*>(seen);
+    const h5::Handle dataset(H5Dopen2(root, name, H5P_DEFAULT), H5Dclose);
+    const h5::Handle space(H5Dget_space(dataset.id()), H5Sclose);
+    const int rank = H5Sget_simple_extent_ndims(space.id());
+    EXPECT_GT(rank, 0) << name;
+    if (H5DSis_scale(dataset.id()) > 0) return 0;
+    for (int axis = 0; axis < rank; ++axis)
+      EXPECT_EQ(H5DSget_num_scales(dataset.id(), static_cast<unsigned>(axis)), 1) << name << " axis " << axis;
+    return 0;
+  };
+  ASSERT_GE(H5Ovisit2(file.id(), H5_INDEX_NAME, H5_ITER_NATIVE, look, &datasets, H5O_INFO_BASIC), 0);
+  EXPECT_GT(datasets, 20);
+}
 
 // Samples that end in another order than they began stand in the order of the plan, whoever answered them.
 TEST_F(JobTest, AnyNumberOfSamplesAtOnceGivesTheSameFile) {
@@ -219,7 +243,7 @@ TEST_F(JobTest, ASubjectMayAnswerInText) {
   class Echoes final : public Subjects {
    public:
     std::string name() const override { return "echo"; }
-    Capabilities capabilities() const override { return {false, true, false, false, false, false}; }
+    Capabilities capabilities() const override { return {false, true, false, false, false}; }
     int64_t at_once(int64_t, int64_t wanted) const override { return wanted; }
     std::unique_ptr<Subject> open(int64_t, int64_t, int64_t) override { return std::make_unique<Echo>(); }
   } subjects;
