@@ -181,8 +181,15 @@ Findings Selection::take() {
 }  // namespace
 
 StatisticKind selection_statistic() {
-  return {"select", "blocks that sparse layers read for the answer's queries, and how the evidence fared",
-          [](const Watch& watch) -> std::unique_ptr<Statistic> { return std::make_unique<Selection>(watch); }};
+  return {
+      "select",
+      "blocks that sparse layers read for the answer's queries, and how the evidence fared",
+      [](const Watch& watch) -> std::unique_ptr<Statistic> { return std::make_unique<Selection>(watch); },
+      {{"recall", "evidence_recall",
+        "mean over sparse layers, KV heads and answer queries of the evidence blocks that were selected"},
+       {"reached", "evidence_reached",
+        "evidence blocks that some head read for some query, so 1.00 beside a low recall means that few heads saw them and "
+        "the answer may lack them"}}};
 }
 
 }  // namespace sala::eval

@@ -26,7 +26,7 @@ SampleObserver::SampleObserver(const Watch& watch) {
   for (const StatisticKind& kind : statistics()) {
     std::unique_ptr<Statistic> statistic = kind.make(watch);
     std::vector<std::string> sites = statistic->sites();
-    members_.push_back({kind.name, std::move(statistic), std::move(sites)});
+    members_.push_back({kind.name, kind.figures, std::move(statistic), std::move(sites)});
   }
 }
 
@@ -73,6 +73,9 @@ Findings SampleObserver::take() {
     for (Figure& figure : found.figures) {
       if (!std::isfinite(figure.second))
         throw Error(ErrorCode::kInternal, "statistic '{}': figure '{}' is no finite number", member.name, figure.first);
+      if (std::none_of(member.figures.begin(), member.figures.end(),
+                       [&](const auto& kind) { return kind.name == figure.first; }))
+        throw Error(ErrorCode::kInternal, "statistic '{}' does not name its figure '{}'", member.name, figure.first);
       for (const Figure& other : all.figures)
         if (other.first == figure.first)
           throw Error(ErrorCode::kInternal, "statistic '{}': another one has a figure '{}' too", member.name, figure.first);

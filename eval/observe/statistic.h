@@ -39,10 +39,18 @@ class Statistic : public Observer {
   virtual Findings take() = 0;
 };
 
+// How reports show a figure: its mean over the samples of a cell is a column of every table.
+struct FigureKind {
+  std::string name;     // head of the column
+  std::string key;      // in summary.json
+  std::string meaning;  // said below the table, behind "NAME: "
+};
+
 struct StatisticKind {
   std::string name;  // of its group in run.h5
   std::string description;
   std::unique_ptr<Statistic> (*make)(const Watch&) = nullptr;
+  std::vector<FigureKind> figures = {};  // all that it may find
 };
 
 // The registry (registry.cc), in the order of the files.
@@ -61,13 +69,14 @@ class SampleObserver final : public Observer {
   std::vector<std::string> sites() const override;
   bool wants(std::string_view site, int layer, int64_t position) const override;
   void on_tap(const Tap& tap) override;
-  // Everything that they found. Throws Error{kInternal} naming a statistic that writes outside its group, and what
-  // check_arrays refuses.
+  // Everything that they found. Throws Error{kInternal} naming a statistic that writes outside its group or finds a figure
+  // that its kind does not name, and what check_arrays refuses.
   Findings take();
 
  private:
   struct Member {
     std::string name;
+    std::vector<FigureKind> figures;
     std::unique_ptr<Statistic> statistic;
     std::vector<std::string> sites;
     bool reads(std::string_view site) const;

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "eval/observe/statistic.h"
 #include "eval/report/table.h"
 #include "sala/core/error.h"
 
@@ -18,9 +19,31 @@ using Json = nlohmann::ordered_json;
 Value percent(double score, int digits) { return number(100 * score, digits); }
 Value percent(const Interval& interval) { return range({100 * interval.low, 100 * interval.high}); }
 
-bool probed(const RunResults& results) {
-  return std::any_of(results.cells.begin(), results.cells.end(),
-                     [](const CellResult& cell) { return cell.figure("recall").has_value(); });
+// What the statistics have for tables.
+std::vector<FigureKind> figure_kinds() {
+  std::vector<FigureKind> kinds;
+  for (const StatisticKind& statistic : statistics())
+    kinds.insert(kinds.end(), statistic.figures.begin(), statistic.figures.end());
+  return kinds;
+}
+
+// Those that some cell has.
+std::vector<FigureKind> found_figures(const RunResults& results) {
+  std::vector<FigureKind> kinds = figure_kinds();
+  std::erase_if(kinds, [&](const FigureKind& kind) {
+    return std::none_of(results.cells.begin(), results.cells.end(),
+                        [&](const CellResult& cell) { return cell.figure(kind.name).has_value(); });
+  });
+  return kinds;
+}
+
+// A column for each figure of a table whose rows are the cells.
+void add_figures(const RunResults& results, std::string FigureKind::*head, Table& table) {
+  for (const FigureKind& kind : figure_kinds()) {
+    table.head.push_back(kind.*head);
+    for (std::size_t i = 0; i < results.cells.size(); ++i)
+      table.rows[i].push_back(number(results.cells[i].figure(kind.name), 6));
+  }
 }
 
 // The group's row stands after the last cell of its length.
@@ -39,11 +62,22 @@ std::vector<const GroupResult*> groups_after(const RunResults& results, std::siz
 
 std::string short_length(int64_t length) { return length == 0 ? "-" : tasks::format_length(length); }
 
+// How far the lengths were used, and how fast.
+void add_speed(const ReportSubject& subject, const RunResults& results, Table& table) {
+  table.head.insert(table.head.end(), {"fill", "tokens_per_second", "seconds"});
+  for (std::size_t i = 0; i < results.cells.size(); ++i) {
+    const CellResult& cell = results.cells[i];
+    table.rows[i].push_back(number(cell.mean_fill, 6));
+    table.rows[i].push_back(subject.timed ? number(cell.tokens_per_second, 3) : Value{});
+    table.rows[i].push_back(subject.timed ? number(cell.seconds, 3) : Value{});
+  }
+}
+
 Table people_table(const ReportSubject& subject, const RunResults& results) {
-  const bool with_recall = probed(results);
+  const std::vector<FigureKind> figures = found_figures(results);
   const int digits = subject.timed ? 1 : 2;
   Table table{"", {"task", "length", "tokens", "n", "score", "95% interval"}, {}};
-  if (with_recall) table.head.insert(table.head.end(), {"recall", "reached"});
+  for (const FigureKind& kind : figures) table.head.push_back(kind.name);
   if (subject.timed) table.head.insert(table.head.end(), {"tokens/s", "seconds"});
   if (!subject.timed) table.head.emplace_back("nulls");
   for (std::size_t i = 0; i < results.cells.size(); ++i) {
@@ -51,7 +85,7 @@ Table people_table(const ReportSubject& subject, const RunResults& results) {
     std::vector<Value> row = {
         text(std::string(cell.cell.task->name())),        text(short_length(cell.cell.length)), tokens(cell.cell.length),
         count(static_cast<int64_t>(cell.records.size())), percent(cell.score, digits),          percent(cell.interval)};
-    if (with_recall) row.insert(row.end(), {number(cell.figure("recall"), 2), number(cell.figure("reached"), 2)});
+    for (const FigureKind& kind : figures) row.push_back(number(cell.figure(kind.name), 2));
     if (subject.timed) row.insert(row.end(), {large(static_cast<int64_t>(cell.tokens_per_second)), number(cell.seconds, 1)});
     if (!subject.timed) row.push_back(text(cell.nulls_text()));
     table.rows.push_back(std::move(row));
@@ -70,33 +104,30 @@ Table people_table(const ReportSubject& subject, const RunResults& results) {
 Table csv_table(const ReportSubject& subject, const RunResults& results) {
   Table table{"",
               {"model", "task", "group", "length", "samples", "score", "interval_low", "interval_high", "standard_error",
-               "empty_answers", "recall", "reached", "fill", "tokens_per_second", "seconds", "switches"},
+               "empty_answers"},
               {}};
   for (const CellResult& cell : results.cells)
     table.rows.push_back({text(subject.model), text(std::string(cell.cell.task->name())),
                           text(std::string(cell.cell.task->group())), count(cell.cell.length),
                           count(static_cast<int64_t>(cell.records.size())), percent(cell.score, 4),
                           percent(cell.interval.low, 4), percent(cell.interval.high, 4),
-                          cell.standard_error ? percent(*cell.standard_error, 6) : Value{}, count(cell.nulls),
-                          number(cell.figure("recall"), 6), number(cell.figure("reached"), 6), number(cell.mean_fill, 6),
-                          subject.timed ? number(cell.tokens_per_second, 3) : Value{},
-                          subject.timed ? number(cell.seconds, 3) : Value{}, text(subject.switches)});
+                          cell.standard_error ? percent(*cell.standard_error, 6) : Value{}, count(cell.nulls)});
+  add_figures(results, &FigureKind::name, table);
+  add_speed(subject, results, table);
+  table.head.emplace_back("switches");
+  for (std::vector<Value>& row : table.rows) row.push_back(text(subject.switches));
   return table;
 }
 
 // The same for summary.json, scores from 0 to 1.
 Table json_table(const ReportSubject& subject, const RunResults& results) {
-  Table table{"",
-              {"task", "length", "samples", "complete", "score", "interval", "standard_error", "empty_answers",
-               "evidence_recall", "evidence_reached", "fill", "tokens_per_second", "seconds"},
-              {}};
+  Table table{"", {"task", "length", "samples", "complete", "score", "interval", "standard_error", "empty_answers"}, {}};
   for (const CellResult& cell : results.cells)
     table.rows.push_back({text(std::string(cell.cell.task->name())), count(cell.cell.length),
                           count(static_cast<int64_t>(cell.records.size())), yes(cell.complete()), number(cell.score, 4),
-                          range(cell.interval), number(cell.standard_error, 6), count(cell.nulls),
-                          number(cell.figure("recall"), 6), number(cell.figure("reached"), 6), number(cell.mean_fill, 6),
-                          subject.timed ? number(cell.tokens_per_second, 3) : Value{},
-                          subject.timed ? number(cell.seconds, 3) : Value{}});
+                          range(cell.interval), number(cell.standard_error, 6), count(cell.nulls)});
+  add_figures(results, &FigureKind::key, table);
+  add_speed(subject, results, table);
   return table;
 }
 
@@ -156,10 +187,9 @@ std::string format_results(const ReportSubject& subject, const RunResults& resul
   words += view(people_table(subject, results), markdown);
   for (const Aggregate& aggregate : results.aggregates) words += aggregate_text(aggregate, markdown);
   for (const std::string& remark : results.remarks) words += remark + "\n";
-  if (probed(results))
-    words +=
-        "recall: mean over sparse layers, KV heads and answer queries of the evidence blocks that were selected; "
-        "reached: evidence blocks that some head read.\n";
+  std::vector<std::string> meanings;
+  for (const FigureKind& kind : found_figures(results)) meanings.push_back(kind.name + ": " + kind.meaning);
+  if (!meanings.empty()) words += fmt::format("{}.\n", fmt::join(meanings, "; "));
   return words + subject.legend + "\n";
 }
 

@@ -215,7 +215,7 @@ TEST(SampleObserver, AStatisticFromOutsideIsOneCallAndKeepsToItsGroup) {
   const auto make = [](const Watch&) -> std::unique_ptr<Statistic> { return std::make_unique<Toy>(); };
   expect_error(ErrorCode::kConfig, {"'select'", "already"}, [&] { register_statistic({"select", "", make}); });
   expect_error(ErrorCode::kConfig, {"'a b'"}, [&] { register_statistic({"a b", "", make}); });
-  register_statistic({"toy", "for this test", make});
+  register_statistic({"toy", "for this test", make, {{"taps", "taps", "rows that it saw"}}});
   const auto run = [] {
     SampleObserver observer(Watch{{}, 100, 2});
     const std::vector<std::string> sites = observer.sites();

@@ -78,6 +78,14 @@ TEST_F(Extension, ARunRecordsWhatTheStatisticSaw) {
     EXPECT_TRUE(std::isnan(norm) || norm > 0) << norm;
 }
 
+TEST_F(Extension, ReportsShowItsFigure) {
+  const std::string table = text_of(into("run"));
+  expect_words(table, {"  strength  ", "; strength: mean length of what the running mean shows."});
+  const std::string csv = text_of(joined(into("run"), {"--resume", "--output", "csv"}));
+  expect_words(csv.substr(0, csv.find('\n')), {",reached,strength,fill,"});
+  expect_words(read_bytes(folder_.file("run/summary.json")), {"\"mean_strength\": "});
+}
+
 TEST_F(Extension, ThreadsChunksAndResumingGiveTheSameBytes) {
   text_of(into("one"));
   text_of(joined(into("two"), {"--threads", "3", "--chunk", "64"}));

@@ -49,9 +49,11 @@ class Strength final : public eval::Statistic {
 }  // namespace
 
 void register_strength() {
-  eval::register_statistic({"strength", "length of what a running mean shows", [](const eval::Watch& watch) {
-                              return std::unique_ptr<eval::Statistic>(std::make_unique<Strength>(watch));
-                            }});
+  eval::register_statistic(
+      {"strength",
+       "length of what a running mean shows",
+       [](const eval::Watch& watch) { return std::unique_ptr<eval::Statistic>(std::make_unique<Strength>(watch)); },
+       {{"strength", "mean_strength", "mean length of what the running mean shows"}}});
 }
 
 }  // namespace sala::toys
