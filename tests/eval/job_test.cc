@@ -195,7 +195,7 @@ TEST_F(JobTest, AStreamOfSamplesIsOpenedOnceForEachRunOfIndexes) {
     task.opened = 0;
     RunDirectory directory = begin(name, plan);
     FakeSubjects subjects(1, at_once);
-    Progress progress(stderr, true, false, plan, [](int64_t length) { return static_cast<double>(length); });
+    Progress progress(stderr, true, false, plan, [](int64_t length) { return Work{static_cast<double>(length)}; });
     SampleSource samples(plan, *tokenizer_);
     check_samples(plan, samples);  // looks at the first of each cell
     run_job({plan, *tokenizer_, samples, subjects, directory, progress});
