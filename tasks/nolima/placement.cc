@@ -127,7 +127,7 @@ double distractor_depth(int64_t context_length, double depth, double uniform) {
   if (context_length < 500) return depth < 0.6 ? 0.7 : depth > 0.75 ? 0.6 : 0.5;
   const double below = std::max(0.0, depth - 2 * kZone), above = std::max(0.0, 1 - (depth + 2 * kZone));
   const double at = (below + above) * uniform;
-  return at > below ? depth + kZone + (at - below) : at + kZone;
+  return at < below ? at + kZone : depth + kZone + (at - below);
 }
 
 }  // namespace sala::tasks

@@ -57,16 +57,19 @@ def read_tensors(path):
 
 
 def write_tensors(path, tensors):
-    """Floating-point tensors whose values all are bf16 are stored so."""
-    header, body = {}, b""
+    """The bytes of the package safetensors. Floating-point tensors whose values all are bf16 are stored so."""
+    stored = []
     for name, x in tensors.items():
         kind, x = ("I32", x.astype("<i4")) if x.dtype.kind == "i" else ("F32", x.astype("<f4"))
         if kind == "F32" and not np.any(x.view("<u4") & 0xffff):
             kind, x = "BF16", (x.view("<u4") >> 16).astype("<u2")
+        stored.append((("F32", "I32", "BF16").index(kind), name, kind, x))
+    header, body = {}, b""
+    for _, name, kind, x in sorted(stored, key=lambda item: item[:2]):
         raw = x.tobytes()
         header[name] = {"dtype": kind, "shape": list(x.shape), "data_offsets": [len(body), len(body) + len(raw)]}
         body += raw
-    text = json.dumps(header).encode()
+    text = json.dumps(header, separators=(",", ":")).encode()
     text += b" " * (-len(text) % 8)
     path.write_bytes(len(text).to_bytes(8, "little") + text + body)
 
