@@ -3,7 +3,7 @@
 #   - precompiles the common headers once for all targets, and once with GoogleTest for the tests;
 #   - compiles the sources of one folder together (CMake's unity builds), those of eval's rooms in parts of up to 128 KB, and all
 #     kernels of an instruction set; tests excepted;
-#   - optimises less where no time is spent: at -O1 what neither computes nor reads text. Results are the same at any level.
+#   - optimises less where no time is spent: at -O1 what neither computes nor makes samples. Results are the same at any level.
 # Nothing relies on it: a source includes what it uses, and names in unnamed namespaces are unique within a folder, in eval within
 # a library.
 function(sala_add_precompiled name)  # headers..., then LIBS lib...
