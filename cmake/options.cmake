@@ -1,6 +1,7 @@
 # Build options and the flags that every target shares.
 option(SALA_BUILD_TESTS "Build the test suite" ON)
 option(SALA_BUILD_BENCHMARKS "Build the Google Benchmark programs" OFF)
+option(SALA_FUZZ "Build a libFuzzer program for each parser (clang; with SALA_SANITIZE for more findings)" OFF)
 option(SALA_WERROR "Warnings are errors" OFF)
 option(SALA_STATIC "Only sala_generate, linked statically, so that it runs where no packages can be installed" OFF)
 option(SALA_OPENMP "Run tiles on OpenMP's threads instead of our own (same results)" OFF)
@@ -53,6 +54,9 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
 endif()
 if(SALA_WERROR)
   target_compile_options(sala_flags INTERFACE -Werror)
+endif()
+if(SALA_FUZZ)
+  target_compile_options(sala_flags INTERFACE -fsanitize=fuzzer-no-link)
 endif()
 if(SALA_SANITIZE)
   target_compile_options(sala_flags INTERFACE -fsanitize=${SALA_SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer)

@@ -1,12 +1,11 @@
 #include "eval/cli/command_line.h"
 
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
 #include <cctype>
 #include <optional>
 
-#include "eval/util/files.h"
+#include "eval/util/toml.h"
 #include "sala/core/error.h"
 #include "sim/text/near.h"
 
@@ -52,19 +51,10 @@ void add_set_words(const toml::table& table, const std::string& prefix, const st
   }
 }
 
-toml::table parse_toml(const std::string& path) {
-  const std::string text = read_file(path);
-  try {
-    return toml::parse(text, path);
-  } catch (const toml::parse_error& problem) {
-    throw Error(ErrorCode::kFormat, "{} line {}: {}", path, problem.source().begin.line, problem.description());
-  }
-}
-
 }  // namespace
 
 std::vector<std::string> words_of_config(const std::string& path, const Command& command) {
-  const toml::table table = parse_toml(path);
+  const toml::table table = read_toml(path);
   std::vector<std::string> words;
   for (const auto& [key, node] : table) {
     const std::string name(key.str()), where = fmt::format("{}: '{}'", path, name), flag = "--" + name;

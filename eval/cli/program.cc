@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <filesystem>
+
 #include "eval/cli/command_line.h"
 #include "eval/cli/commands.h"
 #include "eval/cli/generate.h"
@@ -45,6 +47,8 @@ int run_program(int argc, char** argv) {
     return argc > 1 ? state.exit_code : static_cast<int>(ErrorCode::kUsage);
   } catch (const Error& problem) {
     return fail(problem.code(), problem.what());
+  } catch (const std::filesystem::filesystem_error& problem) {
+    return fail(ErrorCode::kIo, fmt::format("{}: {}", problem.path1().string(), problem.code().message()));
   } catch (const std::bad_alloc&) {
     return fail(ErrorCode::kMemory, "the system gave no more memory; lower --len or --chunk");
   } catch (const std::exception& problem) {

@@ -18,6 +18,7 @@
 #include "eval/run/memory.h"
 #include "eval/run/run_job.h"
 #include "eval/spec/model_tokens.h"
+#include "eval/spec/record.h"
 #include "eval/subject/session_subject.h"
 #include "eval/util/columns.h"
 #include "eval/util/interrupt.h"
@@ -151,7 +152,7 @@ std::string default_folder(const RunFlags& flags, const RunPlan& plan) {
 // The command for the results: without the place of the program, which says nothing on another machine.
 std::string recorded_command(std::vector<std::string> words) {
   words[0] = std::filesystem::path(words[0]).filename().string();
-  return shell_quoted(words);
+  return printable_utf8(shell_quoted(words));
 }
 
 std::string resume_command(const CommandState& state, const RunFlags& flags, const std::string& folder) {

@@ -2,12 +2,11 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <filesystem>
 
-#include "eval/util/files.h"
+#include "eval/util/toml.h"
 #include "sala/core/error.h"
 
 namespace sala::eval {
@@ -15,17 +14,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-toml::table parse_family(const std::string& path) {
-  try {
-    return toml::parse(read_file(path), path);
-  } catch (const toml::parse_error& problem) {
-    throw Error(ErrorCode::kFormat, "{} line {}: {}", path, problem.source().begin.line, problem.description());
-  }
-}
-
 class Family {
  public:
-  explicit Family(const std::string& path) : path_(path), file_(parse_family(path)) {
+  explicit Family(const std::string& path) : path_(path), file_(read_toml(path)) {
     members_ = file_["members"].as_table();
     if (members_ == nullptr) throw Error(ErrorCode::kConfig, "{}: there is no table 'members'", path_);
   }

@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 using fields::Json;
 
-constexpr int64_t kMostBytes = 64 << 20;
+constexpr int64_t kMostJsonBytes = 64 << 20;
 constexpr const char* kTokenizerConfig = "tokenizer_config.json";
 
 // The object in a file of the folder; an empty one when there is no such file.
@@ -25,7 +25,7 @@ Json read_object(const fs::path& folder, const char* name) {
   std::error_code ignored;
   const std::string path = (folder / name).string();
   if (!fs::exists(fs::symlink_status(path, ignored))) return Json::object();
-  Json object = text::parse_json(text::read_file(path, kMostBytes), path);
+  Json object = text::parse_json(text::read_file(path, kMostJsonBytes), path);
   if (!object.is_object()) throw Error(ErrorCode::kFormat, "{}: holds no JSON object", path);
   return object;
 }

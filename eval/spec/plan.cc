@@ -8,6 +8,7 @@
 #include "sala/core/error.h"
 #include "sala/tasks/corpora.h"
 #include "sim/text/json.h"
+#include "sim/text/printable.h"
 
 namespace sala::eval {
 namespace {
@@ -140,7 +141,8 @@ int64_t default_samples(int64_t length) {
 
 std::vector<int64_t> parse_indexes(const std::string& list) {
   const auto fail = [&](const std::string& word) {
-    return Error(ErrorCode::kUsage, "--sample: '{}' is not understood; write indexes and ranges such as 0,4-7", word);
+    return Error(ErrorCode::kUsage, "--sample: '{}' is not understood; write at most {} indexes and ranges such as 0,4-7",
+                 text::printable(word, 60), kMostIndexes);
   };
   const auto parse = [&](const std::string& word, std::size_t begin, std::size_t end) {
     int64_t value = 0;
@@ -156,8 +158,9 @@ std::vector<int64_t> parse_indexes(const std::string& list) {
     const std::size_t dash = std::min(word.find('-'), word.size());
     const int64_t first = parse(word, 0, dash);
     const int64_t last = dash == word.size() ? first : parse(word, dash + 1, word.size());
-    if (last < first || last - first >= kMostIndexes) throw fail(word);
-    for (int64_t index = first; index <= last; ++index) indexes.push_back(index);
+    const int64_t room = kMostIndexes - static_cast<int64_t>(indexes.size());
+    if (last < first || last - first >= room) throw fail(word);
+    for (int64_t i = 0; i <= last - first; ++i) indexes.push_back(first + i);
   }
   std::sort(indexes.begin(), indexes.end());
   indexes.erase(std::unique(indexes.begin(), indexes.end()), indexes.end());

@@ -11,6 +11,7 @@
 #include "sim/model/config_spellings.h"
 #include "sim/text/files.h"
 #include "sim/text/json.h"
+#include "sim/text/printable.h"
 
 namespace sala {
 namespace {
@@ -381,7 +382,7 @@ void ModelConfig::set(const std::string& dotted_name, const std::string& value) 
   ModelConfig changed = *this;
   read_fields(changed, Json{{name, leaf}}, "config", dotted_name);
   if (!changed.unknown_keys.empty() || kIgnoredKeys.count(name))
-    throw Error(ErrorCode::kConfig, "config: there is no field '{}'", dotted_name);
+    throw Error(ErrorCode::kConfig, "config: there is no field '{}'", text::printable(dotted_name, 60));
   changed.validate();
   changed.unknown_keys = unknown_keys;
   *this = std::move(changed);

@@ -5,6 +5,7 @@
 #include "sala/core/error.h"
 #include "sala/model/config.h"
 #include "sim/mixers/mixer.h"
+#include "sim/text/printable.h"
 
 namespace sala {
 namespace {
@@ -57,7 +58,8 @@ std::vector<std::string> layer_map_from_string(const std::string& letters) {
       std::string known;
       for (const MixerKind& kind : kinds)
         known += fmt::format("{}{} is {}", known.empty() ? "" : ", ", kind.letters[0], kind.name);
-      throw Error(ErrorCode::kConfig, "letter '{}' at place {} of '{}'; {}", letters[i], i, letters, known);
+      throw Error(ErrorCode::kConfig, "letter '{}' at place {} of '{}'; {}", letters[i], i, text::printable(letters, 80),
+                  known);
     }
     map.push_back(found->name);
   }

@@ -2,11 +2,13 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "sala/core/error.h"
+#include "sim/text/printable.h"
 
 namespace sala::text {
 namespace {
@@ -40,14 +42,12 @@ class Builder {
   bool end_array() { return close(); }
   bool key(std::string& name) {
     if (!open_.back().keys.insert(name).second)
-      return refuse(fmt::format("key '{}' appears twice in one object", one_line(name, 60)));
+      return refuse(fmt::format("key '{}' appears twice in one object", printable(name, 60)));
     member_ = &add_member(*open_.back().value, name);
     return true;
   }
-  bool parse_error(size_t byte, const std::string&, const nlohmann::detail::exception& error) {
-    std::string what = error.what();
-    if (const auto bracket = what.find("] "); bracket != std::string::npos) what.erase(0, bracket + 2);
-    problem = {true, byte > 0 ? byte - 1 : 0, fmt::format("not valid JSON ({})", one_line(what, 200))};
+  bool parse_error(size_t byte, const std::string&, const nlohmann::detail::exception&) {
+    problem = {true, byte > 0 ? byte - 1 : 0, ""};
     return false;
   }
 
@@ -56,11 +56,6 @@ class Builder {
     Json* value;
     std::unordered_set<std::string> keys;
   };
-  static std::string one_line(std::string text, size_t most) {
-    for (char& c : text)
-      if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = ' ';
-    return text.substr(0, most);
-  }
   bool refuse(std::string what) {
     problem = {false, 0, std::move(what)};
     return false;
@@ -99,7 +94,14 @@ std::optional<JsonProblem> read_json(std::string_view text, Json& value) {
   Builder<Json> builder(value);
   if (Json::sax_parse(text.begin(), text.end(), &builder)) return std::nullopt;
   value = nullptr;
-  return builder.problem;
+  JsonProblem& problem = builder.problem;
+  if (problem.syntax) {
+    const std::string_view before = text.substr(0, problem.byte);
+    const size_t line_begin = before.rfind('\n') + 1;  // 0 for the first line
+    problem.what = fmt::format("not valid JSON at line {}, byte {}", 1 + std::count(before.begin(), before.end(), '\n'),
+                               before.size() - line_begin + 1);
+  }
+  return problem;
 }
 template std::optional<JsonProblem> read_json(std::string_view, nlohmann::json&);
 template std::optional<JsonProblem> read_json(std::string_view, nlohmann::ordered_json&);

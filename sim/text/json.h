@@ -17,7 +17,8 @@ inline constexpr int kMostNesting = 32;  // the deepest format here, SQuAD, has 
 struct JsonProblem {
   bool syntax = false;
   size_t byte = 0;   // where
-  std::string what;  // one line, at most some hundred bytes: "not valid JSON (...)", "JSON is nested deeper than 32 levels"
+  std::string what;  // one line, at most some hundred bytes: "not valid JSON at line 2, byte 7", "JSON is nested deeper than
+                     // 32 levels"
 };
 
 // Parses `text` into `value` (nlohmann::json, or nlohmann::ordered_json, which keeps the order of keys); what is wrong with

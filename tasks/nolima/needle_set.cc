@@ -214,8 +214,27 @@ std::string replace_placeholder(std::string text, std::string_view placeholder, 
   return text;
 }
 
+namespace {
+
+// What filling a placeholder makes of a text is bounded: a short file can ask for any length.
+std::string filled(const std::string& text, size_t index, const NeedleTest& test, const NeedleTemplate& from) {
+  constexpr size_t kMostBytes = 64 << 10;
+  const std::string placeholder = argument(index);
+  size_t bytes = text.size();
+  for (size_t at = text.find(placeholder); at != std::string::npos; at = text.find(placeholder, at + placeholder.size()))
+    bytes += test.input_args[index].size();
+  if (bytes > kMostBytes)
+    throw Error(ErrorCode::kFormat, "needle set: template '{}' makes a text of more than {} bytes", from.id, kMostBytes);
+  return replace_placeholder(text, placeholder, test.input_args[index]);
+}
+
+constexpr size_t kMostBytesOfPairs = 256 << 20;
+
+}  // namespace
+
 std::vector<NeedlePair> expand_needle_set(const NeedleSet& set) {
   std::vector<NeedlePair> pairs;
+  size_t bytes = 0;
   for (size_t t = 0; t < set.size(); ++t) {
     const NeedleTemplate& from = set[t];
     for (const NamedText& question : from.questions) {
@@ -232,11 +251,14 @@ std::vector<NeedlePair> expand_needle_set(const NeedleSet& set) {
         if (distractor != from.distractors.end()) pair.distractor = distractor->text;
         pair.needle_word = test.input_args[0];
         for (size_t i = 0; i < test.input_args.size(); ++i) {
-          pair.needle = replace_placeholder(pair.needle, argument(i), test.input_args[i]);
-          if (question.text.find(argument(i)) != std::string::npos)
-            pair.question = replace_placeholder(question.text, argument(i), test.input_args[i]);
-          pair.distractor = replace_placeholder(pair.distractor, argument(i), test.input_args[i]);
+          pair.needle = filled(pair.needle, i, test, from);
+          if (question.text.find(argument(i)) != std::string::npos) pair.question = filled(question.text, i, test, from);
+          pair.distractor = filled(pair.distractor, i, test, from);
         }
+        bytes += sizeof(NeedlePair) + pair.needle.size() + pair.question.size() + pair.distractor.size();
+        if (bytes > kMostBytesOfPairs)
+          throw Error(ErrorCode::kFormat, "needle set: its templates and tests make more than {} bytes of text",
+                      kMostBytesOfPairs);
         if (from.needle.find(kCharacter) == std::string::npos) pair.gold = test.gold_answers;
         pairs.push_back(std::move(pair));
       }

@@ -212,10 +212,11 @@ std::unique_ptr<const Corpora> load_corpora(const CorporaPaths& paths, const std
   }
   const auto list = [&](const std::string& role, const std::string& path, const char* name,
                         std::vector<std::string>& words) {
+    std::error_code ignored;
     const std::string chosen = !path.empty()         ? path
                                : paths.words.empty() ? ""
                                                      : (std::filesystem::path(paths.words) / name).string();
-    if (chosen.empty() || (path.empty() && !std::filesystem::exists(chosen))) return false;
+    if (chosen.empty() || (path.empty() && !std::filesystem::exists(chosen, ignored))) return false;
     words = parse_word_lines(read(role, chosen));
     return true;
   };

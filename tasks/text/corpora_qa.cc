@@ -130,6 +130,8 @@ QaCollection parse_squad(const TextFile& file) {
       collection.documents.push_back(reader.string(paragraphs[p], "context", paragraph_name(a, p)));
   }
   const auto index = index_documents(collection.documents);
+  size_t kept = 0;                          // documents of all questions: each keeps those of its article
+  constexpr size_t kMostKept = 50'000'000;  // the published file has 6 million
   for (size_t a = 0; a < articles.size(); ++a) {
     const Json& paragraphs = articles[a]["paragraphs"];
     std::vector<int64_t> article;
@@ -149,6 +151,9 @@ QaCollection parse_squad(const TextFile& file) {
           question.answers.push_back(reader.string(answer, "text", where + ".answers"));
         if (question.answers.empty()) reader.fail(where, "is answerable but has no answers");
         question.gold = question.support = {article[p]};
+        if ((kept += article.size()) > kMostKept)
+          reader.fail(paragraph_name(a, p),
+                      "is of an article with so many paragraphs and questions that they cannot be kept");
         for (const int64_t document : article)
           if (document != article[p]) question.more.push_back(document);
         collection.questions.push_back(std::move(question));

@@ -39,7 +39,7 @@ class Score : public testing::Test {
     Texts cut;
     for (std::string problem : scored.problems) {
       if (problem.starts_with(folder_.path())) problem = problem.substr(folder_.path().size() + 1);
-      cut.push_back(problem.substr(0, problem.find(" (parse error")));
+      cut.push_back(problem.substr(0, problem.find(" at line 1")));
     }
     return cut;
   }
