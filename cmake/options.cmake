@@ -5,6 +5,7 @@ option(SALA_FUZZ "Build a libFuzzer program for each parser (clang; with SALA_SA
 option(SALA_WERROR "Warnings are errors" OFF)
 option(SALA_STATIC "Only sala_generate, linked statically, so that it runs where no packages can be installed" OFF)
 option(SALA_OPENMP "Run tiles on OpenMP's threads instead of our own (same results)" OFF)
+option(SALA_CUDA "Kernels for NVIDIA GPUs; needs the CUDA toolkit" OFF)
 set(SALA_SANITIZE "" CACHE STRING "Sanitizers, for instance address,undefined")
 
 set(CMAKE_CXX_STANDARD 20)
@@ -65,3 +66,35 @@ if(SALA_SANITIZE)
     target_compile_options(sala_flags INTERFACE -Wno-maybe-uninitialized)
   endif()
 endif()
+
+# CUDA: the .cu files are compiled for compute capability 8.0 and 9.0 and, as PTX, for later ones. --fmad=false: as -ffp-contract=off.
+if(SALA_CUDA)
+  if(NOT CMAKE_CUDA_ARCHITECTURES)
+    set(CMAKE_CUDA_ARCHITECTURES 80-real 90a-real 90-virtual)
+  endif()
+  find_package(CUDAToolkit REQUIRED)
+  enable_language(CUDA)
+  if(NOT DEFINED CMAKE_CUDA20_STANDARD_COMPILE_OPTION)  # CMake 3.25 does not know that nvcc has it
+    set(CMAKE_CUDA20_STANDARD_COMPILE_OPTION -std=c++20)
+    set(CMAKE_CUDA20_EXTENSION_COMPILE_OPTION -std=c++20)
+  endif()
+  add_library(sala_cuda_flags INTERFACE)
+  # FMT_USE_CONSTEXPR: fmt 9 takes nvcc for a compiler without it.
+  target_compile_definitions(sala_cuda_flags INTERFACE "SALA_HOST_DEVICE=__host__ __device__" FMT_USE_CONSTEXPR=1)
+  target_compile_options(sala_cuda_flags INTERFACE --expt-relaxed-constexpr --extended-lambda --fmad=false -Xcudafe
+    --diag_suppress=554 -Xcompiler=-ffp-contract=off)
+endif()
+
+# sala_add_cuda(library source.cu ...): the sources become part of the library, with flags of their own. Nothing without SALA_CUDA.
+function(sala_add_cuda library)
+  if(NOT SALA_CUDA)
+    return()
+  endif()
+  add_library(${library}_cuda OBJECT ${ARGN})
+  target_include_directories(${library}_cuda PRIVATE ${PROJECT_SOURCE_DIR} ${PROJECT_SOURCE_DIR}/sim/include)
+  target_compile_definitions(${library}_cuda PRIVATE SALA_CUDA)
+  target_link_libraries(${library}_cuda PRIVATE sala_cuda_flags ${SALA_FMT} CUDA::cudart_static)
+  set_target_properties(${library}_cuda PROPERTIES DISABLE_PRECOMPILE_HEADERS ON UNITY_BUILD OFF)
+  target_sources(${library} PRIVATE $<TARGET_OBJECTS:${library}_cuda>)
+  target_compile_definitions(${library} PRIVATE SALA_CUDA)
+endfunction()

@@ -9,6 +9,7 @@
 #include "eval/cli/commands.h"
 #include "eval/cli/model_flags.h"
 #include "eval/run/memory.h"
+#include "eval/spec/plan.h"
 #include "eval/util/files.h"
 #include "eval/util/streams.h"
 #include "sala/core/error.h"
@@ -141,9 +142,11 @@ int64_t row_bytes(const LogitsFlags& flags, const ModelConfig& config, int64_t t
 
 void check_output_fits(const LogitsFlags& flags, const MemoryPlan& session, int64_t rows, int64_t bytes) {
   constexpr int64_t kSpare = int64_t{1} << 20;  // a process is never twice the same size: what is offered fits the next time
-  const MemoryLimit limit = memory_limit(flags.engine);
-  if (rows <= (limit.bytes - session.total_bytes()) / bytes) return;
-  const int64_t most = (limit.bytes - session.total_bytes() - kSpare) / bytes;
+  const bool apart = memory_apart(flags.engine);
+  const MemoryLimit limit = apart ? usable_memory() : memory_limit(flags.engine);
+  const int64_t own = apart ? 0 : session.total_bytes();
+  if (rows <= (limit.bytes - own) / bytes) return;
+  const int64_t most = (limit.bytes - own - kSpare) / bytes;
   throw Error(
       ErrorCode::kMemory,
       "what is to be written of {} rows needs {} beside the session's {}, and {} {}; raise --mem where the machine has "
@@ -178,7 +181,8 @@ void write_logits(const LogitsFlags& flags) {
   }
   SafetensorsWriter writer;
   writer.add_metadata("model", entry.name);
-  writer.add_metadata("numerics", flags.engine.dtype + " version " + std::to_string(kNumericsVersion));
+  writer.add_metadata("numerics",
+                      numerics_class(options.numerics, options.device) + " version " + std::to_string(kNumericsVersion));
   writer.add_ints("ids", {tokens}, ids);
   for (const auto& [layer, values] : kept.hidden)
     writer.add_floats(layer < 0 ? "hidden.embedding" : fmt::format("hidden.{}", layer), {rows, config.hidden_size}, values);

@@ -194,8 +194,8 @@ std::vector<std::string> checkpoint_notes(const ModelConfig& config, const Model
 }
 
 void add_engine_flags(Command& command, EngineFlags& flags) {
-  const char* engine = "Engine (none of these changes a result but --dtype and --kernels ref)";
-  command.add_option("--device", flags.device, "cpu is all that this build has")
+  const char* engine = "Engine (none of these changes a result but --device, --dtype and --kernels ref)";
+  command.add_option("--device", flags.device, "Where the model runs; cuda needs a build with CUDA and a GPU (docs/cuda.md)")
       .one_of({"cpu", "cuda"})
       .show_default()
       .group(engine);
@@ -221,11 +221,10 @@ void add_engine_flags(Command& command, EngineFlags& flags) {
 }
 
 SessionOptions session_options(const EngineFlags& flags) {
-  if (flags.device != "cpu")
-    throw Error(ErrorCode::kUnsupported, "--device {}: this build has CPU kernels only; leave --device out", flags.device);
   set_num_threads(flags.threads);
-  ops::find_kernels(flags.kernels);  // refuses an unknown name before anything is loaded
+  ops::find_kernels(flags.kernels, find_device(flags.device).kind());  // refuses an unknown name before anything is loaded
   SessionOptions options;
+  options.device = flags.device;
   options.numerics = flags.dtype == "bf16" ? Numerics::kBf16 : Numerics::kFp32;
   options.kernels = flags.kernels;
   options.chunk_tokens = flags.chunk;
@@ -234,8 +233,11 @@ SessionOptions session_options(const EngineFlags& flags) {
 }
 
 MemoryLimit memory_limit(const EngineFlags& flags) {
-  return flags.mem.empty() ? usable_memory() : memory_within(parse_bytes(flags.mem));
+  const Device& device = find_device(flags.device);
+  return flags.mem.empty() ? usable_memory(device) : memory_within(parse_bytes(flags.mem), device);
 }
+
+bool memory_apart(const EngineFlags& flags) { return find_device(flags.device).free_bytes() >= 0; }
 
 MemoryPlan check_fits(const ModelConfig& config, const SessionOptions& options, const EngineFlags& flags, int64_t beside) {
   MemoryPlan plan = Session::plan(config, options);

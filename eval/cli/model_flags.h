@@ -55,8 +55,10 @@ void add_engine_flags(Command& command, EngineFlags& flags);
 // Sets the number of threads, checks device and kernels; max_tokens is left to the caller.
 // Throws Error{kUnsupported} for a device that this build lacks.
 SessionOptions session_options(const EngineFlags& flags);
-// What --mem leaves, or what the machine has.
+// What --mem leaves of the device's memory, or what is there.
 MemoryLimit memory_limit(const EngineFlags& flags);
+// Whether sessions have memory of their own, so that --mem is theirs alone.
+bool memory_apart(const EngineFlags& flags);
 // Throws Error{kMemory} when the session and `beside` bytes do not fit in --mem, or in what the machine has. Returns the
 // plan.
 MemoryPlan check_fits(const ModelConfig& config, const SessionOptions& options, const EngineFlags& flags,

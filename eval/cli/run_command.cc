@@ -114,6 +114,7 @@ RunPlan make_plan(const RunFlags& flags, const ModelEntry& entry, ModelConfig co
   plan.mode = flags.user.mode();
   plan.corpora = files.corpora();
   plan.numerics = flags.engine.dtype == "bf16" ? Numerics::kBf16 : Numerics::kFp32;
+  plan.device = flags.engine.device;
   plan.kernels = flags.engine.kernels == "ref" ? "ref" : "fast";  // every other set gives the same bytes
   plan.probe_answers = flags.probe == "answer";
   if (plan.probe_answers)
@@ -162,12 +163,24 @@ std::string resume_command(const CommandState& state, const RunFlags& flags, con
   return shell_quoted(words);
 }
 
+const ops::Kernels& kernels_of(const EngineFlags& flags) {
+  return ops::find_kernels(flags.kernels, find_device(flags.device).kind());
+}
+
+// "cpu", "cuda: NVIDIA H200, compute capability 9.0, ..."
+std::string device_text(const std::string& name) {
+  const std::string description = find_device(name).description();
+  return description.empty() ? name : name + ": " + description;
+}
+
 void introduce(const Job& job, const RunFlags& flags, const ModelEntry& entry, const MemoryPlan& memory,
                const std::vector<std::string>& notes) {
   const RunPlan& plan = job.plan;
   Progress& progress = job.progress;
+  const std::string device = find_device(plan.device).description();
   progress.say(fmt::format("sala_eval {}, {}, kernels {}, {} on {}", version_text(), counted(num_threads(), "thread"),
-                           ops::find_kernels(flags.engine.kernels).name, numerics_name(plan.numerics), cpu_model()));
+                           kernels_of(flags.engine).name, numerics_class(plan.numerics, plan.device),
+                           device.empty() ? cpu_model() : device));
   progress.say(fmt::format("model {}: {} layers {}, {}, {:.1f} M parameters{}", entry.name, plan.model.num_hidden_layers,
                            layer_map_string(plan.model.mixer_types), position_policy(plan.model),
                            static_cast<double>(parameter_count(plan.model)) / 1e6,
@@ -257,8 +270,9 @@ void run(const RunFlags& flags, CommandState& state) {
   SampleSource samples(plan, *tokenizer, memory_bytes / 8);
   measure_samples(plan, samples);
   options.max_tokens = plan.longest();
-  const MemoryPlan memory = check_fits(plan.model, options, flags.engine, sample_bytes(options.max_tokens));
-  samples.keep_at_most(memory_bytes - memory.total_bytes());
+  const bool apart = memory_apart(flags.engine);  // the session's memory is not the samples'
+  const MemoryPlan memory = check_fits(plan.model, options, flags.engine, apart ? 0 : sample_bytes(options.max_tokens));
+  samples.keep_at_most(apart ? usable_memory().bytes : memory_bytes - memory.total_bytes());
   check_samples(plan, samples);
   const Model model = load_model(entry, plan.model);
   plan.weights_hash = hash_weights(entry, flags.quiet);
@@ -272,9 +286,9 @@ void run(const RunFlags& flags, CommandState& state) {
     return work;
   });
   SessionSubjects subjects(entry.name, model, options, plan.model.eos_token_id, num_threads(),
-                           memory_bytes - samples.kept_bytes());
+                           apart ? memory_bytes : memory_bytes - samples.kept_bytes());
   Job job{plan, *tokenizer, samples, subjects, directory, progress};
-  job.provenance = make_provenance(ops::find_kernels(options.kernels).name, recorded_command(state.words));
+  job.provenance = make_provenance(device_text(plan.device), kernels_of(flags.engine).name, recorded_command(state.words));
   job.check_stop = stop_if_interrupted;
   std::vector<std::string> notes = checkpoint_notes(plan.model, model);
   notes.insert(notes.end(), rules.notes.begin(), rules.notes.end());

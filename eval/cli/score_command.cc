@@ -136,7 +136,7 @@ void score(const ScoreFlags& flags, const CommandState& state) {
   const ReportSubject subject = subject_of(flags, scored);
   if (!flags.quiet) say(scored.warnings, "note: ");
   say(scored.problems, "");
-  Provenance provenance = make_provenance("none", shell_quoted(state.words));
+  Provenance provenance = make_provenance("none", "none", shell_quoted(state.words));
   provenance.emplace_back("written", utc_now());
   nlohmann::ordered_json json = summary_json(subject, results, provenance);
   json["sala"]["problems"] = scored.problems;

@@ -77,12 +77,15 @@ int64_t resident_memory() {
   return resident * sysconf(_SC_PAGE_SIZE);
 }
 
-MemoryLimit usable_memory() {
-  const int64_t available = std::min(machine_memory(), control_group_memory());
-  return {std::max<int64_t>(0, available - std::max(kLeastReserve, available / 10)), "this machine has"};
+MemoryLimit usable_memory(const Device& device) {
+  const int64_t own = device.free_bytes();
+  const int64_t available = own >= 0 ? own : std::min(machine_memory(), control_group_memory());
+  return {std::max<int64_t>(0, available - std::max(kLeastReserve, available / 10)),
+          own >= 0 ? "this device has" : "this machine has"};
 }
 
-MemoryLimit memory_within(int64_t bytes) {
+MemoryLimit memory_within(int64_t bytes, const Device& device) {
+  if (device.free_bytes() >= 0) return {bytes, fmt::format("--mem {} leaves", format_bytes(bytes))};
   const int64_t own = resident_memory() + kResults;
   return {std::max<int64_t>(0, bytes - own),
           fmt::format("--mem {} leaves, beside {} for the program itself,", format_bytes(bytes), format_bytes(own))};

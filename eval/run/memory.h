@@ -20,10 +20,12 @@ struct MemoryLimit {
   int64_t bytes = 0;
   std::string whose;  // "this machine has", for messages
 };
-// What the machine and the control groups still have, less a reserve for everything else (a tenth, at least 256 MiB).
-MemoryLimit usable_memory();
-// What --mem leaves: the limit, less what the process has now and what results take while they are written.
-MemoryLimit memory_within(int64_t bytes);
+// What the machine and the control groups still have, or a device that has memory of its own, less a reserve for everything
+// else (a tenth, at least 256 MiB).
+MemoryLimit usable_memory(const Device& device = cpu_device());
+// What --mem leaves: the limit, less what the process has now and what results take while they are written. Of a device that
+// has memory of its own the limit is the session's alone.
+MemoryLimit memory_within(int64_t bytes, const Device& device = cpu_device());
 
 // "weights 9.1 MiB, kv cache ..., total 312.0 MiB, chunks of 8192 tokens"
 std::string describe_plan(const MemoryPlan& plan);

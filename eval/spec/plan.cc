@@ -115,7 +115,7 @@ Json RunPlan::to_json() const {
   Json& files = json["files"] = Json::array();  // by content: where they lie changes nothing
   if (corpora != nullptr)
     for (const tasks::CorpusFile& file : corpora->files) files.push_back({{"role", file.role}, {"sha256", file.sha256}});
-  json["numerics"] = numerics_name(numerics);
+  json["numerics"] = numerics_class(numerics, device);
   json["numerics_version"] = kNumericsVersion;
   json["kernels"] = kernels;
   json["probe"] = probe_answers ? "answer" : "none";
@@ -130,7 +130,9 @@ Json RunPlan::to_json() const {
   return json;
 }
 
-const char* numerics_name(Numerics numerics) { return numerics == Numerics::kFp32 ? "fp32" : "bf16"; }
+std::string numerics_class(Numerics numerics, const std::string& device) {
+  return (device == "cpu" ? "" : device + "-") + (numerics == Numerics::kFp32 ? "fp32" : "bf16");
+}
 
 int64_t default_samples(int64_t length) {
   if (length <= 8192) return 20;

@@ -35,6 +35,7 @@ struct RunPlan {
   tasks::Mode mode = tasks::Mode::kFixed;
   const tasks::Corpora* corpora = nullptr;  // the user's files; not owned
   Numerics numerics = Numerics::kFp32;
+  std::string device = "cpu";  // cpu or cuda
   std::string kernels = "best";
   bool probe_answers = false;
   std::vector<std::string> statistics;  // that are recorded of them
@@ -52,7 +53,8 @@ struct RunPlan {
   nlohmann::ordered_json to_json() const;
 };
 
-const char* numerics_name(Numerics numerics);
+// The class of arithmetic: fp32, bf16, and cuda-fp32, cuda-bf16 for those of a CUDA device (docs/numerics.md).
+std::string numerics_class(Numerics numerics, const std::string& device);
 // Samples run when nobody says how many: 20 up to 8k, 10 up to 32k, 5 up to 128k, 2 up to 512k, 1 beyond.
 int64_t default_samples(int64_t length);
 // "0-3,7" -> 0 1 2 3 7, ascending and without repeats; and back. Throws Error{kUsage}.

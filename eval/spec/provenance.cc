@@ -24,7 +24,8 @@ std::string system_text() {
 }
 
 std::string library_text() {
-  // HDF5 is not asked, only named: its first call would register a handler that writes again while the process exits (h5.cc).
+  // HDF5 is not asked, only named: its first call would register a handler that writes again while the process exits
+  // (h5.cc).
   return fmt::format("HDF5 {}.{}.{}, fmt {}.{}.{}, CLI11 {}, nlohmann-json {}.{}.{}", H5_VERS_MAJOR, H5_VERS_MINOR,
                      H5_VERS_RELEASE, FMT_VERSION / 10000, FMT_VERSION / 100 % 100, FMT_VERSION % 100, CLI11_VERSION,
                      NLOHMANN_JSON_VERSION_MAJOR, NLOHMANN_JSON_VERSION_MINOR, NLOHMANN_JSON_VERSION_PATCH);
@@ -84,7 +85,7 @@ std::string shell_quoted(const std::vector<std::string>& words) {
   return line;
 }
 
-Provenance make_provenance(const std::string& kernels, const std::string& command_line) {
+Provenance make_provenance(const std::string& device, const std::string& kernels, const std::string& command_line) {
   return {{"version", build_info::kVersion},
           {"git", build_info::kGitHash},
           {"git_modified", build_info::kGitModified},
@@ -94,7 +95,7 @@ Provenance make_provenance(const std::string& kernels, const std::string& comman
           {"cpu", cpu_model()},
           {"cpu_features", cpu_features()},
           {"system", system_text()},
-          {"device", "cpu"},
+          {"device", device},
           {"kernels_used", kernels},
           {"threads", std::to_string(num_threads())},
           {"libraries", library_text()},

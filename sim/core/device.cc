@@ -39,6 +39,10 @@ void* Device::allocate(int64_t bytes) {
   return memory;
 }
 
+void Device::clear(void* memory, int64_t bytes) {
+  if (bytes > 0) std::memset(memory, 0, static_cast<size_t>(bytes));
+}
+
 void Device::free(void* memory, int64_t bytes) noexcept {
   if (memory == nullptr) return;
   do_free(memory);
@@ -48,6 +52,12 @@ void Device::free(void* memory, int64_t bytes) noexcept {
 Device& cpu_device() {
   static Cpu cpu;
   return cpu;
+}
+
+Device& find_device(const std::string& name) {
+  if (name == "cpu") return cpu_device();
+  if (name == "cuda") return cuda_device();
+  throw Error(ErrorCode::kUsage, "no device '{}'; there are cpu and cuda", name);
 }
 
 }  // namespace sala

@@ -91,7 +91,7 @@ int64_t SoftmaxLayer::key_value_bytes(const SessionShape& shape) const {
 int64_t SoftmaxLayer::attention_bytes(const SessionShape& shape, int64_t beside) const {
   const int64_t query_sized = Workspace::bytes_of<float>(shape.chunk * heads() * head_dim());
   const int64_t scratch = ops::attention_scratch_bytes(
-      {shape.chunk, shape.max_tokens, heads(), kv_heads(), head_dim(), head_dim()}, shape.threads);
+      {shape.chunk, shape.max_tokens, heads(), kv_heads(), head_dim(), head_dim()}, shape.workers);
   return 2 * query_sized + std::max({beside, scratch, config_.attn_use_output_gate ? query_sized : 0,
                                      Workspace::bytes_of<int64_t>(shape.max_tokens) +
                                          Workspace::bytes_of<float>(shape.max_tokens)});  // the last: tell_attention()

@@ -35,7 +35,10 @@ Model::Model(Model&&) noexcept = default;
 const ModelWeights& Model::weights(const ops::Context& context) const {
   const std::lock_guard lock(packs_->mutex);
   std::unique_ptr<ModelWeights>& made = packs_->made[{&context.device, context.kernels.layout}];
-  if (made == nullptr) made = build_weights(context, config_, *open_());
+  if (made == nullptr) {
+    made = build_weights(context, config_, *open_());
+    context.device.sync();  // sessions of other threads may use them at once
+  }
   return *made;
 }
 

@@ -6,14 +6,21 @@
 #include "sala/core/error.h"
 #include "sim/model/encodings.h"
 #include "sim/model/weights.h"
+#include "sim/ops/gather/gather.h"
 
 namespace sala {
 namespace {
 
 constexpr int64_t kFloat = sizeof(float);
-constexpr int64_t kSmallestChunk = 512, kLargestChunk = 8192;
-constexpr int64_t kChunkBudget = int64_t{512}
-                                 << 20;  // bytes of activations and workspace that the automatic chunk stays under
+constexpr int64_t kSmallestChunk = 512;
+// The automatic chunk: at most so many tokens, activations and workspace at most so many bytes. A device needs many rows to
+// be busy.
+struct ChunkLimits {
+  int64_t tokens, bytes;
+};
+ChunkLimits chunk_limits(const SessionShape& shape) {
+  return shape.workers.cuda ? ChunkLimits{65536, int64_t{4} << 30} : ChunkLimits{8192, int64_t{512} << 20};
+}
 
 // Packed matrices are padded to whole panels of 16 rows.
 int64_t matrix_bytes(int64_t rows, int64_t cols) { return (rows + 15) / 16 * 16 * cols * kFloat; }
@@ -40,7 +47,12 @@ std::vector<std::unique_ptr<Mixer>> make_mixers(const ModelConfig& config, const
 
 SessionShape session_shape(const SessionOptions& options, int64_t chunk) {
   const int own = options.threads > 0 ? options.threads : num_threads();
-  return {chunk, options.max_tokens, options.pool != nullptr ? options.pool->threads() : own};
+  return {chunk, options.max_tokens, {options.pool != nullptr ? options.pool->threads() : own, options.device == "cuda"}};
+}
+
+int64_t ffn_rows(const SessionShape& shape) {
+  constexpr int64_t kRows = 512;
+  return shape.workers.cuda ? shape.chunk : std::min(shape.chunk, kRows);
 }
 
 void check_options(const SessionOptions& options) {
@@ -48,6 +60,8 @@ void check_options(const SessionOptions& options) {
     throw Error(ErrorCode::kConfig, "Session: max_tokens is {}, expected at least 1", options.max_tokens);
   if (options.chunk_tokens < 0)
     throw Error(ErrorCode::kConfig, "Session: chunk_tokens is {}, expected 0 (automatic) or more", options.chunk_tokens);
+  if (options.device != "cpu" && options.device != "cuda")
+    throw Error(ErrorCode::kConfig, "Session: device is '{}', expected cpu or cuda", options.device);
   if (options.threads < 0)
     throw Error(ErrorCode::kConfig, "Session: threads is {}, expected 0 (all) or more", options.threads);
 }
@@ -59,9 +73,10 @@ int64_t activation_bytes(const ModelConfig& config, int64_t chunk) {
 }
 
 int64_t workspace_bytes(const ModelConfig& config, const SessionShape& shape) {
-  const int64_t rows = std::min(shape.chunk, kFfnRows);
+  const int64_t rows = ffn_rows(shape);
   int64_t largest = 2 * Workspace::bytes_of<float>(rows * config.intermediate_size) +
                     Workspace::bytes_of<float>(rows * config.hidden_size);
+  largest = std::max(largest, ops::embed_scratch_bytes(shape.chunk, shape.workers));
   for (const auto& mixer : make_mixers(config, nullptr)) largest = std::max(largest, mixer->workspace_bytes(shape));
   return largest;
 }
@@ -69,9 +84,10 @@ int64_t workspace_bytes(const ModelConfig& config, const SessionShape& shape) {
 int64_t choose_chunk(const ModelConfig& config, const SessionOptions& options) {
   const int64_t needed = (options.max_tokens + 63) / 64 * 64;
   if (options.chunk_tokens > 0) return std::min(options.chunk_tokens, options.max_tokens);
-  int64_t chunk = kLargestChunk;
+  const ChunkLimits limits = chunk_limits(session_shape(options, 0));
+  int64_t chunk = limits.tokens;
   while (chunk > kSmallestChunk &&
-         activation_bytes(config, chunk) + workspace_bytes(config, session_shape(options, chunk)) > kChunkBudget)
+         activation_bytes(config, chunk) + workspace_bytes(config, session_shape(options, chunk)) > limits.bytes)
     chunk /= 2;
   return std::min(chunk, needed);
 }

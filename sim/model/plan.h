@@ -6,8 +6,8 @@
 
 namespace sala {
 
-// Rows of the FFN computed at a time: bounds its activations, changes no byte.
-inline constexpr int64_t kFfnRows = 512;
+// Rows of the FFN computed at a time: bounds its activations, changes no byte. A device takes a whole chunk.
+int64_t ffn_rows(const SessionShape& shape);
 
 // One mixer a layer; `weights` may be null (sizes only).
 std::vector<std::unique_ptr<Mixer>> make_mixers(const ModelConfig& config, const ModelWeights* weights);

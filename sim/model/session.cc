@@ -60,6 +60,7 @@ struct Session::Impl {
   Buffer<float> h, x, a;     // [chunk, E]
   Buffer<float> z, logits;   // [E], [V]
   Buffer<int32_t> overflow;  // [1] the first step whose numbers are not finite
+  Buffer<float> shown;       // a copy of the logits, where the host cannot read them
   int64_t position = 0, prompt_tokens = 0;
   Observer* observer = nullptr;
   std::vector<std::string> sites;  // of the observer
@@ -71,11 +72,11 @@ Session::Impl::Impl(const Model& model, const SessionOptions& wanted)
     : config(model.config()),
       options(wanted),
       plan(Session::plan(config, wanted)),
-      device(cpu_device()),
+      device(find_device(options.device)),
       workspace(workspace_bytes(config, session_shape(options, plan.chunk_tokens)), device),
       encodings(config),
-      own_pool(session_shape(wanted, 0).threads),
-      context{device, ops::find_kernels(wanted.kernels), wanted.numerics, workspace,
+      own_pool(session_shape(wanted, 0).workers.threads),
+      context{device, ops::find_kernels(wanted.kernels, device.kind()), wanted.numerics, workspace,
               wanted.pool != nullptr ? *wanted.pool : own_pool},
       weights(model.weights(context)),
       mixers(make_mixers(config, &weights)),
@@ -84,7 +85,8 @@ Session::Impl::Impl(const Model& model, const SessionOptions& wanted)
       a(plan.chunk_tokens * config.hidden_size, device),
       z(config.hidden_size, device),
       logits(config.vocab_size, device),
-      overflow(1, device) {
+      overflow(1, device),
+      shown(&device == &cpu_device() ? 0 : config.vocab_size) {
   for (const auto& mixer : mixers) states.push_back(mixer->make_state(context, options.max_tokens));
 }
 
@@ -109,9 +111,9 @@ void Session::Impl::forward(std::span<const int32_t> ids, int64_t total_tokens, 
   const TensorView<float, 2> hidden = h.view(T, E);
   device.copy(overflow.data(), &kAllFinite, sizeof(kAllFinite), Device::Copy::kFromHost);
   ops::embed(context, weights.embedding.view(config.vocab_size, E), ids, static_cast<float>(config.scale_emb), hidden);
-  Taps(observer, sites, -1).tell_rows(site::kHidden, "hidden", position, hidden);
+  Taps(observer, sites, -1, device).tell_rows(site::kHidden, "hidden", position, hidden);
   for (int64_t i = 0; i < layers; ++i) {
-    const Taps taps(observer, sites, static_cast<int>(i));
+    const Taps taps(observer, sites, static_cast<int>(i), device);
     const int64_t skipped = skipped_rows(i, T, with_logits, taps);
     const TensorView<float, 2> normalised = x.view(T, E);
     const LayerWeights& layer_weights = weights.layers[static_cast<std::size_t>(i)];
@@ -166,9 +168,10 @@ void Session::Impl::layer(int index, const MixerInput& in, TensorView<float, 2> 
 }
 
 void Session::Impl::feed_forward(const LayerWeights& layer_weights, TensorView<float, 2> hidden) {
-  for (int64_t begin = 0; begin < hidden.extent[0]; begin += kFfnRows) {
+  const int64_t step = ffn_rows(session_shape(options, plan.chunk_tokens));
+  for (int64_t begin = 0; begin < hidden.extent[0]; begin += step) {
     const Workspace::Scope scope(workspace);
-    const TensorView<float, 2> rows = hidden.slice(begin, std::min(begin + kFfnRows, hidden.extent[0]));
+    const TensorView<float, 2> rows = hidden.slice(begin, std::min(begin + step, hidden.extent[0]));
     const int64_t T = rows.extent[0];
     const auto y = workspace.take<float>(T, config.hidden_size);
     const auto gate = workspace.take<float>(T, config.intermediate_size);
@@ -188,6 +191,7 @@ void Session::Impl::head(TensorView<const float, 2> hidden) {
   ops::divide(context, static_cast<float>(config.logit_divisor()), row);
   project(context, row, weights.head, logits.view(1, config.vocab_size));
   watch(logits.view(1, config.vocab_size), config.num_hidden_layers);
+  if (shown.size() > 0) device.copy(shown.data(), logits.data(), logits.bytes(), Device::Copy::kToHost);
 }
 
 Session::Session(const Model& model, const SessionOptions& options) : impl_(std::make_unique<Impl>(model, options)) {}
@@ -219,7 +223,8 @@ void Session::prefill(std::span<const int32_t> ids, const std::function<void(int
 
 std::span<const float> Session::logits() const {
   if (impl_->position == 0) throw Error(ErrorCode::kUsage, "Session::logits: no token has been fed yet");
-  return {impl_->logits.data(), static_cast<std::size_t>(impl_->logits.size())};
+  const Buffer<float>& here = impl_->shown.size() > 0 ? impl_->shown : impl_->logits;
+  return {here.data(), static_cast<std::size_t>(here.size())};
 }
 
 int64_t Session::position() const { return impl_->position; }

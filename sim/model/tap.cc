@@ -4,6 +4,21 @@
 
 namespace sala {
 
+TapView TapView::on_host(Device& device, std::vector<char>& copy) const {
+  TapView here = *this;
+  if (data_ == nullptr || device.on_host(data_)) return here;
+  int64_t elements = 1;  // from the first to the last
+  for (std::size_t axis = 0; axis < extent_.size(); ++axis) {
+    if (extent_[axis] == 0) return here;
+    elements += (extent_[axis] - 1) * stride_[axis];
+  }
+  const int64_t bytes = elements * static_cast<int64_t>(type_ == Type::kInt64 ? sizeof(int64_t) : sizeof(int32_t));
+  copy.resize(static_cast<std::size_t>(bytes));
+  device.copy(copy.data(), data_, bytes, Device::Copy::kToHost);
+  here.data_ = copy.data();
+  return here;
+}
+
 const TapView& Tap::operator[](std::string_view name) const {
   for (const TapView& view : views)
     if (view.name() == name) return view;
@@ -21,7 +36,11 @@ bool Taps::asks_for(int64_t position) const {
 
 void Taps::tell(std::string_view site, int64_t position, std::initializer_list<TapView> views) const {
   if (observer_ == nullptr) return;
-  observer_->on_tap({site, layer_, position, {views.begin(), views.size()}});
+  if (device_ == &cpu_device()) return observer_->on_tap({site, layer_, position, {views.begin(), views.size()}});
+  std::vector<std::vector<char>> copies(views.size());
+  std::vector<TapView> here;
+  for (const TapView& view : views) here.push_back(view.on_host(*device_, copies[here.size()]));
+  observer_->on_tap({site, layer_, position, here});
 }
 
 void Taps::tell_rows(std::string_view site, std::string_view name, int64_t first_position,

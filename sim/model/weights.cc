@@ -54,17 +54,34 @@ void check_finite(const ops::Context& context, const WeightSource& source, const
                 source.description(), name, values[static_cast<std::size_t>(first.load())], first.load());
 }
 
-Buffer<float> read_buffer(const ops::Context& context, const WeightSource& source, const std::string& name, int64_t size) {
-  Buffer<float> buffer(size, context.device);
-  const std::span<float> values(buffer.data(), static_cast<std::size_t>(size));
+// Into memory of the host; complete and finite.
+void read_into(const ops::Context& context, const WeightSource& source, const std::string& name, Buffer<float>& buffer) {
+  const std::span<float> values(buffer.data(), static_cast<std::size_t>(buffer.size()));
   source.read(name, values);
   check_finite(context, source, name, values);
+}
+
+Buffer<float> read_here(const ops::Context& context, const WeightSource& source, const std::string& name, int64_t size) {
+  Buffer<float> buffer(size);
+  read_into(context, source, name, buffer);
+  return buffer;
+}
+
+Buffer<float> read_buffer(const ops::Context& context, const WeightSource& source, const std::string& name, int64_t size) {
+  Buffer<float> buffer(size, context.device);
+  if (&context.device == &cpu_device()) {
+    read_into(context, source, name, buffer);
+    return buffer;
+  }
+  const Buffer<float> here = read_here(context, source, name, size);
+  context.device.copy(buffer.data(), here.data(), here.bytes(), Device::Copy::kFromHost);
+  context.device.sync();
   return buffer;
 }
 
 ops::PackedMatrix read_matrix(const ops::Context& context, const WeightSource& source, const std::string& name, int64_t rows,
                               int64_t cols) {
-  const Buffer<float> plain = read_buffer(context, source, name, rows * cols);
+  const Buffer<float> plain = read_here(context, source, name, rows * cols);
   return ops::PackedMatrix(context, plain.view(rows, cols));
 }
 
@@ -204,8 +221,7 @@ std::unique_ptr<ModelWeights> build_weights(const ops::Context& context, const M
   auto weights = std::make_unique<ModelWeights>();
   weights->embedding = read_buffer(context, source, kEmbedding, V * E);
   weights->final_norm = read_buffer(context, source, "model.norm.weight", E);
-  weights->head = config.tie_word_embeddings ? ops::PackedMatrix(context, std::as_const(weights->embedding).view(V, E))
-                                             : read_matrix(context, source, kHead, V, E);
+  weights->head = read_matrix(context, source, config.tie_word_embeddings ? kEmbedding : kHead, V, E);
   for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
     const std::string prefix = layer_prefix(i);
     LayerWeights layer;

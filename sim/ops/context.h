@@ -19,11 +19,20 @@ struct Context {
   ThreadPool& pool;
 
   bool is_ref() const { return kernels.is_ref(); }
+  bool on_cuda() const { return kernels.isa == Isa::kCuda; }
   bool bf16() const { return numerics == Numerics::kBf16; }
 };
 
 // Throws Error{kUnsupported} naming the function, the device and the instruction set.
 [[noreturn]] void refuse_tile(const Context& context, const char* function);
+
+// Who computes, as far as the scratch memory of an op depends on it.
+struct Workers {
+  int threads = 1;
+  bool cuda = false;
+  Workers(int count) : threads(count) {}
+  Workers(int count, bool on_cuda) : threads(count), cuda(on_cuda) {}
+};
 
 // For ops that are one plain C++ loop over host memory, the same for every instruction set.
 inline void require_host(const Context& context, const char* function) {
@@ -53,4 +62,13 @@ Function* pick_tile(const Context& context, const char* name, Function* portable
                          &::sala::ops::avx512::function)
 #else
 #define SALA_TILE(context, function) ::sala::ops::pick_tile(context, #function, &::sala::ops::portable::function)
+#endif
+
+// Returns what the op's CUDA version gives, SALA_ON_CUDA(context, linear(context, ...)), where the context has its kernels.
+// A build without CUDA has no such context.
+#if defined(SALA_CUDA)
+#define SALA_ON_CUDA(context, ...) \
+  if ((context).on_cuda()) return ::sala::ops::cuda::__VA_ARGS__
+#else
+#define SALA_ON_CUDA(context, ...) static_cast<void>(context)
 #endif

@@ -5,10 +5,12 @@
 
 #include <cmath>
 
+#include "sim/ops/host_device.h"
+
 namespace sala::ops {
 
 // Of |x| < 2^51, ties to even.
-inline double nearest_integer(double x) {
+SALA_HOST_DEVICE inline double nearest_integer(double x) {
   constexpr double kMagic = 0x1.8p52;
   return (x + kMagic) - kMagic;
 }
@@ -19,7 +21,7 @@ struct SinCos {
 
 // Of |x| <= 2^22. Subtracts the nearest multiple of pi/2 in three parts of which the first two multiply exactly, then sums
 // the power series on |r| <= pi/4.
-inline SinCos sin_cos(double x) {
+SALA_HOST_DEVICE inline SinCos sin_cos(double x) {
   constexpr double kTwoOverPi = 0.63661977236758134308;
   constexpr double kHigh = 0x1.921fb54p+0, kMiddle = 0x1.10b4611p-30, kLow = 0x1.4c4c6628b80dcp-59;
   const double n = nearest_integer(x * kTwoOverPi);
@@ -41,7 +43,7 @@ inline SinCos sin_cos(double x) {
 }
 
 // e^x for x <= 700, 0 below -700: 2^n times the power series on |r| <= ln(2) / 2.
-inline double exp_exact(double x) {
+SALA_HOST_DEVICE inline double exp_exact(double x) {
   constexpr double kLog2E = 1.44269504088896340736;
   constexpr double kHigh = 0x1.62e42feep-1, kLow = 0x1.a39ef35793c76p-33;
   if (x < -700) return 0;
@@ -52,8 +54,15 @@ inline double exp_exact(double x) {
   return std::ldexp(p, static_cast<int>(n));
 }
 
+// x to the nearest value of eight significant bits, ties to even: bfloat16 but for its range.
+inline double round_to_bf16(double x) {
+  int exponent = 0;
+  const double fraction = std::frexp(x, &exponent);
+  return std::ldexp(nearest_integer(std::ldexp(fraction, 8)), exponent - 8);
+}
+
 // ln(x) of x >= 2^-1022.
-inline double log_exact(double x) {
+SALA_HOST_DEVICE inline double log_exact(double x) {
   int exponent = 0;
   double m = std::frexp(x, &exponent);
   if (m < 0.70710678118654752) m *= 2, --exponent;
@@ -61,13 +70,6 @@ inline double log_exact(double x) {
   double sum = 1.0 / 23;
   for (int n = 21; n > 0; n -= 2) sum = sum * square + 1.0 / n;
   return exponent * 0.69314718055994530942 + 2 * t * sum;
-}
-
-// x to the nearest value of eight significant bits, ties to even: bfloat16 but for its range.
-inline double round_to_bf16(double x) {
-  int exponent = 0;
-  const double fraction = std::frexp(x, &exponent);
-  return std::ldexp(nearest_integer(std::ldexp(fraction, 8)), exponent - 8);
 }
 
 }  // namespace sala::ops

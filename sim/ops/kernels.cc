@@ -52,6 +52,15 @@ const Kernels& find_kernels(const std::string& name) {
   return *best;
 }
 
+const Kernels& find_kernels(const std::string& name, Device::Kind kind) {
+  if (kind == Device::Kind::kCpu) return find_kernels(name);
+  static const Kernels cuda{Isa::kCuda, "cuda", "CUDA devices of compute capability 8.0 or later", always};
+  if (name != "best" && name != cuda.name)
+    throw Error(ErrorCode::kUsage, "find_kernels: '{}' are kernels of the CPU; a CUDA device has 'cuda' and no others",
+                name);
+  return cuda;
+}
+
 void refuse_tile(const Context& context, const char* function) {
   throw Error(ErrorCode::kUnsupported, "{}: this build has no kernel for device '{}' and instruction set '{}'", function,
               context.device.name(), context.kernels.name);

@@ -265,7 +265,7 @@ TEST_F(Cli, ImpossibleWishesAreRefusedBeforeAnythingIsWritten) {
   const auto refused = [&](const Words& more, ErrorCode code, const std::vector<std::string>& parts) {
     expect_failure(joined(base, more), code, parts);
   };
-  refused({"--device", "cuda"}, ErrorCode::kUnsupported, {"--device cuda"});
+  refused({"--device", "cuda"}, ErrorCode::kUnsupported, {"device 'cuda'", "no CUDA", "cmake --preset cuda"});
   refused({"--kernels", "fastest"}, ErrorCode::kUsage, {"fastest", "portable"});
   refused({"--mem", "1m"}, ErrorCode::kMemory, {"kv cache", "--mem 1.00 MiB leaves", "--chunk"});
   refused({"--mem", "much"}, ErrorCode::kUsage, {"much"});

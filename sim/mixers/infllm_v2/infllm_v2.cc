@@ -131,7 +131,7 @@ Bytes InfLlmV2::state_bytes(int64_t max_tokens) const {
 
 int64_t InfLlmV2::select_bytes(const SessionShape& shape, int64_t rows) const {
   return ops::select_scratch_bytes({rows, shape.max_tokens, layer_.heads(), layer_.kv_heads(), layer_.head_dim()},
-                                   select_params(), shape.threads);
+                                   select_params(), shape.workers);
 }
 
 int64_t InfLlmV2::workspace_bytes(const SessionShape& shape) const {
@@ -148,8 +148,8 @@ int64_t InfLlmV2::workspace_bytes(const SessionShape& shape) const {
   }
   int64_t compress = 0;
   for (const int64_t factor : {int64_t{1}, kCoarse})
-    compress =
-        std::max(compress, ops::compress_scratch_bytes(shape.chunk, layer_.kv_heads(), layer_.head_dim(), windows(factor)));
+    compress = std::max(compress, ops::compress_scratch_bytes(shape.chunk, layer_.kv_heads(), layer_.head_dim(),
+                                                              windows(factor), shape.workers));
   return kv + std::max(compress, blocks_bytes(shape.chunk) + layer_.attention_bytes(shape, select));
 }
 

@@ -42,7 +42,8 @@ class Lightning final : public Mixer {
   int64_t workspace_bytes(const SessionShape& shape) const override {
     const int64_t wide = (config_.use_output_gate ? 3 : 2) + (Hkv_ == H_ ? 0 : 2);  // q, o, gate; k and v expanded
     return wide * Workspace::bytes_of<float>(shape.chunk * H_ * D_) +
-           2 * Workspace::bytes_of<float>(shape.chunk * Hkv_ * D_);
+           2 * Workspace::bytes_of<float>(shape.chunk * Hkv_ * D_) +
+           ops::lightning_scratch_bytes(shape.chunk, H_, D_, D_, shape.workers);
   }
 
   void forward(const MixerContext& context, const MixerInput& in, MixerState& state,

@@ -1,6 +1,7 @@
 #include "sim/ops/attention/attention.h"
 
 #include <algorithm>
+#include <vector>
 
 #include "sala/core/error.h"
 #include "sim/ops/attention/attention_tiles.h"
@@ -127,8 +128,27 @@ void run_split(const Call& call, const Memory& memory) {
   }
 }
 
+[[maybe_unused]] AttendRows rows_of(const Call& call) {  // in a build with CUDA
+  AttendRows rows;
+  rows.q = call.q;
+  rows.keys = call.keys.panels(0);
+  rows.values = call.values.rows(0);
+  rows.key_head_stride = call.keys.panels(1) - rows.keys;
+  rows.value_head_stride = call.values.rows(1) - rows.values;
+  rows.num_keys = call.values.size();
+  rows.kv_heads = call.keys.kv_heads();
+  rows.first = call.first;
+  rows.blocks = call.blocks;
+  rows.block_size = call.block_size;
+  rows.scale = call.scale;
+  rows.numerics = call.context.numerics;
+  rows.o = call.o;
+  return rows;
+}
+
 void run(const Call& call) {
   if (call.q.extent[0] == 0) return;
+  SALA_ON_CUDA(call.context, attend(call.context, rows_of(call)));
   if (call.context.is_ref()) {
     for (int64_t r = 0; r < call.q.extent[0]; ++r)
       attend_ref(call.q[r], call.keys, call.values, call.first + r, call.block_size,
@@ -159,12 +179,12 @@ void check(const char* what, TensorView<const float, 3> q, const PackedKeys& key
 }
 
 void check_blocks(TensorView<const int32_t, 3> blocks, TensorView<const float, 3> q, int64_t kv_heads, int64_t first,
-                  int64_t block_size) {
+                  int64_t block_size, bool on_host) {
   if (block_size < 1) throw Error(ErrorCode::kShape, "sparse_attention: block_size is {}, expected at least 1", block_size);
   if (blocks.extent[0] != q.extent[0] || blocks.extent[1] != kv_heads)
     throw Error(ErrorCode::kShape, "sparse_attention: blocks is [{}, {}, {}], q has {} rows and the keys {} KV heads",
                 blocks.extent[0], blocks.extent[1], blocks.extent[2], q.extent[0], kv_heads);
-  for (int64_t r = 0; r < blocks.extent[0]; ++r)
+  for (int64_t r = 0; r < blocks.extent[0] && on_host; ++r)
     for (int64_t g = 0; g < kv_heads; ++g) {
       const int32_t* ids = blocks[r][g].data;
       const int64_t last = (first + r) / block_size;
@@ -193,6 +213,33 @@ int64_t list_keys(int64_t position, int64_t block_size, TensorView<const int32_t
   return count;
 }
 
+// The same into memory of the context's device. Lists are made on the host.
+int64_t write_keys(const Context& context, int64_t position, int64_t block_size, TensorView<const int32_t, 1> blocks,
+                   int64_t* keys) {
+  if (&context.device == &cpu_device()) return list_keys(position, block_size, blocks, keys);
+  std::vector<int32_t> ids(static_cast<size_t>(blocks.extent[0]));
+  context.device.copy(ids.data(), blocks.data, static_cast<int64_t>(sizeof(int32_t)) * blocks.extent[0],
+                      Device::Copy::kToHost);
+  if (blocks.data != nullptr) blocks.data = ids.data();
+  std::vector<int64_t> read(static_cast<size_t>(position + 1));
+  const int64_t count = list_keys(position, block_size, blocks, read.data());
+  context.device.copy(keys, read.data(), static_cast<int64_t>(sizeof(int64_t)) * count, Device::Copy::kFromHost);
+  return count;
+}
+
+void run_logits(const Context& context, TensorView<const float, 1> q, const PackedKeys& keys, int64_t kv_head, float scale,
+                TensorView<const int64_t, 1> read, float* logits) {
+  constexpr int64_t kKeys = 4096;  // of a task
+  const int64_t count = read.extent[0];
+  SALA_ON_CUDA(context, attend_logits(q.data, scale, keys.panels(kv_head), keys.dim(), read.data, count, logits));
+  if (context.is_ref()) return attend_logits_ref(q, keys, kv_head, read, scale, logits);
+  const auto run = SALA_TILE(context, attend_logits);
+  context.pool.run((count + kKeys - 1) / kKeys, [&](int64_t tile, int) {
+    const int64_t begin = tile * kKeys;
+    run(q.data, scale, keys.panels(kv_head), keys.dim(), read.data + begin, std::min(kKeys, count - begin), logits + begin);
+  });
+}
+
 }  // namespace
 
 void dense_attention(const Context& context, TensorView<const float, 3> q, const PackedKeys& keys, const ValueCache& values,
@@ -205,16 +252,21 @@ void sparse_attention(const Context& context, TensorView<const float, 3> q, cons
                       int64_t first, int64_t block_size, TensorView<const int32_t, 3> blocks, float scale,
                       TensorView<float, 3> o) {
   check("sparse_attention", q, keys, values, first, scale, o);
-  check_blocks(blocks, q, keys.kv_heads(), first, block_size);
+  check_blocks(blocks, q, keys.kv_heads(), first, block_size, &context.device == &cpu_device());
   if (blocks.extent[2] == 0) {  // no slots at all
     for (int64_t r = 0; r < o.extent[0]; ++r)
-      for (int64_t h = 0; h < o.extent[1]; ++h) std::fill_n(o[r][h].data, o.extent[2], 0.0f);
+      for (int64_t h = 0; h < o.extent[1]; ++h)
+        context.device.clear(o[r][h].data, o.extent[2] * static_cast<int64_t>(sizeof(float)));
     return;
   }
   run({context, q, keys, values, first, block_size, blocks, scale, o});
 }
 
-int64_t attention_scratch_bytes(const AttentionSize& most, int threads) {
+int64_t attention_scratch_bytes(const AttentionSize& most, const Workers& workers) {
+#if defined(SALA_CUDA)
+  if (workers.cuda) return cuda::attend_scratch_bytes(most);
+#endif
+  const int threads = workers.threads;
   Cut cut{most.rows, most.keys, most.heads / most.kv_heads, most.kv_heads, most.dim, most.value_dim};
   const int64_t full = cut.tokens_per_task();
   cut.last_key = 0;  // as long as there is one span
@@ -230,25 +282,14 @@ int64_t attention_scratch_bytes(const AttentionSize& most, int threads) {
 int64_t attention_logits(const Context& context, TensorView<const float, 1> q, const PackedKeys& keys, int64_t kv_head,
                          int64_t position, int64_t block_size, TensorView<const int32_t, 1> blocks, float scale,
                          TensorView<int64_t, 1> read, TensorView<float, 1> logits) {
-  constexpr int64_t kKeys = 4096;  // of a task
   if (q.extent[0] != keys.dim() || kv_head < 0 || kv_head >= keys.kv_heads() || block_size < 1)
     throw Error(ErrorCode::kShape, "attention_logits: q has {} dims, the keys {}; KV head {} of {}, blocks of {}",
                 q.extent[0], keys.dim(), kv_head, keys.kv_heads(), block_size);
   if (position < 0 || position >= keys.size() || read.extent[0] <= position || logits.extent[0] <= position)
     throw Error(ErrorCode::kShape, "attention_logits: position {}, {} keys, room for {} ids and {} logits", position,
                 keys.size(), read.extent[0], logits.extent[0]);
-  require_host(context, "attention_logits");
-  const int64_t count = list_keys(position, block_size, blocks, read.data);
-  if (context.is_ref()) {
-    attend_logits_ref(q, keys, kv_head, read.slice(0, count), scale, logits.data);
-    return count;
-  }
-  const auto run = SALA_TILE(context, attend_logits);
-  context.pool.run((count + kKeys - 1) / kKeys, [&](int64_t tile, int) {
-    const int64_t begin = tile * kKeys;
-    run(q.data, scale, keys.panels(kv_head), keys.dim(), read.data + begin, std::min(kKeys, count - begin),
-        logits.data + begin);
-  });
+  const int64_t count = write_keys(context, position, block_size, blocks, read.data);
+  run_logits(context, q, keys, kv_head, scale, read.slice(0, count), logits.data);
   return count;
 }
 

@@ -10,6 +10,7 @@
 namespace sala::ops {
 
 struct Context;
+struct Workers;
 
 // o[r][h] = softmax over keys j <= first + r of (scale * q[r][h] . k[j][g]) times v[j][g], with g = h / (H / Hkv).
 //   q: [R, H, D]; keys: [S, Hkv, D]; values: [S, Hkv, Dv]; o: [R, H, Dv]. Row r is the token at position first + r < S.
@@ -35,7 +36,7 @@ void dense_attention(const Context& context, TensorView<const float, 3> q, const
 
 // The same over the keys of the selected blocks of block_size keys. blocks: [R, Hkv, slots] ascending ids of blocks that
 // start at or before the query, padded with -1. A row without any block gives zeros. Throws Error{kShape} also when
-// block_size is below 1 or ids are out of order or after their query.
+// block_size is below 1 or, where the host reads them, ids are out of order or after their query.
 void sparse_attention(const Context& context, TensorView<const float, 3> q, const PackedKeys& keys, const ValueCache& values,
                       int64_t first, int64_t block_size, TensorView<const int32_t, 3> blocks, float scale,
                       TensorView<float, 3> o);
@@ -44,7 +45,7 @@ void sparse_attention(const Context& context, TensorView<const float, 3> q, cons
 struct AttentionSize {
   int64_t rows = 0, keys = 0, heads = 0, kv_heads = 0, dim = 0, value_dim = 0;
 };
-int64_t attention_scratch_bytes(const AttentionSize& most, int threads);
+int64_t attention_scratch_bytes(const AttentionSize& most, const Workers& workers);
 
 // What one query of one head reads, for an observer: read[i], the ids of its keys, ascending, and logits[i] = scale * q .
 // key[read[i]], not the bytes of the scores above, but equal to them up to rounding: each product of scale * q[d] and a key

@@ -89,4 +89,23 @@ void attend_ref(TensorView<const float, 2> q, const PackedKeys& keys, const Valu
                 int64_t block_size, TensorView<const int32_t, 2> blocks, float scale, Numerics numerics,
                 TensorView<float, 2> o);
 
+// A call of all heads. Positions and blocks as in attention.h; `blocks` without data: all keys.
+struct AttendRows {
+  TensorView<const float, 3> q;
+  const float *keys = nullptr, *values = nullptr;  // of KV head 0
+  int64_t key_head_stride = 0, value_head_stride = 0, num_keys = 0, kv_heads = 1, first = 0;
+  TensorView<const int32_t, 3> blocks;
+  int64_t block_size = 1;
+  float scale = 1;
+  Numerics numerics = Numerics::kFp32;
+  TensorView<float, 3> o;
+};
+
+namespace cuda {
+void attend(const Context& context, const AttendRows& rows);
+int64_t attend_scratch_bytes(const AttentionSize& most);
+void attend_logits(const float* q, float scale, const float* panels, int64_t dim, const int64_t* read, int64_t count,
+                   float* logits);
+}  // namespace cuda
+
 }  // namespace sala::ops

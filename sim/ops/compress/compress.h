@@ -8,6 +8,7 @@
 namespace sala::ops {
 
 struct Context;
+struct Workers;
 
 struct CompressParams {
   int kernel = 32;  // tokens averaged into one key
@@ -27,8 +28,10 @@ class KeyCompressor {
   int64_t bytes() const { return tail_.bytes(); }
 
  private:
-  void emit(const Context& context, TensorView<const float, 3> k, int64_t windows, PackedKeys& out) const;
-  void keep(TensorView<const float, 3> k, int64_t from);
+  // means: [count, Hkv * D] of the windows from `first` on.
+  void average(const Context& context, TensorView<const float, 3> k, int64_t first, int64_t count, float* means) const;
+  void keep(const Context& context, TensorView<const float, 3> k, int64_t from);
+  void move_tail(const Context& context, TensorView<const float, 3> k, int64_t from);
 
   int64_t kv_heads_, dim_, kernel_, stride_;
   int64_t kept_ = 0;    // keys in the tail; the first one starts the next window
@@ -36,7 +39,7 @@ class KeyCompressor {
 };
 
 // What append() of at most so many rows takes from the workspace.
-int64_t compress_scratch_bytes(int64_t rows, int64_t kv_heads, int64_t dim, CompressParams params);
+int64_t compress_scratch_bytes(int64_t rows, int64_t kv_heads, int64_t dim, CompressParams params, const Workers& workers);
 
 // The definition: all complete windows of k [T, Hkv, D] in double. out: [max(0, (T - kernel) / stride + 1), Hkv, D].
 void compress_ref(TensorView<const float, 3> k, CompressParams params, Numerics numerics, TensorView<float, 3> out);

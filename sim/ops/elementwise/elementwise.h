@@ -1,6 +1,7 @@
 // Steps that touch each element once: gates, residual adds, scaling, rounding, checks (spec section 2). All views are [T, N]
 // float32; rows may be strided. In the bf16 class every product, quotient and sum below is rounded to bfloat16, as the
-// reference does. Throws Error{kShape} when extents disagree. Cost: one pass over memory, no scratch memory.
+// reference does. Throws Error{kShape} when extents disagree. Cost: one pass over memory, no scratch memory but for the
+// factors of scale_by_log() on another device than the CPU.
 #pragma once
 
 #include <cstdint>

@@ -17,6 +17,7 @@ void repeat(const Context& context, TensorView<const T, 2> from, int64_t first, 
   if (times < 1 || first < 0 || first + to.extent[0] > from.extent[0] * times)
     throw Error(ErrorCode::kShape, "repeat_rows: {} rows from copy {} on of {} rows, {} times each", to.extent[0], first,
                 from.extent[0], times);
+  SALA_ON_CUDA(context, repeat_rows(from, first, times, to));
   require_host(context, "repeat_rows");
   for_row_tiles(context.pool, to.extent[0], to.extent[1], [&](int64_t begin, int64_t end) {
     for (int64_t r = begin; r < end; ++r) std::copy_n(from[(first + r) / times].data, to.extent[1], to[r].data);
@@ -33,11 +34,16 @@ void embed(const Context& context, TensorView<const float, 2> table, std::span<c
   for (const int32_t id : ids)
     if (id < 0 || id >= table.extent[0])
       throw Error(ErrorCode::kShape, "embed: id {} lies outside the table of {}", id, table.extent[0]);
+  SALA_ON_CUDA(context, embed(context, table, ids, factor, out));
   const auto run = context.is_ref() ? &embed_ref : SALA_TILE(context, embed_row);
   for_row_tiles(context.pool, T, E, [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t)
       run(table[ids[static_cast<size_t>(t)]].data, factor, context.numerics, out[t].data, E);
   });
+}
+
+int64_t embed_scratch_bytes(int64_t rows, const Workers& workers) {
+  return workers.cuda ? Workspace::bytes_of<int32_t>(rows) : 0;
 }
 
 void repeat_rows(const Context& context, TensorView<const float, 2> from, int64_t first, int64_t times,

@@ -84,17 +84,39 @@ void run_head(const Call& call, int64_t h) {
   SALA_TILE(call.context, lightning_tile)(tile);
 }
 
+[[maybe_unused]] LightningRows rows_of(const Call& call) {  // in a build with CUDA
+  LightningRows rows;
+  rows.memory = LightningAccess::head(call.state, 0);
+  rows.head_size = LightningAccess::head(call.state, 1) - rows.memory;
+  rows.buffered = call.state.buffered();
+  rows.T = call.k.extent[0];
+  rows.H = call.state.heads();
+  rows.D = call.state.key_dim();
+  rows.Dv = call.state.value_dim();
+  if (call.q != nullptr) rows.q = *call.q;
+  if (call.o != nullptr) rows.o = *call.o;
+  rows.k = call.k;
+  rows.v = call.v;
+  rows.scale = call.scale;
+  return rows;
+}
+
 // One tile a head: the chunks of a head follow one another. Little work shares a tile.
-void run(const Call& call) {
+void run_tiles(const Call& call) {
+  SALA_ON_CUDA(call.context, lightning(call.context, call.slopes, rows_of(call)));
   const int64_t H = call.state.heads(), T = call.k.extent[0];
-  if (T == 0) return;
   const int64_t D = call.state.key_dim(), Dv = call.state.value_dim();
   const int64_t work = T * (2 * D * Dv + kChunk * (D + Dv));
   const int64_t heads = call.context.is_ref() ? H : std::max<int64_t>(1, kSmallestTile / work);
   call.context.pool.run((H + heads - 1) / heads, [&](int64_t tile, int) {
     for (int64_t h = tile * heads; h < std::min(H, (tile + 1) * heads); ++h) run_head(call, h);
   });
-  LightningAccess::advance(call.state, T);
+}
+
+void run(const Call& call) {
+  if (call.k.extent[0] == 0) return;
+  run_tiles(call);
+  LightningAccess::advance(call.state, call.k.extent[0]);
 }
 
 }  // namespace
@@ -107,8 +129,15 @@ LightningState::LightningState(int64_t heads, int64_t key_dim, int64_t value_dim
 }
 
 void LightningState::reset() {
-  std::fill_n(memory_.data(), memory_.size(), 0.0f);
+  memory_.device().clear(memory_.data(), memory_.bytes());
   tokens_ = 0;
+}
+
+int64_t lightning_scratch_bytes(int64_t rows, int64_t heads, int64_t key_dim, int64_t value_dim, const Workers& workers) {
+  if (!workers.cuda) return 0;
+  const int64_t chunks = (kChunk - 1 + rows) / kChunk;
+  return Workspace::bytes_of<float>(heads * (kChunk + 1)) +
+         Workspace::bytes_of<float>((chunks + 1) * heads * key_dim * value_dim);
 }
 
 void lightning(const Context& context, TensorView<const float, 3> q, TensorView<const float, 3> k,

@@ -10,6 +10,7 @@
 namespace sala::ops {
 
 struct Context;
+struct Workers;
 
 // What one sequence leaves behind in one layer. The chunks of the chunkwise form stand at absolute positions (multiples of
 // 64 tokens since the start), whatever the calls: the sum covers the chunks that are complete, the keys and values of the
@@ -28,7 +29,7 @@ class LightningState {
   int64_t tokens() const { return tokens_; }             // seen since the start
   int64_t buffered() const { return tokens_ % kChunk; }  // of the incomplete chunk
   int64_t bytes() const { return memory_.bytes(); }
-  // S of head h at the end of the last complete chunk: [D, Dv], row index = key dimension.
+  // S of head h at the end of the last complete chunk: [D, Dv], row index = key dimension; in the state's memory.
   TensorView<const float, 2> sum(int64_t h) const { return make_view(head(h), key_dim_, value_dim_); }
   // Back to the start of a sequence; keeps the memory.
   void reset();
@@ -56,6 +57,10 @@ class LightningState {
 void lightning(const Context& context, TensorView<const float, 3> q, TensorView<const float, 3> k,
                TensorView<const float, 3> v, std::span<const float> slopes, float scale, LightningState& state,
                TensorView<float, 3> o);
+
+// What either takes from the workspace at most, in calls of at most so many rows: nothing on the CPU; elsewhere the sums in
+// front of every chunk, which all chunks of a call read side by side.
+int64_t lightning_scratch_bytes(int64_t rows, int64_t heads, int64_t key_dim, int64_t value_dim, const Workers& workers);
 
 // The same without reading: the state gets the same bytes.
 void lightning_update(const Context& context, TensorView<const float, 3> k, TensorView<const float, 3> v,

@@ -30,4 +30,19 @@ SALA_DECLARE_TILE(void lightning_tile(const LightningTile& tile))
 
 void lightning_ref(const LightningTile& tile);
 
+// A call of all heads; q and o have no data where only the state is wanted.
+struct LightningRows {
+  float* memory = nullptr;  // of head 0; a head: sum [D, Dv], buffered keys [D, 64], buffered values [64, Dv]
+  int64_t head_size = 0;
+  int64_t buffered = 0;
+  int64_t T = 0, H = 0, D = 0, Dv = 0;
+  TensorView<const float, 3> q, k, v;
+  TensorView<float, 3> o;
+  float scale = 0;
+};
+
+namespace cuda {
+void lightning(const Context& context, std::span<const float> slopes, const LightningRows& rows);
+}
+
 }  // namespace sala::ops

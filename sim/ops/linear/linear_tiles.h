@@ -24,4 +24,8 @@ SALA_DECLARE_TILE(void linear_tile(const LinearTile& tile))
 
 void linear_ref(TensorView<const float, 2> x, const PackedMatrix& weight, TensorView<float, 2> y);
 
+namespace cuda {
+void linear(TensorView<const float, 2> x, const PackedMatrix& weight, TensorView<float, 2> y);
+}
+
 }  // namespace sala::ops

@@ -17,6 +17,7 @@ void rms_norm(const Context& context, TensorView<const float, 2> x, TensorView<c
     return NormTile{x.data + begin * x.stride[0], x.stride[0], end - begin, N, w.data, eps, context.numerics,
                     y.data + begin * y.stride[0], y.stride[0]};
   };
+  SALA_ON_CUDA(context, norm(rows(0, T)));
   if (context.is_ref()) return norm_ref(rows(0, T));
   const auto run = SALA_TILE(context, norm_tile);
   for_row_tiles(context.pool, T, N, [&](int64_t begin, int64_t end) { run(rows(begin, end)); });

@@ -24,4 +24,8 @@ SALA_DECLARE_TILE(void norm_tile(const NormTile& tile))
 
 void norm_ref(const NormTile& tile);
 
+namespace cuda {
+void norm(const NormTile& tile);
+}
+
 }  // namespace sala::ops

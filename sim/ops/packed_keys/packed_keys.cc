@@ -4,6 +4,7 @@
 
 #include "sala/core/error.h"
 #include "sim/ops/context.h"
+#include "sim/ops/packed_keys/packed_keys_tiles.h"
 
 namespace sala::ops {
 namespace {
@@ -48,8 +49,14 @@ PackedKeys::PackedKeys(int64_t kv_heads, int64_t dim, int64_t capacity, Device& 
 }
 
 void PackedKeys::append(const Context& context, TensorView<const float, 3> k) {
-  require_host(context, "PackedKeys::append");
   check_append("PackedKeys::append", k, kv_heads_, dim_, size_, capacity_);
+  copy(context, k);
+  size_ += k.extent[0];
+}
+
+void PackedKeys::copy(const Context& context, TensorView<const float, 3> k) {
+  SALA_ON_CUDA(context, append_keys(k, size_, panels_ * dim_ * kPanel, data_.data()));
+  require_host(context, "PackedKeys::append");
   for_key_tiles(context, kv_heads_, size_, size_ + k.extent[0], [&](int64_t head, int64_t begin, int64_t end) {
     float* panels = data_.data() + head * panels_ * dim_ * kPanel;
     for (int64_t key = begin; key < end; ++key) {
@@ -58,7 +65,6 @@ void PackedKeys::append(const Context& context, TensorView<const float, 3> k) {
       for (int64_t d = 0; d < dim_; ++d) to[d * kPanel] = from[d];
     }
   });
-  size_ += k.extent[0];
 }
 
 ValueCache::ValueCache(int64_t kv_heads, int64_t dim, int64_t capacity, Device& device)
@@ -72,13 +78,18 @@ ValueCache::ValueCache(int64_t kv_heads, int64_t dim, int64_t capacity, Device& 
 }
 
 void ValueCache::append(const Context& context, TensorView<const float, 3> v) {
-  require_host(context, "ValueCache::append");
   check_append("ValueCache::append", v, kv_heads_, dim_, size_, capacity_);
+  copy(context, v);
+  size_ += v.extent[0];
+}
+
+void ValueCache::copy(const Context& context, TensorView<const float, 3> v) {
+  SALA_ON_CUDA(context, append_values(v, size_, padded_ * dim_, data_.data()));
+  require_host(context, "ValueCache::append");
   for_key_tiles(context, kv_heads_, size_, size_ + v.extent[0], [&](int64_t head, int64_t begin, int64_t end) {
     float* rows = data_.data() + head * padded_ * dim_;
     for (int64_t key = begin; key < end; ++key) std::copy_n(v[key - size_][head].data, dim_, rows + key * dim_);
   });
-  size_ += v.extent[0];
 }
 
 }  // namespace sala::ops

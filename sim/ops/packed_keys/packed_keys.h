@@ -30,11 +30,13 @@ class PackedKeys {
   int64_t bytes() const { return data_.bytes(); }
   // First panel of a KV head; panel i lies i * dim() * 16 floats behind it.
   const float* panels(int64_t head) const { return data_.data() + head * panels_ * dim_ * kPanel; }
+  // In memory that the host reads.
   float at(int64_t key, int64_t head, int64_t d) const {
     return panels(head)[(key / kPanel * dim_ + d) * kPanel + key % kPanel];
   }
 
  private:
+  void copy(const Context& context, TensorView<const float, 3> k);
   int64_t kv_heads_, dim_, capacity_, panels_, size_ = 0;
   Buffer<float> data_;
 };
@@ -57,6 +59,7 @@ class ValueCache {
   float at(int64_t key, int64_t head, int64_t d) const { return rows(head)[key * dim_ + d]; }
 
  private:
+  void copy(const Context& context, TensorView<const float, 3> v);
   int64_t kv_heads_, dim_, capacity_, padded_, size_ = 0;
   Buffer<float> data_;
 };

@@ -37,13 +37,23 @@ RopeTable::RopeTable(int dim, std::vector<float> inv_freq, float factor)
 }
 
 void RopeTable::prepare(const Context& context, int64_t first, int64_t rows) {
-  require_host(context, "RopeTable::prepare");
   if (first < 0 || rows < 0) throw Error(ErrorCode::kShape, "RopeTable: {} rows from position {}", rows, first);
   if (!(static_cast<double>(largest_) * static_cast<double>(first + rows) <= kLargestAngle))
     throw Error(ErrorCode::kShape, "RopeTable: position {} at frequency {} turns by more than {} radians", first + rows,
                 largest_, kLargestAngle);
+  if (&table_.device() != &context.device) table_ = Buffer<float>(0, context.device);
   if (table_.size() < rows * dim_) table_.resize_discard(rows * dim_);
   rows_ = rows;
+  make(context, first, rows);
+}
+
+void RopeTable::make(const Context& context, int64_t first, int64_t rows) {
+  if (context.on_cuda() && (copied_.size() == 0 || &copied_.device() != &context.device)) {
+    copied_ = Buffer<float>(dim_ / 2, context.device);
+    context.device.copy(copied_.data(), inv_freq_.data(), copied_.bytes(), Device::Copy::kFromHost);
+  }
+  SALA_ON_CUDA(context, rope_table(first, rows, dim_ / 2, copied_.data(), factor_, table_.data()));
+  require_host(context, "RopeTable::prepare");
   for_row_tiles(context.pool, rows, 16 * dim_, [&](int64_t begin, int64_t end) {  // a sine is worth some ten multiplications
     for (int64_t t = begin; t < end; ++t) {
       float *cos = table_.data() + t * dim_, *sin = cos + dim_ / 2;
@@ -61,6 +71,7 @@ void apply_rope(const Context& context, const RopeTable& table, TensorView<float
   const int64_t T = x.extent[0], H = x.extent[1], D = x.extent[2];
   if (D != table.dim()) throw Error(ErrorCode::kShape, "apply_rope: heads have {} dimensions, the table {}", D, table.dim());
   if (T != table.rows()) throw Error(ErrorCode::kShape, "apply_rope: x has {} rows, the table {}", T, table.rows());
+  SALA_ON_CUDA(context, apply_rope(table, x));
   const auto run = context.is_ref() ? &rope_token_ref : SALA_TILE(context, rope_token);
   const auto tokens = [&](int64_t begin, int64_t end) {
     for (int64_t t = begin; t < end; ++t) run(table.cos(t), table.sin(t), D / 2, x[t].data, H, x.stride[1]);

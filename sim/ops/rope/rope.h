@@ -35,8 +35,10 @@ class RopeTable {
  private:
   int64_t dim_ = 0, rows_ = 0;
   std::vector<float> inv_freq_;
+  void make(const Context& context, int64_t first, int64_t rows);
   float factor_ = 1, largest_ = 0;
-  Buffer<float> table_;  // [rows, D]: cos then sin
+  Buffer<float> table_;   // [rows, D]: cos then sin
+  Buffer<float> copied_;  // inv_freq_, where the table lies in other memory
 };
 
 // Rotates x: [T, H, D] float32 in place, row t by row t of the table; rows may be strided, heads too.

@@ -16,40 +16,34 @@
 namespace sala::ops {
 namespace {
 
-int64_t windows_up_to(int64_t position, int64_t kernel, int64_t stride) {
-  return position + 1 < kernel ? 0 : (position + 1 - kernel) / stride + 1;
+SelectShape shape_of(int64_t first, const SelectParams& params) {
+  return {first,
+          params.query_step,
+          params.block_size,
+          params.kernel_size,
+          params.kernel_stride,
+          params.init_blocks,
+          params.window_size / params.block_size,
+          params.slots(),
+          params.exact_lse};
 }
 
-struct Call {
+struct Call : SelectShape {
+  Call(const Context& on, TensorView<const float, 3> queries, const PackedKeys& fine_keys, const PackedKeys& coarse_keys,
+       const SelectParams& wanted, TensorView<int32_t, 3> out, const TensorView<float, 3>* scores_out)
+      : context(on), q(queries), fine(fine_keys), coarse(coarse_keys), params(wanted), blocks(out), scores(scores_out) {}
+
   const Context& context;
   TensorView<const float, 3> q;
   const PackedKeys& fine;
   const PackedKeys& coarse;
-  int64_t first;
   const SelectParams& params;
   TensorView<int32_t, 3> blocks;
   const TensorView<float, 3>* scores;
   const uint8_t* barred = nullptr;  // [blocks] 1 = listed and not to be chosen by score; null = none is
 
-  Cut cut() const { return {q.extent[0], q.extent[1] / fine.kv_heads(), fine.kv_heads(), q.extent[2], params.slots()}; }
-  int64_t position(int64_t r) const { return first + r * params.query_step; }
-  int64_t own_block(int64_t r) const { return position(r) / params.block_size; }
-  int64_t visible_fine(int64_t r) const { return windows_up_to(position(r), params.kernel_size, params.kernel_stride); }
-  int64_t visible_coarse(int64_t r) const {
-    if (params.exact_lse) return visible_fine(r);
-    constexpr int64_t k = SelectParams::kCoarse;
-    return windows_up_to(position(r), k * params.kernel_size, k * params.kernel_stride);
-  }
-  int64_t first_local(int64_t r) const {
-    return std::max<int64_t>(0, own_block(r) - params.window_size / params.block_size);
-  }
-  // Forced blocks before the local ones.
-  int64_t init(int64_t r) const { return std::min(params.init_blocks, first_local(r)); }
-  int64_t free_slots(int64_t r) const { return params.slots() - init(r) - (own_block(r) - first_local(r) + 1); }
-  // Whether the choice, or the wish for scores, needs scores. Once true it stays true for later rows.
-  bool needs_scores(int64_t r) const {
-    return visible_coarse(r) > 0 && (scores != nullptr || own_block(r) + 1 > params.slots());
-  }
+  Cut cut() const { return {q.extent[0], q.extent[1] / fine.kv_heads(), fine.kv_heads(), q.extent[2], slots}; }
+  std::span<const int32_t> listed() const { return params.preferred.empty() ? params.barred : params.preferred; }
   std::span<const int32_t> included(int64_t r) const;
   SelectRow row(int64_t r) const;
 };
@@ -63,13 +57,12 @@ std::span<const int32_t> Call::included(int64_t r) const {
 }
 
 SelectRow Call::row(int64_t r) const {
-  const int64_t ratio = params.block_size / params.kernel_stride, extra = params.kernel_size / params.kernel_stride - 1;
   SelectRow row{};
   row.first_block = init(r);
   row.last_block = first_local(r);
   row.free_slots = free_slots(r) - static_cast<int64_t>(included(r).size());
-  row.first_key = scores != nullptr ? 0 : std::max<int64_t>(0, ratio * row.first_block - extra);
-  row.last_key = scores != nullptr ? visible_fine(r) : std::min(visible_fine(r), ratio * row.last_block);
+  row.first_key = scores != nullptr ? 0 : std::max<int64_t>(0, ratio() * row.first_block - extra());
+  row.last_key = scores != nullptr ? visible_fine(r) : std::min(visible_fine(r), ratio() * row.last_block);
   return row;
 }
 
@@ -145,8 +138,8 @@ Tile::Tile(const Call& call, const Memory& memory, int64_t head, int64_t begin, 
   task_.visible_coarse = memory.visible_coarse;
   task_.rows = memory.rows;
   task_.barred = call.barred;
-  task_.ratio = call.params.block_size / call.params.kernel_stride;
-  task_.extra = call.params.kernel_size / call.params.kernel_stride - 1;
+  task_.ratio = call.ratio();
+  task_.extra = call.extra();
   task_.last_span = (memory.visible_coarse[end - begin - 1] + kLseSpan - 1) / kLseSpan;
   task_.last_block = call.scores != nullptr ? call.own_block(end - 1) + 1 : memory.rows[end - begin - 1].last_block;
 }
@@ -281,11 +274,10 @@ int64_t draw_blocks(uint64_t seed, int64_t position, int64_t head, int64_t begin
   return count;
 }
 
-void write_random(const Call& call) {
+// chosen: [threads, slots], host memory like the call's blocks.
+void write_random(const Call& call, int32_t* chosen) {
   constexpr int64_t kRows = 64;  // of a task
-  const int64_t R = call.q.extent[0], slots = call.params.slots();
-  const Workspace::Scope scope(call.context.workspace);
-  int32_t* const chosen = call.context.workspace.take<int32_t>(call.context.pool.threads(), slots).data;
+  const int64_t R = call.q.extent[0], slots = call.slots;
   call.context.pool.run((R + kRows - 1) / kRows, [&](int64_t tile, int worker) {
     int32_t* const mine = chosen + worker * slots;
     for (int64_t r = tile * kRows; r < std::min(R, (tile + 1) * kRows); ++r)
@@ -297,11 +289,21 @@ void write_random(const Call& call) {
   });
 }
 
+// Draws here what a device reads.
+void copy_random(Call call) {
+  const TensorView<int32_t, 3> there = call.blocks;
+  Buffer<int32_t> blocks(there.size()), chosen(call.context.pool.threads() * call.slots);
+  call.blocks = blocks.view(there.extent[0], there.extent[1], there.extent[2]);
+  write_random(call, chosen.data());
+  SALA_DCHECK(there.stride[1] == there.extent[2] && there.stride[0] == there.extent[1] * there.extent[2]);
+  call.context.device.copy(there.data, blocks.data(), blocks.bytes(), Device::Copy::kFromHost);
+}
+
 void check_listed(const Call& call) {
   const SelectParams& params = call.params;
   if (!params.preferred.empty() + !params.barred.empty() + params.draw.has_value() > 1)
     throw Error(ErrorCode::kConfig, "select_blocks: preferred, barred and drawn blocks exclude each other");
-  const auto& listed = params.preferred.empty() ? params.barred : params.preferred;
+  const auto listed = call.listed();
   if (call.params.query_step < 1)
     throw Error(ErrorCode::kConfig, "select_blocks: query_step is {}, expected at least 1", call.params.query_step);
   for (size_t i = 0; i < listed.size(); ++i)
@@ -310,9 +312,8 @@ void check_listed(const Call& call) {
                   listed[i], i);
 }
 
-void check(const Call& call) {
+void check_params(const Call& call) {
   const SelectParams& params = call.params;
-  const auto& q = call.q.extent;
   check_listed(call);
   if (params.kernel_stride < 1 || params.kernel_size < 1 || params.block_size < 1 || params.init_blocks < 0 ||
       params.window_size < 0 || params.topk < 0 || params.kernel_size % params.kernel_stride != 0 ||
@@ -325,6 +326,11 @@ void check(const Call& call) {
   if (params.slots() < params.forced_blocks())
     throw Error(ErrorCode::kConfig, "select_blocks: {} slots for {} blocks that are always read; raise topk to at least {}",
                 params.slots(), params.forced_blocks(), params.init_blocks + 1);
+}
+
+void check_extents(const Call& call) {
+  const SelectParams& params = call.params;
+  const auto& q = call.q.extent;
   const PackedKeys* all[] = {&call.fine, &call.coarse};
   for (const PackedKeys* keys : all)
     if (q[2] != keys->dim() || keys->kv_heads() != call.fine.kv_heads() || q[1] == 0 || q[1] % keys->kv_heads() != 0)
@@ -349,6 +355,31 @@ void check(const Call& call) {
                 call.own_block(last) + 1);
 }
 
+void draw_all(const Call& call) {
+  if (&call.context.device != &cpu_device()) return copy_random(call);
+  const Workspace::Scope scope(call.context.workspace);
+  write_random(call, call.context.workspace.take<int32_t>(call.context.pool.threads(), call.slots).data);
+}
+
+void select_by_score(Call& call) {
+  const Context& context = call.context;
+  SALA_ON_CUDA(context, select_blocks(context, {call, call.q, call.fine, call.coarse, call.params.scale, call.listed(),
+                                                !call.params.preferred.empty(), call.blocks, call.scores}));
+  const int64_t R = call.q.extent[0];
+  const Workspace::Scope scope(context.workspace);
+  if (const auto listed = call.listed(); !listed.empty()) {
+    const auto barred = context.workspace.take<uint8_t>(call.own_block(R - 1) + 1);
+    std::fill_n(barred.data, barred.extent[0], uint8_t{0});
+    for (const int32_t id : listed)
+      if (id < barred.extent[0]) barred[id] = 1;
+    call.barred = barred.data;
+  }
+  int64_t first_row = 0;
+  int32_t* const chosen = context.workspace.take<int32_t>(call.slots).data;
+  while (first_row < R && !call.needs_scores(first_row, call.scores != nullptr)) write_lowest(call, first_row++, chosen);
+  if (first_row < R) run(call, first_row);
+}
+
 }  // namespace
 
 std::vector<int32_t> random_blocks(uint64_t seed, int64_t position, int64_t head, int64_t begin, int64_t end,
@@ -358,10 +389,15 @@ std::vector<int32_t> random_blocks(uint64_t seed, int64_t position, int64_t head
   return chosen;
 }
 
-int64_t select_scratch_bytes(const SelectSize& most, const SelectParams& params, int threads) {
+int64_t select_scratch_bytes(const SelectSize& most, const SelectParams& params, const Workers& workers) {
+#if defined(SALA_CUDA)
+  if (workers.cuda) return cuda::select_scratch_bytes(most, params);
+#endif
+  const int threads = workers.threads;
   Cut cut{most.rows, most.heads / most.kv_heads, most.kv_heads, most.dim, params.slots()};
   const int64_t factor = params.exact_lse ? 1 : SelectParams::kCoarse, blocks = most.tokens / params.block_size + 1;
-  const int64_t coarse = windows_up_to(most.tokens - 1, factor * params.kernel_size, factor * params.kernel_stride);
+  const int64_t coarse =
+      SelectShape::windows_up_to(most.tokens - 1, factor * params.kernel_size, factor * params.kernel_stride);
   const auto bytes = [](const auto& take) {
     ByteCounter counter;
     take(counter);
@@ -381,31 +417,20 @@ int64_t select_scratch_bytes(const SelectSize& most, const SelectParams& params,
 void select_blocks(const Context& context, TensorView<const float, 3> q, const PackedKeys& fine, const PackedKeys& coarse,
                    int64_t first, const SelectParams& params, TensorView<int32_t, 3> blocks,
                    const TensorView<float, 3>* scores) {
-  Call call{context, q, fine, coarse, first, params, blocks, scores};
-  check(call);
+  Call call(context, q, fine, coarse, params, blocks, scores);
+  check_params(call);
+  static_cast<SelectShape&>(call) = shape_of(first, params);
+  check_extents(call);
   const int64_t R = q.extent[0];
   if (R == 0) return;
-  const bool random = params.draw.has_value();
   if (context.is_ref()) {
     for (int64_t r = 0; r < R; ++r)
       select_ref(q[r], fine, coarse, call.position(r), params, context.numerics, blocks[r],
                  scores ? (*scores)[r] : TensorView<float, 2>{});
     return;
   }
-  if (random && scores == nullptr) return write_random(call);
-  const Workspace::Scope scope(context.workspace);
-  if (const auto listed = params.preferred.empty() ? params.barred : params.preferred; !listed.empty()) {
-    const auto barred = context.workspace.take<uint8_t>(call.own_block(R - 1) + 1);
-    std::fill_n(barred.data, barred.extent[0], uint8_t{0});
-    for (const int32_t id : listed)
-      if (id < barred.extent[0]) barred[id] = 1;
-    call.barred = barred.data;
-  }
-  int64_t first_row = 0;
-  int32_t* const chosen = context.workspace.take<int32_t>(params.slots()).data;
-  while (first_row < R && !call.needs_scores(first_row)) write_lowest(call, first_row++, chosen);
-  if (first_row < R) run(call, first_row);
-  if (random) write_random(call);  // the scores are the model's own
+  if (!params.draw || scores != nullptr) select_by_score(call);
+  if (params.draw) draw_all(call);  // the scores are the model's own
 }
 
 }  // namespace sala::ops

@@ -12,6 +12,7 @@
 namespace sala::ops {
 
 struct Context;
+struct Workers;
 
 // Named as in sparse_config.
 struct SelectParams {
@@ -63,7 +64,7 @@ void select_blocks(const Context& context, TensorView<const float, 3> q, const P
 struct SelectSize {
   int64_t rows = 0, tokens = 0, heads = 0, kv_heads = 0, dim = 0;
 };
-int64_t select_scratch_bytes(const SelectSize& most, const SelectParams& params, int threads);
+int64_t select_scratch_bytes(const SelectSize& most, const SelectParams& params, const Workers& workers);
 
 // `count` different blocks of [begin, end), ascending; all of them when they are no more. Floyd's algorithm on
 // Rng(seed, "select", position, head).

@@ -7,6 +7,7 @@
 #include "sala/core/device.h"
 #include "sala/model/session.h"
 #include "sim/model/random_model.h"
+#include "tests/sim/cuda.h"
 #include "tests/sim/model/small_model.h"
 #include "tests/sim/model/watcher.h"
 
@@ -75,6 +76,29 @@ TEST(SessionMemory, MeasuredPeakIsWithinFivePercentOfThePlan) {
         EXPECT_GE(static_cast<double>(session.workspace_peak_bytes()), 0.9 * static_cast<double>(item_of(plan, "workspace")))
             << what;
       }
+}
+
+// On a device too: what the session allocates there is the plan, and the scratch memory of every op is within it.
+TEST(SessionMemory, ACudaSessionTakesWhatThePlanSays) {
+  SALA_SKIP_WITHOUT_CUDA();
+  for (const Case& item : cases()) {
+    if (item.config.head_dim > 256) continue;  // more than selection on a device takes
+    for (const int64_t chunk : {0, 64}) {
+      const Model model = random_model(item.config, 31);
+      SessionOptions options;
+      options.max_tokens = 4200;
+      options.chunk_tokens = chunk;
+      options.device = "cuda";
+      const int64_t before = cuda_device().used_bytes();
+      Session session(model, options);
+      exercise(session, random_ids(item.config, 4200));
+      const auto measured = static_cast<double>(cuda_device().used_bytes() - before);
+      const MemoryPlan plan = Session::plan(item.config, options);
+      const auto planned = static_cast<double>(plan.total_bytes());
+      EXPECT_LE(std::abs(measured - planned), 0.05 * planned) << item.name << ": " << measured << " and " << planned;
+      EXPECT_LE(session.workspace_peak_bytes(), item_of(plan, "workspace")) << item.name;
+    }
+  }
 }
 
 // What an observer of attention is told is scratch memory of the plan: token by token it is the most that a session takes.

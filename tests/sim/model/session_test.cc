@@ -8,6 +8,7 @@
 #include "sala/core/parallel.h"
 #include "sim/model/random_model.h"
 #include "sim/ops/kernels.h"
+#include "tests/sim/cuda.h"
 #include "tests/sim/model/small_model.h"
 #include "tests/sim/model/watcher.h"
 
@@ -130,6 +131,16 @@ TEST_P(EveryModel, EveryInstructionSetGivesTheSameBytes) {
   }
 }
 
+TEST_P(EveryModel, ACudaDeviceGivesTheBytesOfTheCpu) {
+  SALA_SKIP_WITHOUT_CUDA();
+  const std::vector<float> want = logits(options());
+  for (const int64_t chunk : {0, 1, 63, 100}) {
+    SessionOptions chosen = options(chunk);
+    chosen.device = "cuda";
+    EXPECT_EQ(logits(chosen), want) << "chunks of " << chunk;
+  }
+}
+
 TEST_P(EveryModel, PruningChangesNoByte) {
   EXPECT_EQ(logits(options(64, true)), logits(options(64, false)));
   EXPECT_EQ(logits(options(0, true)), logits(options(0, false)));
@@ -163,9 +174,10 @@ TEST_P(EveryModel, LogitsAreNumbersThatDependOnTheFirstToken) {
 class EveryFp32Model : public EveryModel {
  protected:
   // Hidden states after every layer, then the logits.
-  std::vector<float> all_values(const std::string& kernels) const {
+  std::vector<float> all_values(const std::string& kernels, const std::string& device = "cpu") const {
     SessionOptions chosen = options();
     chosen.kernels = kernels;
+    chosen.device = device;
     Session session(model_, chosen);
     std::vector<float> values;
     Watcher watcher(site::kHidden, [&](const Tap& tap) {
@@ -193,6 +205,11 @@ TEST_P(EveryFp32Model, BestKernelsAgreeWithRef) {
     }
   }
   EXPECT_LE(worst, kAgainstRef * largest) << "element " << where << ": " << ref[where] << " and " << best[where];
+}
+
+TEST_P(EveryFp32Model, ACudaDeviceHasTheCpusHiddenStates) {
+  SALA_SKIP_WITHOUT_CUDA();
+  EXPECT_EQ(all_values("best", "cuda"), all_values("best"));
 }
 
 std::string case_name(const testing::TestParamInfo<std::tuple<Case, Numerics>>& test) {

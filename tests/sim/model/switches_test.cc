@@ -11,6 +11,7 @@
 #include "sim/mixers/mixer.h"
 #include "sim/model/random_model.h"
 #include "sim/ops/kernels.h"
+#include "tests/sim/cuda.h"
 #include "tests/sim/model/small_model.h"
 
 namespace sala {
@@ -74,7 +75,7 @@ class KeepAttention final : public Observer {
 struct Call {
   SelectionPolicy policy;
   int64_t step = kTokens, chunk = 0;
-  std::string kernels = "best";
+  std::string kernels = "best", device = "cpu";
   Numerics numerics = Numerics::kFp32;
   bool prune = true;
 };
@@ -84,6 +85,7 @@ std::vector<float> logits_of(const Model& model, const Call& run, Observer* obse
   options.max_tokens = kTokens;
   options.chunk_tokens = run.chunk;
   options.kernels = run.kernels;
+  options.device = run.device;
   options.numerics = run.numerics;
   options.prune = run.prune;
   Session session(model, options);
@@ -121,6 +123,67 @@ const std::vector<SelectionPolicy>& policies() {
                                                    {SelectBy::kAdversary, {kEvidence}, 0},
                                                    {SelectBy::kRandom, {}, 5}};
   return all;
+}
+
+// Every value of every site as numbers.
+class KeepNumbers final : public Observer {
+ public:
+  std::vector<std::string> sites() const override {
+    return {std::string(site::kHidden),    std::string(site::kSelection), std::string(site::kBlockScores),
+            std::string(site::kAttention), std::string(site::kGate),      std::string(site::kState)};
+  }
+  bool wants(std::string_view, int, int64_t position) const override { return position % 7 == 3 || position >= 120; }
+  void on_tap(const Tap& tap) override {
+    for (const TapView& view : tap.views) {
+      std::vector<double>& into = values[fmt::format("{} {} of layer {}", tap.site, view.name(), tap.layer)];
+      if (view.axes().empty())
+        into.push_back(static_cast<double>(view.number()));
+      else if (view.name() == "keys")
+        add(view.as<int64_t, 1>(), into);
+      else if (view.name() == "blocks")
+        add(view.as<int32_t, 2>(), into);
+      else if (view.axes().size() == 1)
+        add(view.as<float, 1>(), into);
+      else if (view.axes().size() == 2)
+        add(view.as<float, 2>(), into);
+      else
+        add(view.as<float, 3>(), into);
+    }
+  }
+  std::map<std::string, std::vector<double>> values;
+
+ private:
+  template <class T, int Rank>
+  static void add(TensorView<const T, Rank> view, std::vector<double>& into) {
+    for (int64_t i = 0; i < view.extent[0]; ++i)
+      if constexpr (Rank == 1)
+        into.push_back(static_cast<double>(view[i]));
+      else
+        add(view[i], into);
+  }
+};
+
+TEST(Observers, ACudaDeviceTellsTheBytesOfTheCpu) {
+  SALA_SKIP_WITHOUT_CUDA();
+  for (const char* letters : {"SLS", "FLF"})
+    for (const bool per_block : {false, true}) {
+      const Model model = small_model(letters, [&](ModelConfig& config) {
+        if (per_block) config.sala_lab.select_per = "block";
+      });
+      for (const SelectionPolicy& policy : policies())
+        for (const Numerics numerics : {Numerics::kFp32, Numerics::kBf16}) {
+          KeepNumbers here, there;
+          Call call;
+          call.policy = policy;
+          call.numerics = numerics;
+          call.chunk = 50;
+          const std::vector<float> want = logits_of(model, call, &here);
+          call.device = "cuda";
+          EXPECT_EQ(logits_of(model, call, &there), want) << letters;
+          EXPECT_EQ(there.values.size(), here.values.size());
+          for (const auto& [name, values] : here.values) EXPECT_EQ(there.values[name], values) << letters << " " << name;
+        }
+    }
 }
 
 // The same weights, dense, sparse, and sparse with room for every block.

@@ -7,6 +7,8 @@
 namespace sala::ops {
 namespace {
 
+using test::Buffer;
+
 // fp32 scores, exponentials and sums of some thousand keys against double.
 constexpr double kAgainstRef = 3e-6;
 // In the bf16 class a probability may be rounded the other way: one step of 2^-8 on a few keys.
@@ -22,8 +24,8 @@ class Problem {
  public:
   explicit Problem(const Shape& wanted, float logits = 3, uint64_t seed = 1)
       : shape(wanted),
-        keys(wanted.Hkv, wanted.D, wanted.S),
-        values(wanted.Hkv, wanted.Dv, wanted.S),
+        keys(wanted.Hkv, wanted.D, wanted.S, memory()),
+        values(wanted.Hkv, wanted.Dv, wanted.S, memory()),
         q(random_values(wanted.R * wanted.H * wanted.D, seed)),
         k(random_values(wanted.S * wanted.Hkv * wanted.D, seed + 1)),
         v(random_values(wanted.S * wanted.Hkv * wanted.Dv, seed + 2)) {
@@ -207,8 +209,8 @@ TEST_P(EveryKernel, RowWithoutBlocksGivesZeros) {
 TEST_P(EveryKernel, LaterKeysDoNotMatter) {
   const Problem longer({130, 400, 4, 2, 24, 24});
   const Shape& shape = longer.shape;
-  PackedKeys keys(shape.Hkv, shape.D, shape.S);
-  ValueCache values(shape.Hkv, shape.Dv, shape.S);
+  PackedKeys keys(shape.Hkv, shape.D, shape.S, memory());
+  ValueCache values(shape.Hkv, shape.Dv, shape.S, memory());
   Buffer<float> row(shape.Hkv * shape.D), o(longer.shape.H * shape.Dv), want = longer.dense(kernels());
   for (int64_t j = 0; j <= longer.first() + 70; ++j) {
     for (int64_t i = 0; i < row.size(); ++i) row[i] = longer.keys.at(j, i / shape.D, i % shape.D);

@@ -5,6 +5,8 @@
 namespace sala::ops {
 namespace {
 
+using test::Buffer;
+
 constexpr double kSumOf128 = 1e-6;  // fp32 means of 128 numbers against double
 constexpr double kBf16Step = 1.0 / 128;
 
@@ -19,11 +21,12 @@ struct Compressed {
   }
 };
 
-Compressed compress(TensorView<const float, 3> k, CompressParams params, bool bf16, int64_t step) {
-  Compressed out{PackedKeys(k.extent[1], k.extent[2], 4096)};
-  KeyCompressor compressor(k.extent[1], k.extent[2], params);
+Compressed compress(TensorView<const float, 3> k, CompressParams params, bool bf16, int64_t step,
+                    const Kernels& kernels = find_kernels("best")) {
+  Compressed out{PackedKeys(k.extent[1], k.extent[2], 4096, memory())};
+  KeyCompressor compressor(k.extent[1], k.extent[2], params, memory());
   for (int64_t at = 0; at < k.extent[0]; at += step)
-    compressor.append(on(find_kernels("best"), numerics_of(bf16)), k.slice(at, std::min(k.extent[0], at + step)), out.keys);
+    compressor.append(on(kernels, numerics_of(bf16)), k.slice(at, std::min(k.extent[0], at + step)), out.keys);
   return out;
 }
 
@@ -45,12 +48,15 @@ TEST(KeyCompressor, CountsOnlyCompleteWindows) {
   EXPECT_EQ(count(5, {1, 1}), 5);
 }
 
-TEST(KeyCompressor, MatchesRefAndAnySplitGivesTheSameBytes) {
+INSTANTIATE_EVERY_KERNEL();
+
+TEST_P(EveryKernel, CompressionMatchesRefAndAnySplitGivesTheSameBytes) {
   const int64_t T = 1000, Hkv = 2, D = 24;
   const Buffer<float> k = random_values(T * Hkv * D, 2);
   for (const CompressParams params : {CompressParams{32, 16}, {128, 64}, {8, 8}, {12, 4}, {7, 3}, {1, 1}})
     for (const bool bf16 : {false, true}) {
-      const std::vector<float> whole = compress(k.view(T, Hkv, D), params, bf16, T).values();
+      const std::vector<float> whole = compress(k.view(T, Hkv, D), params, bf16, T, kernels()).values();
+      EXPECT_EQ(whole, compress(k.view(T, Hkv, D), params, bf16, T, find_kernels("portable")).values());
       const int64_t windows = (T - params.kernel) / params.stride + 1;
       Buffer<float> want(windows * Hkv * D), got(windows * Hkv * D);
       compress_ref(k.view(T, Hkv, D), params, numerics_of(bf16), want.view(windows, Hkv, D));
@@ -58,7 +64,7 @@ TEST(KeyCompressor, MatchesRefAndAnySplitGivesTheSameBytes) {
       std::copy(whole.begin(), whole.end(), got.data());
       expect_close(got, want, bf16 ? kBf16Step : kSumOf128, "windows of " + std::to_string(params.kernel));
       for (const int64_t step : {1, 5, 16, 33, 300})
-        EXPECT_EQ(compress(k.view(T, Hkv, D), params, bf16, step).values(), whole)
+        EXPECT_EQ(compress(k.view(T, Hkv, D), params, bf16, step, kernels()).values(), whole)
             << params.kernel << " in steps of " << step;
     }
 }

@@ -9,6 +9,8 @@
 namespace sala::ops {
 namespace {
 
+using test::Buffer;
+
 // exp within 2 ulp, an addition, a division and a multiplication: 4 roundings of at most 2 ulp of 2^-23 each.
 constexpr double kGate = 8 * 0x1p-23;
 constexpr double kOneRounding = 0x1p-24;  // relative; kernel and ref round the exact value once
@@ -89,7 +91,7 @@ TEST_P(EveryKernel, InTheBf16ClassEveryStepIsRounded) {
 TEST_P(EveryKernel, Bf16RoundsBetweenTheSteps) {
   for (const Kernels& each : {kernels(), ref_kernels()}) {
     const Context bf16 = on(each, Numerics::kBf16);
-    std::vector<float> h = {1}, a = {1.0078125f};
+    Buffer<float> h = copy_of(std::vector<float>{1}), a = copy_of(std::vector<float>{1.0078125f});
     add_scaled(bf16, make_view(h.data(), 1, 1), make_view(a.data(), 1, 1), 3);  // 3.0234375 -> 3.03125 -> 4.03125
     EXPECT_EQ(h[0], 4.03125f) << each.name;
     divide(bf16, 3, make_view(a.data(), 1, 1));
@@ -126,9 +128,11 @@ TEST_P(EveryKernel, OnlyTheRowsOfAStridedViewChange) {
 
 TEST_P(EveryKernel, GatesReachTheirLimits) {
   const float infinity = std::numeric_limits<float>::infinity();
-  std::vector<float> gate = {0, 100, -100, infinity, -infinity, 1000, -1000, NAN}, x(8, 3.0f), up(8, 3.0f), out(8);
+  const Buffer<float> gate = copy_of(std::vector<float>{0, 100, -100, infinity, -infinity, 1000, -1000, NAN});
+  const Buffer<float> up = copy_of(std::vector<float>(8, 3.0f));
+  Buffer<float> x = copy_of(up), out(8);
   sigmoid_mul(on(kernels()), make_view(gate.data(), 1, 8), make_view(x.data(), 1, 8));
-  EXPECT_EQ(std::vector<float>(x.begin(), x.end() - 1), (std::vector<float>{1.5f, 3, 0, 3, 0, 3, 0}));
+  EXPECT_EQ(std::vector<float>(x.data(), x.data() + 7), (std::vector<float>{1.5f, 3, 0, 3, 0, 3, 0}));
   EXPECT_TRUE(std::isnan(x[7]));
   silu_mul(on(kernels()), make_view(gate.data(), 1, 8), make_view(up.data(), 1, 8), make_view(out.data(), 1, 8));
   EXPECT_EQ(out[0], 0);
@@ -141,17 +145,18 @@ TEST_P(EveryKernel, GatesReachTheirLimits) {
 
 TEST_P(EveryKernel, RoundBf16TiesToEven) {
   const float step = 0x1p-7f;  // of bfloat16 in [1, 2)
-  std::vector<float> x = {1 + step / 2,
-                          1 + 3 * step / 2,
-                          1 + step / 2 + 0x1p-20f,
-                          -1 - 3 * step / 2,
-                          0.0f,
-                          -0.0f,
-                          std::numeric_limits<float>::infinity(),
-                          3.4e38f,
-                          0x1.8p-133f,
-                          NAN};
-  round_bf16(on(kernels()), make_view(x.data(), 1, static_cast<int64_t>(x.size())));
+  const std::vector<float> from = {1 + step / 2,
+                                   1 + 3 * step / 2,
+                                   1 + step / 2 + 0x1p-20f,
+                                   -1 - 3 * step / 2,
+                                   0.0f,
+                                   -0.0f,
+                                   std::numeric_limits<float>::infinity(),
+                                   3.4e38f,
+                                   0x1.8p-133f,
+                                   NAN};
+  Buffer<float> x = copy_of(from);
+  round_bf16(on(kernels()), x.view(1, x.size()));
   EXPECT_EQ(x[0], 1.0f);
   EXPECT_EQ(x[1], 1 + 2 * step);
   EXPECT_EQ(x[2], 1 + step);

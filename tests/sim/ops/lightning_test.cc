@@ -8,6 +8,8 @@
 namespace sala::ops {
 namespace {
 
+using test::Buffer;
+
 constexpr int64_t kChunk = LightningState::kChunk;
 
 struct Shape {
@@ -37,7 +39,7 @@ struct Problem {
         slopes(some_slopes(size.H)) {}
   TensorView<const float, 3> keys(const Buffer<float>& x) const { return x.view(shape.T, shape.H, shape.D); }
   TensorView<const float, 3> values(const Buffer<float>& x) const { return x.view(shape.T, shape.H, shape.Dv); }
-  LightningState new_state() const { return {shape.H, shape.D, shape.Dv}; }
+  LightningState new_state() const { return {shape.H, shape.D, shape.Dv, memory()}; }
   // Rows [begin, end) through the op.
   void feed(const Kernels& kernels, int64_t begin, int64_t end, LightningState& state, Buffer<float>& o) const {
     lightning(on(kernels), keys(q).slice(begin, end), keys(k).slice(begin, end), values(v).slice(begin, end), slopes, scale,

@@ -5,6 +5,8 @@
 namespace sala::ops {
 namespace {
 
+using test::Buffer;
+
 struct Shape {
   int64_t T, N, K;
   std::string text() const { return fmt::format("T {} N {} K {}", T, N, K); }
@@ -23,7 +25,7 @@ struct Problem {
       : x(random_values(shape.T * shape.K, 1)), w(random_values(shape.N * shape.K, 2)), T(shape.T), N(shape.N), K(shape.K) {}
   Buffer<float> run(const Kernels& kernels) const {
     Buffer<float> y(T * N);
-    linear(on(kernels), x.view(T, K), PackedMatrix(on(), w.view(N, K)), y.view(T, N));
+    linear(on(kernels), x.view(T, K), PackedMatrix(on(kernels), w.view(N, K)), y.view(T, N));
     return y;
   }
   Buffer<float> x, w;
@@ -62,7 +64,7 @@ TEST_P(EveryKernel, LinearIsOneFusedChainOverAscendingK) {
 
 TEST_P(EveryKernel, LinearHasTheSameBytesForAnyThreadCountAndSplitOfRows) {
   const Problem problem({130, 300, 70});
-  const PackedMatrix weight(on(), problem.w.view(problem.N, problem.K));
+  const PackedMatrix weight(on(kernels()), problem.w.view(problem.N, problem.K));
   const Buffer<float> whole = problem.run(kernels());
   for (const int threads : {1, 2, 3}) {
     const ThreadCount count(threads);
@@ -93,18 +95,18 @@ TEST_P(EveryKernel, LinearReadsAndWritesOnlyTheRowsOfStridedViews) {
   TensorView<float, 2> x_view = x.view(problem.T, problem.K), y_view = y.view(problem.T, problem.N);
   x_view.stride[0] = x_stride;
   y_view.stride[0] = y_stride;
-  linear(on(kernels()), x_view, PackedMatrix(on(), problem.w.view(problem.N, problem.K)), y_view);
+  linear(on(kernels()), x_view, PackedMatrix(on(kernels()), problem.w.view(problem.N, problem.K)), y_view);
   expect_same_bytes(y, want, "strided");
 }
 
 TEST_P(EveryKernel, LinearOfNothing) {
   Buffer<float> y(6);
   for (int64_t i = 0; i < y.size(); ++i) y[i] = 5;
-  linear(on(kernels()), make_view<const float>(nullptr, 0, 4), PackedMatrix(on(), random_values(12, 1).view(3, 4)),
+  linear(on(kernels()), make_view<const float>(nullptr, 0, 4), PackedMatrix(on(kernels()), random_values(12, 1).view(3, 4)),
          y.view(0, 3));
   EXPECT_EQ(y[0], 5);
-  linear(on(kernels()), make_view<const float>(nullptr, 2, 0), PackedMatrix(on(), make_view<const float>(nullptr, 3, 0)),
-         y.view(2, 3));
+  linear(on(kernels()), make_view<const float>(nullptr, 2, 0),
+         PackedMatrix(on(kernels()), make_view<const float>(nullptr, 3, 0)), y.view(2, 3));
   expect_same_bytes(y, Buffer<float>(6), "an empty sum is zero");
 }
 

@@ -5,6 +5,8 @@
 namespace sala::ops {
 namespace {
 
+using test::Buffer;
+
 constexpr float kEps = 1e-6f;
 // The sum of squares: N / 16 + 4 additions of positive numbers, halved by the root; four more roundings. Relative, per
 // element.
@@ -92,22 +94,22 @@ TEST(Norm, RefValues) {
 
 // Computed by hand in Python. With one rounding at the end the values would be 0.435546875, 0.87109375, 1.3125, 1.7421875.
 TEST_P(EveryKernel, Bf16RoundsBeforeAndAfterTheWeight) {
-  const std::vector<float> x = {1, 2, 3, 4}, w(4, 1.1953125f);
-  std::vector<float> y(4);
+  const Buffer<float> x = copy_of(std::vector<float>{1, 2, 3, 4}), w = copy_of(std::vector<float>(4, 1.1953125f));
+  Buffer<float> y(4);
   for (const Kernels& each : {kernels(), ref_kernels()}) {
-    rms_norm(on(each, Numerics::kBf16), make_view(x.data(), 1, 4), make_view(w.data(), 4), 0.0f, make_view(y.data(), 1, 4));
-    EXPECT_EQ(y, (std::vector<float>{0.4375f, 0.875f, 1.3046875f, 1.75f})) << each.name;
+    rms_norm(on(each, Numerics::kBf16), x.view(1, 4), w.view(4), 0.0f, y.view(1, 4));
+    expect_same_bytes(y, copy_of(std::vector<float>{0.4375f, 0.875f, 1.3046875f, 1.75f}), each.name);
   }
 }
 
 // 0 would be a wrong answer without a word.
 TEST_P(EveryKernel, SquaresThatOverflowGiveNaN) {
   for (const int64_t N : {1, 16, 45}) {
-    std::vector<float> x(static_cast<size_t>(5 * N), 1), w(static_cast<size_t>(N), 1), y(x.size());
-    x[static_cast<size_t>(2 * N)] = 1e20f;
-    rms_norm(on(kernels()), make_view(x.data(), 5, N), make_view(w.data(), N), 0, make_view(y.data(), 5, N));
-    for (int64_t i = 0; i < 5 * N; ++i)
-      ASSERT_EQ(std::isnan(y[static_cast<size_t>(i)]), i / N == 2) << "element " << i << " of " << N;
+    Buffer<float> x = random_values(5 * N, 1), y(5 * N);
+    const Buffer<float> w = random_values(N, 2);
+    x[2 * N] = 1e20f;
+    rms_norm(on(kernels()), x.view(5, N), w.view(N), 0, y.view(5, N));
+    for (int64_t i = 0; i < 5 * N; ++i) ASSERT_EQ(std::isnan(y[i]), i / N == 2) << "element " << i << " of " << N;
   }
 }
 

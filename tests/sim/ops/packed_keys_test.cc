@@ -5,16 +5,20 @@
 namespace sala::ops {
 namespace {
 
-TEST(PackedKeys, HoldsEveryKeyHoweverItIsAppended) {
+using test::Buffer;
+
+INSTANTIATE_EVERY_KERNEL();
+
+TEST_P(EveryKernel, CachesHoldEveryKeyHoweverItIsAppended) {
   for (const int64_t step : {1, 5, 16, 300, 601}) {
     const int64_t S = 601, Hkv = 3, D = 24;
     const Buffer<float> k = random_values(S * Hkv * D, 1);
     const auto view = k.view(S, Hkv, D);
-    PackedKeys keys(Hkv, D, S);
-    ValueCache values(Hkv, D, S);
+    PackedKeys keys(Hkv, D, S, memory());
+    ValueCache values(Hkv, D, S, memory());
     for (int64_t at = 0; at < S; at += step) {
-      keys.append(on(), view.slice(at, std::min(S, at + step)));
-      values.append(on(), view.slice(at, std::min(S, at + step)));
+      keys.append(on(kernels()), view.slice(at, std::min(S, at + step)));
+      values.append(on(kernels()), view.slice(at, std::min(S, at + step)));
     }
     EXPECT_EQ(keys.size(), S);
     EXPECT_EQ(values.size(), S);
@@ -51,13 +55,16 @@ TEST(PackedKeys, ClearStartsAgainWithoutGivingUpMemory) {
   EXPECT_EQ(values.at(19, 0, 2), other.view(20, 4)[19][2]);
 }
 
-TEST(PackedKeys, StridedInput) {
+TEST_P(EveryKernel, CachesTakeStridedInput) {
   const Buffer<float> k = random_values(10 * 6, 5);
   TensorView<const float, 3> part = k.view(10, 3, 2);
   part.extent[1] = 2;  // two of three heads
-  PackedKeys keys(2, 2, 10);
-  keys.append(on(), part);
+  PackedKeys keys(2, 2, 10, memory());
+  ValueCache values(2, 2, 10, memory());
+  keys.append(on(kernels()), part);
+  values.append(on(kernels()), part);
   EXPECT_EQ(keys.at(7, 1, 1), k.view(10, 3, 2)[7][1][1]);
+  EXPECT_EQ(values.at(7, 1, 1), k.view(10, 3, 2)[7][1][1]);
 }
 
 TEST(PackedKeys, NothingFitsIntoNothing) {

@@ -8,6 +8,8 @@
 namespace sala::ops {
 namespace {
 
+using test::Buffer;
+
 constexpr double kOneRounding = 0x1p-24;
 // Two products and a sum, each rounded, of numbers below 1.
 constexpr double kRotation = 3 * 0x1p-24;
@@ -23,7 +25,7 @@ const std::vector<Shape>& shapes() {
 
 Buffer<float> run(const Kernels& kernels, const Shape& shape) {
   RopeTable table(static_cast<int>(shape.D), default_inv_freq(static_cast<int>(shape.D), 10000), 1.0f);
-  table.prepare(on(), shape.first, shape.T);
+  table.prepare(on(kernels), shape.first, shape.T);
   Buffer<float> x = random_values(shape.T * shape.H * shape.D, 1);
   apply_rope(on(kernels), table, x.view(shape.T, shape.H, shape.D));
   return x;
@@ -66,7 +68,7 @@ TEST_P(EveryKernel, RopeRoundsEachProduct) {
 TEST_P(EveryKernel, RopeOfStridedHeads) {
   const int64_t T = 4, H = 2, D = 20, stride = 32;
   RopeTable table(20, default_inv_freq(20, 10000), 1.0f);
-  table.prepare(on(), 7, T);
+  table.prepare(on(kernels()), 7, T);
   Buffer<float> dense = random_values(T * H * D, 1), wide(T * H * stride), want(T * H * stride);
   for (int64_t row = 0; row < T * H; ++row) std::copy_n(dense.data() + row * D, D, wide.data() + row * stride);
   apply_rope(on(kernels()), table, dense.view(T, H, D));

@@ -31,8 +31,8 @@ inline const SelectParams kSmall = params_of(16, 8, 4, 1, 32, 4);
 inline const SelectParams kReleased = SelectParams{};
 
 struct Selection {
-  Buffer<int32_t> blocks;
-  Buffer<float> scores;  // empty, or [R, Hkv, Nb]
+  test::Buffer<int32_t> blocks;
+  test::Buffer<float> scores;  // empty, or [R, Hkv, Nb]
 };
 
 // Random q and k; the queries are the last R tokens, or the last token and those query_step tokens apart before it.
@@ -48,7 +48,7 @@ class Problem {
     const auto feed = [&](int64_t factor) {
       const CompressParams windows{static_cast<int>(factor * params.kernel_size),
                                    static_cast<int>(factor * params.kernel_stride)};
-      PackedKeys keys(shape.Hkv, shape.D, shape.S);
+      PackedKeys keys(shape.Hkv, shape.D, shape.S, memory());
       KeyCompressor(shape.Hkv, shape.D, windows)
           .append(on(find_kernels("best"), numerics), k.view(shape.S, shape.Hkv, shape.D), keys);
       return keys;
@@ -59,7 +59,7 @@ class Problem {
   int64_t first() const { return shape.S - 1 - (shape.R - 1) * params.query_step; }
   int64_t num_blocks() const { return (shape.S - 1) / params.block_size + 1; }
   Selection select(const Kernels& kernels, bool with_scores = false, int64_t step = 0) const {
-    Selection out{Buffer<int32_t>(shape.R * shape.Hkv * params.slots()), Buffer<float>()};
+    Selection out{test::Buffer<int32_t>(shape.R * shape.Hkv * params.slots()), test::Buffer<float>()};
     if (with_scores) out.scores.resize_discard(shape.R * shape.Hkv * num_blocks());
     if (step == 0) step = shape.R;
     for (int64_t at = 0; at < shape.R; at += step) {
@@ -79,7 +79,7 @@ class Problem {
   PackedKeys fine{1, 1, 0}, coarse{1, 1, 0};
 
  private:
-  Buffer<float> q_;
+  test::Buffer<float> q_;
 };
 
 inline void expect_same_blocks(const Buffer<int32_t>& got, const Buffer<int32_t>& want, const std::string& what) {

@@ -7,6 +7,8 @@
 namespace sala::ops {
 namespace {
 
+using test::Buffer;
+
 enum class Kind { kScores, kPreferred, kBarred, kDraw };
 struct Rule {
   std::string name;

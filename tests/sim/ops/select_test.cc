@@ -8,6 +8,8 @@
 namespace sala::ops {
 namespace {
 
+using test::Buffer;
+
 struct Case {
   Shape shape;
   SelectParams params;
@@ -186,8 +188,8 @@ TEST_P(EveryKernel, SparseAttentionOverTheSelectionEqualsDenseWhileAllFits) {
   const Problem problem({300, 300, 4, 2, 16}, params_of(16, 8, 4, 1, 32, 17));  // 19 slots, 19 blocks
   const Buffer<float> k = random_values(300 * 2 * 16, 2), v = random_values(300 * 2 * 16, 3),
                       q = random_values(300 * 4 * 16, 1);
-  PackedKeys keys(2, 16, 300);
-  ValueCache values(2, 16, 300);
+  PackedKeys keys(2, 16, 300, memory());
+  ValueCache values(2, 16, 300, memory());
   keys.append(on(), k.view(300, 2, 16));
   values.append(on(), v.view(300, 2, 16));
   const Selection found = problem.select(kernels());

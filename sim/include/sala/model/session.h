@@ -21,6 +21,7 @@ struct SessionOptions {
   int64_t max_tokens = 0;    // capacity of the caches: prompt (with BOS) + generated
   int64_t chunk_tokens = 0;  // prefill chunk; 0 = chosen from max_tokens. Never changes the result
   Numerics numerics = Numerics::kFp32;
+  std::string device = "cpu";    // cpu, cuda: whose memory and kernels are used
   std::string kernels = "best";  // name from available_kernels()
   int threads = 0;               // of the session's own pool; 0 = num_threads(). Never changes the result
   // In place of an own one; not owned, and other sessions that use it at the same time run serially. Its thread count holds.

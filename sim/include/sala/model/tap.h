@@ -51,6 +51,9 @@ class TapView {
   TapView(std::string_view name, const int64_t& value) : name_(name), type_(Type::kInt64), data_(&value) {}
   TapView(std::string_view name, int64_t&& value) = delete;
 
+  // The same value in memory that the host reads; `copy` holds it where it had to be copied. Strides stay as they are.
+  TapView on_host(Device& device, std::vector<char>& copy) const;
+
   std::string_view name() const { return name_; }
   const std::vector<std::string_view>& axes() const { return axes_; }
   const std::vector<int64_t>& extent() const { return extent_; }
@@ -115,9 +118,10 @@ class Observer {
 class Taps {
  public:
   Taps() = default;  // nobody watches
-  // `sites`: observer->sites(), kept by the caller.
-  Taps(Observer* observer, const std::vector<std::string>& sites, int layer)
-      : observer_(sites.empty() ? nullptr : observer), sites_(&sites), layer_(layer) {}
+  // `sites`: observer->sites(), kept by the caller. device: whose memory the values lie in; an observer gets copies of what
+  // the host cannot read.
+  Taps(Observer* observer, const std::vector<std::string>& sites, int layer, Device& device = cpu_device())
+      : observer_(sites.empty() ? nullptr : observer), sites_(&sites), layer_(layer), device_(&device) {}
   int layer() const { return layer_; }
   // Whether anything at all at this position is wanted.
   bool wants(int64_t position) const { return observer_ != nullptr && asks_for(position); }
@@ -134,6 +138,7 @@ class Taps {
   Observer* observer_ = nullptr;
   const std::vector<std::string>* sites_ = nullptr;
   int layer_ = 0;
+  Device* device_ = nullptr;
 };
 
 }  // namespace sala

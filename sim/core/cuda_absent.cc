@@ -1,0 +1,16 @@
+// Builds without CUDA.
+#include "sala/core/device.h"
+#include "sala/core/error.h"
+
+namespace sala {
+
+Device& cuda_device() {
+  throw Error(
+      ErrorCode::kUnsupported,
+      "device 'cuda': this build has no CUDA; build with the toolkit, `cmake --preset cuda && cmake --build --preset "
+      "cuda`, and run build/cuda/sala_eval");
+}
+
+Device& cuda_host_device() { return cuda_device(); }
+
+}  // namespace sala
