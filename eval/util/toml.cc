@@ -13,21 +13,35 @@ namespace {
 constexpr int64_t kMostTomlBytes = 1 << 20;
 constexpr int kMostParts = 16;
 
-// toml++ limits how deep values nest, but a dotted key nests as deep as it has parts. Dots inside quotes do not count, which
-// only lets keys through that toml++ limits itself.
+// The first place behind the text in quotes that begins at `begin`; an end that is missing is the parser's to tell.
+std::size_t behind_quotes(std::string_view text, std::size_t begin) {
+  const char quote = text[begin];
+  const bool many_lines = text.substr(begin, 3) == std::string(3, quote);
+  const std::string_view end = text.substr(begin, many_lines ? 3 : 1);
+  for (std::size_t at = begin + end.size(); at < text.size(); ++at) {
+    if (text.substr(at, end.size()) == end) return at + end.size();
+    if (text[at] == '\n' && !many_lines) return at;
+    if (text[at] == '\\' && quote == '"') ++at;
+  }
+  return text.size();
+}
+
+// toml++ limits how deep values nest, but a dotted key nests as deep as it has parts.
 bool has_endless_key(std::string_view text) {
   int dots = 0;
-  char quote = 0;
-  for (const char c : text) {
-    if (quote != 0) {
-      if (c == '\n' || (c == quote && c != '#')) quote = 0;
-    } else if (c == '"' || c == '\'' || c == '#') {
-      quote = c;
-    } else if (c == '.') {
-      if (++dots >= kMostParts) return true;
-    } else if (c == '\n' || c == '=' || c == ',') {
-      dots = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const char c = text[at];
+    if (c == '"' || c == '\'') {
+      at = behind_quotes(text, at);
+      continue;
     }
+    if (c == '#') {
+      at = std::min(text.find('\n', at), text.size());
+      continue;
+    }
+    if (c == '.' && ++dots >= kMostParts) return true;
+    if (c == '\n' || c == '=' || c == ',') dots = 0;
+    ++at;
   }
   return false;
 }

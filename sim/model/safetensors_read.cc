@@ -13,6 +13,7 @@
 #include "sim/model/safetensors_internal.h"
 #include "sim/text/files.h"
 #include "sim/text/json.h"
+#include "sim/text/printable.h"
 
 namespace sala {
 namespace {
@@ -297,14 +298,17 @@ namespace {
 
 // File of each tensor, as the index says; plain file names only.
 std::map<std::string, std::string> read_index(const std::string& path) {
+  constexpr std::size_t kLongestFileName = 255;
   const Json index = text::parse_json(text::read_file(path, kMaxIndexBytes), path);
   if (!index.is_object() || !index.contains("weight_map") || !index["weight_map"].is_object())
     throw Error(ErrorCode::kFormat, "{}: has no object 'weight_map'", path);
   std::map<std::string, std::string> map;
   for (const auto& [tensor, file] : index["weight_map"].items()) {
     const std::string name = file.is_string() ? file.get<std::string>() : "";
-    if (name.empty() || name[0] == '.' || name.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos)
-      throw Error(ErrorCode::kFormat, "{}: tensor '{}' is mapped to something that is no plain file name", path, tensor);
+    if (name.empty() || name.size() > kLongestFileName || name[0] == '.' ||
+        name.find_first_of(std::string_view("/\\\0", 3)) != std::string::npos)
+      throw Error(ErrorCode::kFormat, "{}: tensor '{}' is mapped to something that is no plain file name", path,
+                  text::printable(tensor, 200));
     map[tensor] = name;
   }
   if (map.empty()) throw Error(ErrorCode::kFormat, "{}: 'weight_map' is empty", path);

@@ -36,6 +36,8 @@ class Hostile : public testing::Test {
 TEST_F(Hostile, NestingIsLimitedInEveryKindOfFile) {
   refused({"run", "--config", write("a.toml", "[set]\n" + repeated("a.", 100000) + "b = 1\n")}, ErrorCode::kFormat,
           {"a.toml", "16 parts"});
+  refused({"run", "--config", write("c.toml", "set = {a = \"\\\"\", " + repeated("b.", 100000) + "c = 1}\n")},
+          ErrorCode::kFormat, {"c.toml", "16 parts"});
   refused({"run", "--config", write("b.toml", "a = " + repeated("[", 100000) + "\n")}, ErrorCode::kFormat,
           {"b.toml", "no TOML"});
   refused({"explain", "--set", repeated("a.", 60000) + "b=1"}, ErrorCode::kConfig, {"'a.a.", "at most 200"});

@@ -2,6 +2,7 @@
 // sentence. SALA_MUTATIONS is how many are made in all.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "sala/core/error.h"
@@ -100,7 +101,9 @@ TEST_P(Mutations, AreReadOrRefusedInOneSentence) {
       ADD_FAILURE() << parser.name << " " << i << ": " << problem.what();
     }
   }
-  if (parser.name != "essay") EXPECT_GT(refused, 0) << "no change did any harm";
+  if (parser.name != "essay") {
+    EXPECT_GT(refused, 0) << "no change did any harm";
+  }
 }
 INSTANTIATE_TEST_SUITE_P(Parsers, Mutations, testing::ValuesIn(parsers()), [](const auto& made) { return made.param.name; });
 

@@ -239,7 +239,8 @@ TEST_F(Shards, LyingIndexesAreRefused) {
   refused(ErrorCode::kFormat, "which has no such tensor");
   index(R"({"a":"a.safetensors","b":"c.safetensors"})");
   refused(ErrorCode::kIo, "c.safetensors");
-  for (const char* path : {"../a.safetensors", "/etc/passwd", "", ".", "sub/a.safetensors"}) {
+  for (const std::string& path : {std::string("../a.safetensors"), std::string("/etc/passwd"), std::string(),
+                                  std::string("."), std::string("sub/a.safetensors"), std::string(256, 'a')}) {
     index(fmt::format(R"({{"a":"{}"}})", path));
     refused(ErrorCode::kFormat, "no plain file name");
   }
