@@ -3,8 +3,9 @@
 
   analysis/theory.py                                   # nine minutes on two busy cores; what was run before is reused
   analysis/theory.py --only decay,selection
+  analysis/theory.py --draw                            # measures nothing: the plots again from the numbers that are there
 
-Writes results/theory/NAME.png and NAME.json, the numbers behind the plot. Runs are kept in build/theory.
+Writes results/theory/NAME.png, NAME.svg and NAME.json, the numbers behind the plot. Runs are kept in build/theory.
 """
 
 import argparse
@@ -23,6 +24,7 @@ MEMBERS = ["sala-tiny", "dense-tiny", "full-tiny", "linear-tiny", "rope-tiny", "
 TRAIN_LENGTH, DIM, THETA, KERNEL = 8192, 64, 10000.0, 32
 SLOPES = [2.0 ** (-2 * (head + 1)) for head in range(4)]  # of four Lightning heads (spec 3.3)
 NEEDLE = "niah_single_2"
+PAIR_SEEDS = [42, 777, 1, 2, 3]  # of the dilution: the same samples at every length
 SAMPLES = {1024: 20, 2048: 20, 4096: 20, 8192: 16, 16384: 8, 32768: 4, 65536: 6, 131072: 6}
 
 
@@ -76,31 +78,59 @@ def rotary(lab: Laboratory) -> dict:
     return result
 
 
+def pairs_a_seed(run: str, length: int) -> int:
+    return 4 if run == "dense-tiny" or length <= 8192 else 2
+
+
+def paired_figures(lab: Laboratory, model: str, head: tuple[str, int], length: int, count: int, *more: str, run: str = "") -> dict[str, np.ndarray]:
+    """Figures of the first `count` samples of each seed: the same questions and needles whatever the length is.
+    log_odds = margin - lift - ln_keys: what ln sum exp of the others is made of."""
+    run = run or model
+    cells = [lab.run(f"{run}-pairs-{seed}-{length}", model, NEEDLE, length, pairs_a_seed(run, length), *more, seed=seed) for seed in PAIR_SEEDS]
+    join = lambda figure: np.concatenate([of_head(cell, head, figure)[:count] for cell in cells])
+    needle, mean, ln_keys = join("evidence_logit"), join("background_mean"), np.log(join("keys"))
+    log_odds = needle - join("background_lse")
+    return {"log_odds": log_odds, "margin": needle - mean, "needle": needle, "mean": mean, "ln_keys": ln_keys, "lift": needle - mean - log_odds - ln_keys,
+            "mass": join("evidence_mass"), "score": np.concatenate([cell["score"][:count] for cell in cells])}
+
+
+def mean_and_error(values: np.ndarray) -> list[float]:
+    """Mean and two standard errors."""
+    mean, deviation, count = pooled(values)
+    return [mean, 2 * deviation / math.sqrt(max(count - 1, 1))]
+
+
 def dilution(lab: Laboratory) -> dict:
-    """Attention on the needle against the number of keys, and what it would be if the background were the one at 1,024."""
-    series = {}
-    for name, model, more in (("dense-tiny", "dense-tiny", ()), ("full-tiny", "full-tiny", ()), ("sala-tiny", "sala-tiny", ()),
-                              ("dense-tiny, ln(t + 1024) / ln(1024)", "dense-tiny", ("--logit-scaling", "hype 1024"))):
+    """Attention on the needle against the number of keys. The samples of all lengths are the same, with more essay around them."""
+    series, lengths = {}, (1024, 2048, 4096, 8192, 16384, 32768)
+    for name, model, run, more in (("dense-tiny", "dense-tiny", "dense-tiny", ()),
+                                   ("dense-tiny, ln(t + 1024) / ln(1024)", "dense-tiny", "dense-tiny-scaled", ("--logit-scaling", "hype 1024")),
+                                   ("sala-tiny", "sala-tiny", "sala-tiny", ()), ("full-tiny", "full-tiny", "full-tiny", ())):
         head, rows = reading_head(needle_run(lab, model, 4096)), []
-        for length in (1024, 2048, 4096, 8192, 16384, 32768):
-            cell = needle_run(lab, model, length, *more, name=f"{model}-scaled" if more else "")
-            mass, keys = of_head(cell, head, "evidence_mass"), of_head(cell, head, "keys")
-            gap = of_head(cell, head, "evidence_logit") - of_head(cell, head, "background_lse")
-            lift = of_head(cell, head, "background_lse") - np.log(keys) - of_head(cell, head, "background_mean")
-            margin = of_head(cell, head, "evidence_logit") - of_head(cell, head, "background_mean")
-            rows.append({"length": length, "keys": float(np.nanmean(keys)), "mass": pooled(mass)[0], "mass_std": pooled(mass)[1],
-                         "log_odds": pooled(gap)[0], "lift": pooled(lift)[0], "margin": pooled(margin)[0],
-                         "background_std": pooled(of_head(cell, head, "background_std"))[0], "score": float(cell.attrs["score"])})
+        for length in lengths:
+            count = pairs_a_seed(run, length)
+            here, first = (paired_figures(lab, model, head, at, count, *more, run=run) for at in (length, lengths[0]))
+            row = {"length": length, "keys": float(np.exp(np.nanmean(here["ln_keys"]))), "score": float(here["score"].mean()),
+                   "pairs": int(np.isfinite(here["log_odds"] - first["log_odds"]).sum())}
+            for figure in ("log_odds", "margin", "needle", "mean", "lift", "ln_keys", "mass"):
+                row[figure] = mean_and_error(here[figure])
+                row[f"{figure}_change"] = mean_and_error(here[figure] - first[figure])
+            if more:
+                factor, unscaled = math.log(length + 1024) / math.log(1024), paired_figures(lab, model, head, length, count)
+                row["gain"] = mean_and_error(here["log_odds"] - unscaled["log_odds"])
+                row["gain_theory"] = mean_and_error((factor - 1) * unscaled["margin"] - (factor ** 2 - 1) * unscaled["lift"])
+                row["margin_factor"], row["query_factor"] = mean_and_error(here["margin"] / unscaled["margin"]), factor
+            rows.append(row)
+        start = rows[0]
         if more:  # from the margin and the background without scaling
-            start = series[model]["rows"][0]
-            factors = [math.log(row["length"] + 1024) / math.log(1024) for row in rows]
-            theory = [formulas.scaled_log_odds(start["margin"], start["lift"], row["keys"], f) for row, f in zip(rows, factors)]
+            plain = series[model]["rows"][0]
+            theory = [formulas.scaled_log_odds(plain["margin"][0], plain["lift"][0], row["keys"], math.log(row["length"] + 1024) / math.log(1024)) for row in rows]
         else:
-            theory = [rows[0]["log_odds"] - math.log(row["keys"] / rows[0]["keys"]) for row in rows]
+            theory = [start["log_odds"][0] - math.log(row["keys"] / start["keys"]) for row in rows]
         series[name] = {"head": list(head), "rows": rows, "theory": theory}
         if not more:
-            series[name]["mass_theory"] = [formulas.diluted_mass(rows[0]["mass"], rows[0]["keys"], row["keys"]) for row in rows]
-    return {"series": series}
+            series[name]["mass_theory"] = [formulas.diluted_mass(start["mass"][0], start["keys"], row["keys"]) for row in rows]
+    return {"seeds": PAIR_SEEDS, "series": series}
 
 
 def selection(lab: Laboratory) -> dict:
@@ -212,12 +242,13 @@ def main() -> None:
     parser.add_argument("--program", type=Path, default=ROOT / "build/release/sala_eval", help="sala_eval [%(default)s]")
     parser.add_argument("--cache", type=Path, default=ROOT / "build/theory", help="folder of the runs [%(default)s]")
     parser.add_argument("--out", type=Path, default=ROOT / "results/theory", help="folder of plots and numbers [%(default)s]")
+    parser.add_argument("--draw", action="store_true", help="measure nothing, draw the numbers in --out")
     parser.add_argument("--only", default=",".join(MEASUREMENTS), help="comma list of %(default)s")
     args = parser.parse_args()
     unknown = [name for name in args.only.split(",") if name not in MEASUREMENTS]
     if unknown:
         sys.exit(f"theory: error [usage] there is no '{unknown[0]}'; there are {', '.join(MEASUREMENTS)}")
-    if not args.program.is_file():
+    if not args.draw and not args.program.is_file():
         sys.exit(f"theory: error [usage] there is no program {args.program}: run scripts/sala_eval once, or give --program")
     import theory_plots  # matplotlib is for the drawing alone, --help does without
 
@@ -225,9 +256,10 @@ def main() -> None:
     lab = Laboratory(args.program.resolve(), args.cache)
     for name in args.only.split(","):
         print(name, flush=True)
-        numbers = rounded(MEASUREMENTS[name](lab))
-        (args.out / f"{name}.json").write_text(json.dumps(numbers, separators=(",", ":")) + "\n")
-        theory_plots.PLOTS[name](numbers, args.out / f"{name}.png", TRAIN_LENGTH)
+        file = args.out / f"{name}.json"
+        if not args.draw:
+            file.write_text(json.dumps(rounded(MEASUREMENTS[name](lab)), separators=(",", ":")) + "\n")
+        theory_plots.PLOTS[name](json.loads(file.read_text()), args.out / name, TRAIN_LENGTH)
 
 
 if __name__ == "__main__":

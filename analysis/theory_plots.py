@@ -6,11 +6,13 @@ from pathlib import Path
 import matplotlib
 
 matplotlib.use("Agg")
+matplotlib.rcParams["svg.hashsalt"] = "sala"  # the same file every time
 import matplotlib.pyplot as plt  # noqa: E402
 import numpy as np  # noqa: E402
 
 import theory_formulas as formulas  # noqa: E402
-from plot_curves import COLOURS, MARKERS, label  # noqa: E402
+from family import name_length as label  # noqa: E402
+from plot_curves import COLOURS, MARKERS  # noqa: E402
 
 PREDICTED = {"ls": "--", "lw": 1.3}
 
@@ -43,7 +45,9 @@ def finish(axes, title: str, x: str, y: str, legend: bool = True, **place) -> No
 
 
 def save(figure_, path: Path) -> None:
-    figure_.savefig(path, dpi=110)
+    """path: the name without ending."""
+    for ending in ("png", "svg"):
+        figure_.savefig(path.with_suffix(f".{ending}"), dpi=110, metadata={"Date": None} if ending == "svg" else None)
     plt.close(figure_)
 
 
@@ -97,19 +101,32 @@ def rotary(numbers: dict, path: Path, train_length: int) -> None:
     save(fig, path)
 
 
+def with_errors(axes, lengths: list[int], figures: list[list[float]], **style) -> None:
+    """figures: mean and two standard errors."""
+    axes.errorbar(lengths, [mean for mean, _ in figures], [error for _, error in figures], ms=4, lw=1.3, elinewidth=0.7, capsize=2, **style)
+
+
 def dilution(numbers: dict, path: Path, train_length: int) -> None:
-    fig, (left, right) = figure(2)
+    fig, (left, middle, right) = figure(3)
     for index, (name, data) in enumerate(numbers["series"].items()):
-        lengths = [row["length"] for row in data["rows"]]
-        colour, marker = COLOURS[index], MARKERS[index]
-        left.plot(lengths, [row["log_odds"] for row in data["rows"]], color=colour, marker=marker, ms=4, label=name)
+        lengths, colour, marker = [row["length"] for row in data["rows"]], COLOURS[index], MARKERS[index]
+        start = data["rows"][0]["log_odds"][0]
+        with_errors(left, lengths, [[start + row["log_odds_change"][0], row["log_odds_change"][1]] for row in data["rows"]], color=colour, marker=marker, label=name)
         left.plot(lengths, data["theory"], color=colour, **PREDICTED)
-        right.plot(lengths, [100 * row["mass"] for row in data["rows"]], color=colour, marker=marker, ms=4, lw=1.3)
         if "mass_theory" in data:
+            start = data["rows"][0]["mass"][0]
+            with_errors(right, lengths, [[100 * (start + row["mass_change"][0]), 100 * row["mass_change"][1]] for row in data["rows"]], color=colour, marker=marker)
             right.plot(lengths, [100 * mass for mass in data["mass_theory"]], color=colour, **PREDICTED)
-    for axes in (left, right):
-        lengths_axis(axes, lengths, train_length)
-    finish(left, "Needle against all other keys (dashed: from 1k on by formula)", "tokens", "best evidence logit - ln sum exp of others, nats", loc="lower left")
+    rows = numbers["series"]["dense-tiny"]["rows"]
+    parts = (("mean_change", -1, "- mean logit of the others"), ("needle_change", 1, "logit of the needle"), ("ln_keys_change", -1, "- ln of the keys"),
+             ("lift_change", -1, "- what the others have above their mean"),
+             ("log_odds_change", 1, "their sum: log-odds"))
+    for index, (key, sign, name) in enumerate(parts):
+        with_errors(middle, [row["length"] for row in rows], [[sign * row[key][0], row[key][1]] for row in rows], color=COLOURS[index + 2], marker=MARKERS[index], label=name)
+    for axes in (left, middle, right):
+        lengths_axis(axes, [row["length"] for row in rows], train_length)
+    finish(left, "Needle against all other keys, same samples (dashed: formula from 1k on)", "tokens", "best evidence logit - ln sum exp of others, nats", loc="lower left")
+    finish(middle, "dense-tiny: change since 1k, same samples", "tokens", "nats", loc="lower left")
     finish(right, "Attention on the needle in that head", "tokens", "percent, first query of the answer", legend=False)
     save(fig, path)
 

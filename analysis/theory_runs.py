@@ -26,11 +26,11 @@ class Laboratory:
             raise SystemExit(f"theory: error: {' '.join([self.program.name, *words])} ended with {done.returncode}:\n{done.stderr.strip()}")
         print(f"  {time.monotonic() - began:6.1f} s  sala_eval {' '.join(words)}", flush=True)
 
-    def run(self, name: str, model: str, task: str, length: int, samples: int, *more: str) -> h5py.Group:
-        """The cell of one task and length, seed 42."""
+    def run(self, name: str, model: str, task: str, length: int, samples: int, *more: str, seed: int = 42) -> h5py.Group:
+        """The cell of one task and length."""
         folder = self.cache / name
         marker = folder / "finished"
-        words = ["run", "--model", model, "--task", task, "--len", str(length), "--samples", str(samples), "--seed", "42", *more]
+        words = ["run", "--model", model, "--task", task, "--len", str(length), "--samples", str(samples), "--seed", str(seed), *more]
         if not marker.exists() or marker.read_text() != " ".join(words):
             subprocess.run(["rm", "-rf", str(folder)], check=True)
             folder.parent.mkdir(parents=True, exist_ok=True)

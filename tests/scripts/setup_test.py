@@ -38,7 +38,7 @@ class Setup(unittest.TestCase):
     def test_unknown_set_is_refused(self):
         code, message = setup("everything")
         self.assertEqual(code, 2)
-        self.assertIn("run, test and dev", message)
+        self.assertIn("run, test, dev and plots", message)
 
     def test_silent_when_all_is_there(self):
         self.assertEqual(setup("dev", commands={"dpkg-query": ALL_THERE, "apt-get": "exit 1\n"}), (0, ""))

@@ -1,5 +1,7 @@
 """The formulas of docs/theory.md against simulation, closed cases and the specification's table of decays."""
 
+import ast
+import importlib
 import math
 import random
 import sys
@@ -8,6 +10,22 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "analysis"))
 import theory_formulas as theory  # noqa: E402
+
+
+class Modules(unittest.TestCase):
+    def test_what_the_plots_import_is_there(self):
+        """Without matplotlib, which the tests do not need."""
+        folder = Path(theory.__file__).parent
+        for name in ("theory", "theory_plots"):
+            for node in ast.walk(ast.parse((folder / f"{name}.py").read_text())):
+                if isinstance(node, ast.ImportFrom) and (folder / f"{node.module}.py").is_file() and node.module in ("family", "plot_curves", "theory_formulas"):
+                    module = importlib.import_module(node.module)
+                    self.assertEqual([each.name for each in node.names if not hasattr(module, each.name)], [], f"{name} of {node.module}")
+
+    def test_every_plot_is_there_in_both_forms(self):
+        results = Path(__file__).resolve().parents[2] / "results/theory"
+        for numbers in results.glob("*.json"):
+            self.assertTrue(all(numbers.with_suffix(ending).is_file() for ending in (".png", ".svg")), numbers.stem)
 
 
 class Rotary(unittest.TestCase):
@@ -98,7 +116,10 @@ class Decay(unittest.TestCase):
     def test_horizon_is_where_signal_meets_noise(self):
         horizon = theory.readable_horizon(1 / 16, 128)
         self.assertAlmostEqual(theory.state_signal_to_noise(1 / 16, horizon, 128), 1)
-        self.assertEqual(theory.readable_horizon(1 / 256, 32), 0)
+        self.assertAlmostEqual(theory.keys_in_memory(1 / 256), 128.5, 2)
+        for dim in (32, 128):  # the slowest head, also of the released size
+            self.assertEqual(theory.readable_horizon(1 / 256, dim), 0)
+        self.assertAlmostEqual(theory.state_signal_to_noise(1 / 256, 0, 128), 0.998, 3)
 
     def test_stacking_is_repeated_convolution(self):
         slope, gain, steps = 0.1, 0.3, 40
