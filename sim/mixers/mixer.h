@@ -43,11 +43,11 @@ class LayerTensors {
   std::map<std::string, Buffer<float>> vectors_;
 };
 
-// What one sequence leaves behind in one layer.
+// What one sequence leaves behind in one layer; this class itself, where it leaves nothing.
 class MixerState {
  public:
   virtual ~MixerState() = default;
-  virtual void reset() = 0;
+  virtual void reset() {}
 };
 
 // Counted multiplications and additions. Formulas: spec 9.4.
@@ -84,7 +84,7 @@ struct MixerContext : ops::Context {
 class Mixer {
  public:
   virtual ~Mixer() = default;
-  // On the context's device, with room for `max_tokens`.
+  // On the context's device, with room for `max_tokens`; never null.
   virtual std::unique_ptr<MixerState> make_state(const ops::Context& context, int64_t max_tokens) const = 0;
   // Appends the rows of in.x to the state; out: [T - first_needed_row, E], the mixer's output of the needed rows.
   // Prefill and decode are this same call: any split of a sequence into calls gives the same bytes.

@@ -26,7 +26,9 @@ struct ToyConfig {
 class Toy final : public Mixer {
  public:
   explicit Toy(int64_t width) : width_(width) {}
-  std::unique_ptr<MixerState> make_state(const ops::Context&, int64_t) const override { return nullptr; }
+  std::unique_ptr<MixerState> make_state(const ops::Context&, int64_t) const override {
+    return std::make_unique<MixerState>();
+  }
   void forward(const MixerContext&, const MixerInput&, MixerState&, TensorView<float, 2>) const override {}
   Bytes state_bytes(int64_t) const override { return {{"toy state", width_}}; }
   int64_t workspace_bytes(const SessionShape&) const override { return 0; }
@@ -62,7 +64,9 @@ MixerKind toy_kind() {
 // Takes scratch memory that it does not announce.
 class Greedy final : public Mixer {
  public:
-  std::unique_ptr<MixerState> make_state(const ops::Context&, int64_t) const override { return nullptr; }
+  std::unique_ptr<MixerState> make_state(const ops::Context&, int64_t) const override {
+    return std::make_unique<MixerState>();
+  }
   void forward(const MixerContext& context, const MixerInput&, MixerState&, TensorView<float, 2>) const override {
     const Workspace::Scope scope(context.workspace);
     context.workspace.take<float>(1000000);
