@@ -10,14 +10,11 @@
 #include <optional>
 
 #include "eval/cli/commands.h"
-#include "eval/cli/model_flags.h"
-#include "eval/cli/user_flags.h"
-#include "eval/observe/statistic.h"
+#include "eval/cli/run_flags.h"
 #include "eval/report/report.h"
 #include "eval/run/checks.h"
 #include "eval/run/memory.h"
 #include "eval/run/run_job.h"
-#include "eval/spec/model_tokens.h"
 #include "eval/spec/record.h"
 #include "eval/subject/session_subject.h"
 #include "eval/util/columns.h"
@@ -34,64 +31,6 @@ namespace {
 
 constexpr int kGateMissed = 1, kInterruptedExit = 130;
 
-struct RunFlags {
-  std::string tasks, lengths, sample, probe = "answer", select = "learned", out, output = "table", min_score, tokenizer,
-                                      config;
-  int64_t samples = 0;
-  uint64_t seed = 42;
-  bool resume = false, quiet = false;
-  ModelFlags model;
-  EngineFlags engine;
-  UserFlags user;
-};
-
-void add_flags(Command& command, RunFlags& flags) {
-  const char *what = "What to run", *results = "Results";
-  command.add_option("--task", flags.tasks, "Comma list of tasks and groups: ruler, niah, niah_single_1, ...")
-      .type_name("LIST")
-      .required()
-      .group(what);
-  command.add_option("--len", flags.lengths, "Lengths in tokens: 4k,128k or 4k-2048k*2")
-      .type_name("LIST")
-      .required()
-      .group(what);
-  command
-      .add_option("--samples", flags.samples,
-                  "Samples of each task and length [20 up to 8k, 10 to 32k, 5 to 128k, 2 to 512k, else 1]")
-      .check(whole_number(1, 1000000))
-      .type_name("N")
-      .group(what);
-  command.add_option("--sample", flags.sample, "Only these samples: 0,4-7").type_name("I,J-K").group(what);
-  command.add_option("--seed", flags.seed, "Seed of the samples")
-      .check(whole_number(0))
-      .type_name("S")
-      .show_default()
-      .group(what);
-  command
-      .add_option("--probe", flags.probe,
-                  "answer: record what the layers did for the answer: selection, attention, hidden states")
-      .one_of({"none", "answer"})
-      .show_default()
-      .group(what);
-  add_select_flag(command, flags.select, what);
-  command.add_option("--tokenizer", flags.tokenizer, "Tokenizer; in place of the model's own")
-      .type_name("NAME|FILE")
-      .group(what);
-  command.add_option("--out", flags.out, "What is written: a folder [results/runs/TASKS-LENGTHS-MODEL, numbered]")
-      .type_name("DIR")
-      .group(results);
-  command.add_flag("--resume", flags.resume, "Go on with the run in --out").group(results);
-  command.add_option("--min-score", flags.min_score, "Exit with 1 when a task scores less than this at some length, 0-100")
-      .type_name("X")
-      .group(results);
-  add_output_flag(command, flags.output, results);
-  command.add_flag("--quiet", flags.quiet, "No progress on stderr").group(results);
-  command.add_option("--config", flags.config, "TOML file with any of these flags").type_name("FILE").group(results);
-  add_user_flags(command, flags.user);
-  add_model_flags(command, flags.model);
-  add_engine_flags(command, flags.engine);
-}
-
 std::optional<double> parse_gate(const std::string& text) {
   if (text.empty()) return std::nullopt;
   char* end = nullptr;
@@ -99,40 +38,6 @@ std::optional<double> parse_gate(const std::string& text) {
   if (*end != 0 || !(value >= 0 && value <= 100))
     throw Error(ErrorCode::kUsage, "--min-score is '{}', expected a number from 0 to 100", text);
   return value;
-}
-
-RunPlan make_plan(const RunFlags& flags, const ModelEntry& entry, ModelConfig config, const TokenRules& rules,
-                  const Tokenizer& tokenizer, const tasks::UserFiles& files) {
-  RunPlan plan;
-  plan.model_name = entry.name;
-  plan.model = std::move(config);
-  plan.switches = config_switches(entry.config, plan.model);
-  plan.select = select_of_name(flags.select);
-  plan.tokenizer_kind = tokenizer.kind();
-  plan.tokenizer_hash = tokenizer.hash();
-  plan.seed = flags.seed;
-  plan.mode = flags.user.mode();
-  plan.corpora = files.corpora();
-  plan.numerics = flags.engine.dtype == "bf16" ? Numerics::kBf16 : Numerics::kFp32;
-  plan.device = flags.engine.device;
-  plan.kernels = flags.engine.kernels == "ref" ? "ref" : "fast";  // every other set gives the same bytes
-  plan.probe_answers = flags.probe == "answer";
-  if (plan.probe_answers)
-    for (const StatisticKind& kind : statistics()) plan.statistics.push_back(kind.name);
-  plan.prefix = rules.prefix;
-  plan.model.eos_token_id = rules.stops;
-  if (!flags.sample.empty() && flags.samples > 0) throw Error(ErrorCode::kUsage, "--samples and --sample: give either");
-  std::vector<int64_t> lengths = tasks::parse_lengths(flags.lengths);
-  std::sort(lengths.begin(), lengths.end());
-  lengths.erase(std::unique(lengths.begin(), lengths.end()), lengths.end());
-  const std::vector<const tasks::Task*> chosen = tasks::resolve_tasks(flags.tasks, files.tasks());
-  for (const int64_t length : lengths) {
-    std::vector<int64_t> samples = flags.sample.empty() ? std::vector<int64_t>{} : parse_indexes(flags.sample);
-    if (samples.empty())
-      for (int64_t i = 0; i < (flags.samples > 0 ? flags.samples : default_samples(length)); ++i) samples.push_back(i);
-    for (const tasks::Task* task : chosen) plan.cells.push_back({task, length, samples});
-  }
-  return plan;
 }
 
 std::string default_folder(const RunFlags& flags, const RunPlan& plan) {
@@ -260,14 +165,12 @@ std::string hash_weights(const ModelEntry& entry, bool quiet) {
 void run(const RunFlags& flags, CommandState& state) {
   const std::optional<double> gate = parse_gate(flags.min_score);
   SessionOptions options = session_options(flags.engine);
-  const ModelEntry entry = choose_model(flags.model.choice);
-  const auto tokenizer = model_tokenizer(entry, flags.tokenizer);
+  const RunModel chosen = choose_run_model(flags);
+  const ModelEntry& entry = chosen.entry;
   const auto files = open_user_files(flags.user, "run", flags.quiet);  // the plan's tasks and texts
-  const ModelConfig config = configured(entry, flags.model);
-  const TokenRules rules = token_rules(entry, config, *tokenizer, flags.tokenizer);
-  RunPlan plan = make_plan(flags, entry, config, rules, *tokenizer, *files);
+  RunPlan plan = make_plan(flags, chosen, *files);
   const int64_t memory_bytes = memory_limit(flags.engine).bytes;
-  SampleSource samples(plan, *tokenizer, memory_bytes / 8);
+  SampleSource samples(plan, *chosen.tokenizer, memory_bytes / 8);
   measure_samples(plan, samples);
   options.max_tokens = plan.longest();
   const bool apart = memory_apart(flags.engine);  // the session's memory is not the samples'
@@ -287,11 +190,11 @@ void run(const RunFlags& flags, CommandState& state) {
   });
   SessionSubjects subjects(entry.name, model, options, plan.model.eos_token_id, num_threads(),
                            apart ? memory_bytes : memory_bytes - samples.kept_bytes());
-  Job job{plan, *tokenizer, samples, subjects, directory, progress};
+  Job job{plan, *chosen.tokenizer, samples, subjects, directory, progress};
   job.provenance = make_provenance(device_text(plan.device), kernels_of(flags.engine).name, recorded_command(state.words));
   job.check_stop = stop_if_interrupted;
   std::vector<std::string> notes = checkpoint_notes(plan.model, model);
-  notes.insert(notes.end(), rules.notes.begin(), rules.notes.end());
+  notes.insert(notes.end(), chosen.rules.notes.begin(), chosen.rules.notes.end());
   introduce(job, flags, entry, memory, notes);
   catch_signals();
   const RunResults results = run_or_say(job, flags, state);
@@ -306,7 +209,7 @@ void add_run_command(Program& program, CommandState& state) {
   auto flags = std::make_shared<RunFlags>();
   Command command = program.add_command("run", "Run tasks on a model (the command when none is named)");
   command.last_use_wins();
-  add_flags(command, *flags);
+  add_run_flags(command, *flags);
   command.footer(
       "Example:\n  sala_eval run --task niah_single_1,niah_multikey_1 --len 4k,128k --probe answer --out "
       "results/runs/first\n"
