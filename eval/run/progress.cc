@@ -56,8 +56,11 @@ void Progress::say(const std::string& text) {
   streams::put(out_, text::printable(text, kLongestLine) + "\n");
 }
 
-void Progress::skip(const Cell& cell) {
+void Progress::skip(const Cell& cell, double score) {
   const std::lock_guard lock(mutex_);
+  Scores& scores = scores_[cell.name()];
+  scores.sum += score;
+  scores.count += 1;
   time_left_.skip(work_(cell.length));
 }
 

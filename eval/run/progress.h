@@ -28,7 +28,7 @@ class Progress {
 
   // A line of its own, also when a live line is on the screen.
   void say(const std::string& line);
-  void skip(const Cell& cell);  // a sample that was done before
+  void skip(const Cell& cell, double score);  // a sample that was done before
   void begin_sample(int lane, const Cell& cell, int64_t number, int64_t of);
   void prompt(int lane, int64_t done, int64_t total);
   void token(int lane, int64_t generated);

@@ -1,6 +1,7 @@
 #include "eval/run/run_job.h"
 
 #include <algorithm>
+#include <exception>
 
 #include "eval/report/report.h"
 #include "eval/run/checks.h"
@@ -8,6 +9,7 @@
 #include "eval/store/run_file.h"
 #include "eval/util/clock.h"
 #include "eval/util/files.h"
+#include "sala/core/error.h"
 #include "sim/text/json.h"
 
 namespace sala::eval {
@@ -19,10 +21,10 @@ class Saving {
  public:
   explicit Saving(const Job& job) : job_(job) {}
 
-  // An unwritable or full disk is found now. Cells of an earlier process get their files.
+  // An unwritable or full disk is found now. Cells of an earlier process get their files anew: one that is there may have
+  // more or fewer samples than the journal.
   void begin() {
-    for (const Cell& cell : job_.plan.cells)
-      write_cell(cell);  // also where there is a file: it may be of fewer samples than the journal has
+    for (const Cell& cell : job_.plan.cells) write_cell(cell);
     save();
   }
   void cell(const Cell& cell) {
@@ -42,14 +44,15 @@ class Saving {
     RunResults results = summarize(job_.plan, job_.directory.records());
     write_run_file(job_.directory, job_.plan, results.cells, provenance);
     write_summaries(results, provenance);
-    remove_cell_files(job_.directory);
+    remove_cell_files(job_.directory, job_.plan);
     return results;
   }
 
  private:
   void write_cell(const Cell& cell) const {
     std::vector<const SampleRecord*> records = job_.directory.records_of(cell);
-    if (!records.empty()) write_cell_file(job_.directory, job_.plan, summarize_cell(cell, std::move(records)));
+    if (records.empty()) return remove_cell_file(job_.directory, cell);
+    write_cell_file(job_.directory, job_.plan, summarize_cell(cell, std::move(records)));
   }
   void save() {
     constexpr double kSeconds = 3, kShare = 20;  // at most every 3 s, and a twentieth of the time
@@ -76,6 +79,29 @@ class Saving {
   double next_ = 0;
 };
 
+// To be called while an exception is handled. It goes on when all that was done is saved; else what comes says both.
+[[noreturn]] void save_and_rethrow(Saving& saving) {
+  const std::exception_ptr stopped = std::current_exception();
+  std::string unsaved;
+  try {
+    saving.interrupted();
+  } catch (const std::exception& problem) {
+    unsaved = problem.what();
+  }
+  if (unsaved.empty()) std::rethrow_exception(stopped);
+  const auto both = [&](ErrorCode code, const char* what) {
+    return Error(code, "{}; {} has every finished sample, but run.h5 and the summaries are not up to date: {}", what,
+                 kJournalFile, unsaved);
+  };
+  try {
+    std::rethrow_exception(stopped);
+  } catch (const Error& problem) {
+    throw both(problem.code(), problem.what());
+  } catch (const std::exception& problem) {
+    throw both(ErrorCode::kIo, problem.what());
+  }
+}
+
 }  // namespace
 
 RunResults run_job(const Job& job) {
@@ -89,11 +115,7 @@ RunResults run_job(const Job& job) {
       if (job.on_cell) job.on_cell(cell);
     });
   } catch (...) {
-    try {
-      saving.interrupted();
-    } catch (const std::exception&) {  // what stopped the run matters more
-    }
-    throw;
+    save_and_rethrow(saving);
   }
   return saving.finish();
 }

@@ -32,8 +32,8 @@ std::vector<Stage> stages_of(const Job& job) {
   for (const Cell& cell : job.plan.cells) {
     const int64_t tokens = job.plan.most_tokens(cell), at_once = job.subjects.at_once(tokens, kMostAtOnce);
     for (std::size_t i = 0; i < cell.samples.size(); ++i) {
-      if (job.directory.has(cell, cell.samples[i])) {
-        job.progress.skip(cell);
+      if (const SampleRecord* done = job.directory.find(cell, cell.samples[i])) {
+        job.progress.skip(cell, done->score);
         job.samples.drop(cell, cell.samples[i]);
         continue;
       }
@@ -127,11 +127,11 @@ SampleRecord run_sample(const Job& job, const Pending& pending, int lane, Subjec
   };
   const Answer answer = subject.answer(question);
   SampleRecord record = record_of(job, pending, made, answer);
-  job.progress.end_sample(lane, record.score, record.prompt_tokens + static_cast<int64_t>(record.answer_ids.size()),
-                          record.timing.engine_seconds());
   Findings found = observer ? observer->take() : Findings();
   record.figures = std::move(found.figures);
   job.directory.write(record, found.arrays);
+  job.progress.end_sample(lane, record.score, record.prompt_tokens + static_cast<int64_t>(record.answer_ids.size()),
+                          record.timing.engine_seconds());
   return record;
 }
 

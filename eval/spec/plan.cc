@@ -18,23 +18,7 @@ using Json = nlohmann::ordered_json;
 Json config_object(const ModelConfig& config) { return text::parse_json(config.to_json(), "the config"); }
 
 constexpr int64_t kMostIndexes = 1000000;
-
-std::string shortened(const std::string& text) { return text.size() <= 80 ? text : text.substr(0, 77) + "..."; }
-
-// The dotted path of the first difference, or "".
-std::string first_difference(const Json& a, const Json& b, const std::string& path) {
-  if (a == b) return "";
-  if (a.is_object() && b.is_object()) {
-    for (const auto& [name, value] : a.items()) {
-      const std::string inner = path.empty() ? name : path + "." + name;
-      if (!b.contains(name)) return inner;
-      if (const std::string found = first_difference(value, b[name], inner); !found.empty()) return found;
-    }
-    for (const auto& [name, value] : b.items())
-      if (!a.contains(name)) return path.empty() ? name : path + "." + name;
-  }
-  return path;
-}
+constexpr std::size_t kMostShown = 80;  // bytes of a value
 
 // Every field of b that differs from a's; a list is one field.
 void add_switches(const Json& a, const Json& b, const std::string& prefix, std::vector<std::string>& out) {
@@ -44,21 +28,9 @@ void add_switches(const Json& a, const Json& b, const std::string& prefix, std::
     if (value.is_object() && before.is_object())
       add_switches(before, value, prefix + name + ".", out);
     else
-      out.push_back(fmt::format("{}{}={} (was {})", prefix, name, shortened(text::write_json(value)),
-                                shortened(text::write_json(before))));
+      out.push_back(fmt::format("{}{}={} (was {})", prefix, name, text::printable(text::write_json(value), kMostShown),
+                                text::printable(text::write_json(before), kMostShown)));
   }
-}
-
-const Json* at_path(const Json& root, const std::string& path) {
-  const Json* node = &root;
-  for (std::size_t begin = 0; begin <= path.size();) {
-    const std::size_t end = std::min(path.find('.', begin), path.size());
-    const std::string name = path.substr(begin, end - begin);
-    if (!node->is_object() || !node->contains(name)) return nullptr;
-    node = &(*node)[name];
-    begin = end + 1;
-  }
-  return node;
 }
 
 }  // namespace
@@ -179,17 +151,6 @@ std::string format_indexes(const std::vector<int64_t>& indexes) {
     i = last + 1;
   }
   return text;
-}
-
-void check_same_plan(const Json& wanted, const Json& saved, const std::string& directory) {
-  const std::string path = first_difference(wanted, saved, "");
-  if (path.empty()) return;
-  const Json* now = at_path(wanted, path);
-  const Json* before = at_path(saved, path);
-  const auto shown = [](const Json* value) { return value != nullptr ? shortened(text::write_json(*value)) : "absent"; };
-  throw Error(ErrorCode::kConfig,
-              "--resume: '{}' is {} now and was {} when {} was begun; ask for the same, or choose another --out", path,
-              shown(now), shown(before), directory);
 }
 
 }  // namespace sala::eval

@@ -64,8 +64,4 @@ std::string format_indexes(const std::vector<int64_t>& indexes);
 // What was switched after training, one text a field, in the order of config.json: "sparse_config.topk=8 (was 12)".
 std::vector<std::string> config_switches(const ModelConfig& trained, const ModelConfig& used);
 
-// Throws Error{kConfig} naming the first field in which the plan of a saved run differs.
-void check_same_plan(const nlohmann::ordered_json& wanted, const nlohmann::ordered_json& saved,
-                     const std::string& directory);
-
 }  // namespace sala::eval

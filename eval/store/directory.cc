@@ -4,20 +4,17 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <optional>
 
+#include "eval/spec/plan_file.h"
 #include "eval/store/h5.h"
 #include "sala/core/error.h"
 #include "sala/core/rng.h"
-#include "sim/text/json.h"
 
 namespace sala::eval {
 namespace {
 
-using Json = nlohmann::ordered_json;
-
-constexpr const char* kPlanFile = "run.json";
-constexpr const char* kJournalFile = "samples.jsonl";
 constexpr const char* kSideFile = "samples.arrays";
 
 bool holds_a_run(const std::string& path) {
@@ -26,31 +23,16 @@ bool holds_a_run(const std::string& path) {
   return false;
 }
 
-bool holds_nothing(const std::string& path) { return !file_exists(path) || read_file(path).empty(); }
-
-std::string plan_check(const std::string& started, const Json& plan) {
-  return hash_hex(stable_hash(started + text::write_json(plan)));
+// What is written and removed while a run goes on is the run's own, because none of it was there when it was begun.
+void check_names_are_free(const std::string& path) {
+  for (const char* name : {kPlanFile, kJournalFile, kSideFile, "run.h5", "summary.json", "summary.md", "cells"})
+    for (const std::string& made : {std::string(name), fresh_name(name)})
+      if (std::filesystem::symlink_status(path + "/" + made).type() != std::filesystem::file_type::not_found)
+        throw Error(ErrorCode::kUsage, "{} already holds {}, which a run would replace; choose another --out", path, made);
 }
 
-Json read_plan_file(const std::string& path) {
-  Json json;
-  const auto problem = text::read_json(read_file(path), json);
-  if (problem || !json.is_object() || !json.contains("plan") || !json.contains("started") || !json["started"].is_string())
-    throw Error(ErrorCode::kFormat, "{} is damaged: it is not the plan of a run; choose another --out", path);
-  const Json& plan = json["plan"];
-  const std::string schema = plan.is_object() ? text::write_json(plan.value("schema", Json())) : "absent";
-  if (schema != text::write_json(Json(kRunSchema)))
-    throw Error(ErrorCode::kUnsupported, "{}: the schema is {}, this build continues runs of \"{}\"", path, schema,
-                kRunSchema);
-  const std::string started = json["started"].get<std::string>();
-  if (json.value("check", Json()) != Json(plan_check(started, plan)))
-    throw Error(ErrorCode::kFormat, "{} is damaged: its checksum does not fit; choose another --out", path);
-  return json;
-}
-
-void write_plan_file(const std::string& path, const std::string& started, const Json& plan) {
-  write_atomically(
-      path, text::write_json(Json({{"started", started}, {"plan", plan}, {"check", plan_check(started, plan)}}), 1) + "\n");
+Error holds_a_run_already(const std::string& path) {
+  return Error(ErrorCode::kUsage, "{} already holds a run; go on with it by --resume, or choose another --out", path);
 }
 
 // Samples in a run.h5; empty when it cannot be read.
@@ -86,11 +68,13 @@ void RunDirectory::lock() {
 }
 
 RunDirectory RunDirectory::begin(const std::string& path, const RunPlan& plan, const std::string& started) {
-  if (holds_a_run(path))
-    throw Error(ErrorCode::kUsage, "{} already holds a run; go on with it by --resume, or choose another --out", path);
+  if (holds_a_run(path)) throw holds_a_run_already(path);
+  check_names_are_free(path);
   RunDirectory directory(path, started);
   directory.lock();
-  write_plan_file(directory.file(kPlanFile), started, plan.to_json());
+  // Another process may have begun one, and ended, before this one had the lock.
+  if (file_exists(directory.file(kPlanFile)) || directory.journal_.size() > 0) throw holds_a_run_already(path);
+  write_plan_file(directory.file(kPlanFile), {started, plan.to_json()});
   return directory;
 }
 
@@ -100,24 +84,36 @@ RunDirectory RunDirectory::resume(const std::string& path, const RunPlan& plan, 
     fresh.notes_.push_back(fmt::format("{} holds no run yet: this one begins", path));
     return fresh;
   }
-  if (!file_exists(path + "/" + kPlanFile)) {
-    // A kill between the first two steps of begin() leaves empty files.
-    if (!file_exists(path + "/run.h5") && holds_nothing(path + "/" + kJournalFile) &&
-        holds_nothing(path + "/" + kSideFile)) {
-      RunDirectory fresh(path, started);
-      fresh.lock();
-      write_plan_file(fresh.file(kPlanFile), started, plan.to_json());
-      return fresh;
-    }
-    throw Error(ErrorCode::kFormat, "{} has results but no {}, so nothing says what they are; choose another --out", path,
-                kPlanFile);
-  }
-  const Json saved = read_plan_file(path + "/" + kPlanFile);
-  check_same_plan(plan.to_json(), saved["plan"], path);
-  RunDirectory directory(path, saved["started"].get<std::string>());
+  RunDirectory directory(path, started);
   directory.lock();
-  directory.read_journal(plan);
+  if (!file_exists(directory.file(kPlanFile))) {
+    // A kill between the first two steps of begin() leaves empty files.
+    if (file_exists(directory.file("run.h5")) || directory.journal_.size() > 0 || directory.side_file_.size() > 0)
+      throw Error(ErrorCode::kFormat, "{} has results but no {}, so nothing says what they are; choose another --out", path,
+                  kPlanFile);
+    write_plan_file(directory.file(kPlanFile), {started, plan.to_json()});
+    return directory;
+  }
+  directory.go_on(plan);
   return directory;
+}
+
+void RunDirectory::go_on(const RunPlan& plan) {
+  SavedPlan saved;
+  try {
+    saved = read_plan_file(file(kPlanFile));
+  } catch (const Error& problem) {
+    throw Error(problem.code(), "{}; choose another --out", problem.what());
+  }
+  const nlohmann::ordered_json wanted = plan.to_json();
+  check_goes_on(wanted, saved.plan, path_);
+  started_ = saved.started;
+  read_journal(plan);
+  if (wanted == saved.plan) return;
+  // Before the first sample that only the larger plan has: what the journal holds always belongs to the plan that is there.
+  write_plan_file(file(kPlanFile), {started_, wanted});
+  notes_.push_back(
+      fmt::format("the run in {} grows from {} to {} samples", path_, planned_samples(saved.plan), plan.sample_count()));
 }
 
 // What the checksum of a line cannot tell: that the line is one of this run.
@@ -128,7 +124,7 @@ void RunDirectory::check(const SampleRecord& record, const RunPlan& plan) const 
   if (cell == plan.cells.end() || !std::binary_search(cell->samples.begin(), cell->samples.end(), record.index) ||
       record.id != tasks::sample_id(*cell->task, plan.request(*cell, record.index)))
     throw Error(ErrorCode::kFormat, "sample '{}' does not belong to this run", record.id);
-  if (has(*cell, record.index)) throw Error(ErrorCode::kFormat, "sample '{}' stands there twice", record.id);
+  if (find(*cell, record.index) != nullptr) throw Error(ErrorCode::kFormat, "sample '{}' stands there twice", record.id);
   for (const int32_t id : record.answer_ids)
     if (id >= plan.model.vocab_size)
       throw Error(ErrorCode::kFormat, "field 'answer_ids' holds {}, the model knows {} ids", id, plan.model.vocab_size);
@@ -178,9 +174,11 @@ void RunDirectory::read_journal(const RunPlan& plan) {
   if (kept_arrays < side_file_.size()) side_file_.truncate(kept_arrays);  // arrays whose line was never written
 }
 
-bool RunDirectory::has(const Cell& cell, int64_t index) const {
-  const auto found = done_.find({std::string(cell.task->name()), cell.length});
-  return found != done_.end() && found->second.count(index) != 0;
+const SampleRecord* RunDirectory::find(const Cell& cell, int64_t index) const {
+  const auto done = done_.find({std::string(cell.task->name()), cell.length});
+  if (done == done_.end()) return nullptr;
+  const auto found = done->second.find(index);
+  return found == done->second.end() ? nullptr : &records_[found->second];
 }
 
 std::vector<const SampleRecord*> RunDirectory::records_of(const Cell& cell) const {

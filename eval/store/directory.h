@@ -16,15 +16,19 @@
 
 namespace sala::eval {
 
+inline constexpr const char* kJournalFile = "samples.jsonl";
+
 // Files: run.json (plan), samples.jsonl (journal), samples.arrays (what statistics saw), run.h5 and, while the run goes
 // on, cells/*.h5 (run_file.h), summary.json, summary.md.
 class RunDirectory {
  public:
-  // A new run. Throws Error{kUsage} when `path` already holds one or another process writes to it, Error{kIo}.
+  // A new run. Throws Error{kUsage} when `path` already holds one or anything under a name that a run writes, or when
+  // another process writes to it; Error{kIo}.
   static RunDirectory begin(const std::string& path, const RunPlan& plan, const std::string& started);
-  // Goes on with the run in `path`, or begins one when there is none. A torn last line of the journal is dropped.
-  // Throws as begin(), Error{kConfig} naming the field of the plan that changed, Error{kFormat} naming a damaged line or a
-  // journal that is empty beside results.
+  // Goes on with the run in `path`, or begins one when there is none. The plan may have more samples and cells than the one
+  // that is there, which it then replaces (check_goes_on). A torn last line of the journal is dropped. Throws as begin(),
+  // Error{kConfig} naming the field of the plan that changed, Error{kFormat} naming a damaged line or a journal that is
+  // empty beside results.
   static RunDirectory resume(const std::string& path, const RunPlan& plan, const std::string& started);
 
   const std::string& path() const { return path_; }
@@ -32,7 +36,8 @@ class RunDirectory {
   std::string file(const std::string& name) const { return path_ + "/" + name; }
   // In the order in which they were added.
   const std::vector<SampleRecord>& records() const { return records_; }
-  bool has(const Cell& cell, int64_t index) const;
+  // Null when it is not done; until the next add().
+  const SampleRecord* find(const Cell& cell, int64_t index) const;
   // By ascending index; until the next add().
   std::vector<const SampleRecord*> records_of(const Cell& cell) const;
   // What resuming found worth saying, one sentence each.
@@ -48,6 +53,7 @@ class RunDirectory {
  private:
   RunDirectory(const std::string& path, const std::string& started);
   void lock();
+  void go_on(const RunPlan& plan);
   void read_journal(const RunPlan& plan);
   // Throws Error{kFormat} for a record that a run of this plan does not write.
   void check(const SampleRecord& record, const RunPlan& plan) const;

@@ -263,17 +263,18 @@ void write_cell_file(const RunDirectory& directory, const RunPlan& plan, const C
   });
 }
 
-namespace {
-
-bool has_cell_file(const RunDirectory& directory, const Cell& cell) { return file_exists(directory.file(cell_file(cell))); }
-
-}  // namespace
+void remove_cell_file(const RunDirectory& directory, const Cell& cell) {
+  if (!is_own_folder(directory.file("cells"))) return;
+  const std::string path = directory.file(cell_file(cell));
+  ::unlink(path.c_str());
+  ::unlink(fresh_name(path).c_str());  // of a writer that was killed
+}
 
 void link_cell_files(const RunDirectory& directory, const RunPlan& plan, const Provenance& provenance) {
   write_new_file(directory.file("run.h5"), [&](h5::File& file) {
     Tree tree(file, plan, provenance);
     for (const Cell& cell : plan.cells) {
-      if (!has_cell_file(directory, cell)) continue;
+      if (!file_exists(directory.file(cell_file(cell)))) continue;
       auto& [results, timing] = tree.of(cell);
       results.link(std::to_string(cell.length), cell_file(cell), "/cell");
       timing.link(std::to_string(cell.length), cell_file(cell), "/timing");
@@ -294,11 +295,9 @@ void write_run_file(const RunDirectory& directory, const RunPlan& plan, const st
   });
 }
 
-void remove_cell_files(const RunDirectory& directory) {
-  try {
-    remove_folder(directory.file("cells"));
-  } catch (const Error&) {  // somebody may be reading one, on NFS for instance; run.h5 does not need them any more
-  }
+void remove_cell_files(const RunDirectory& directory, const RunPlan& plan) {
+  for (const Cell& cell : plan.cells) remove_cell_file(directory, cell);
+  ::rmdir(directory.file("cells").c_str());  // stays when somebody else put something there
 }
 
 h5::File open_run_file(const std::string& path) {

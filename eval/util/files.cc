@@ -38,8 +38,11 @@ std::string folder_of(const std::string& path) {
 void sync_folder(const std::string& folder) {
   const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (descriptor < 0) throw io_error("open", folder);
-  ::fsync(descriptor);  // some file systems cannot; the rename itself is done
+  const int problem = ::fsync(descriptor) == 0 ? 0 : errno;
   ::close(descriptor);
+  if (problem == 0 || problem == EINVAL || problem == ENOTSUP || problem == ENOSYS) return;  // some file systems cannot
+  errno = problem;
+  throw io_error("flush", folder);
 }
 
 }  // namespace
@@ -55,21 +58,21 @@ void make_folders(const std::string& path) {
   if (error) throw Error(ErrorCode::kIo, "cannot make the folder {}: {}", path, error.message());
 }
 
+bool is_own_folder(const std::string& path) {
+  struct stat info;
+  return ::lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode);
+}
+
 void make_own_folder(const std::string& path) {
   if (::mkdir(path.c_str(), 0755) == 0) return;
-  struct stat info;
-  if (errno == EEXIST && ::lstat(path.c_str(), &info) == 0 && S_ISDIR(info.st_mode)) return;
-  throw io_error("make the folder", path);
+  const Error failure = io_error("make the folder", path);
+  if (!is_own_folder(path)) throw failure;
 }
 
-void remove_folder(const std::string& path) {
-  std::error_code error;
-  std::filesystem::remove_all(path, error);
-  if (error) throw Error(ErrorCode::kIo, "cannot remove the folder {}: {}", path, error.message());
-}
+std::string fresh_name(const std::string& path) { return path + ".tmp"; }
 
 std::string fresh_beside(const std::string& path) {
-  const std::string temporary = path + ".tmp";
+  const std::string temporary = fresh_name(path);
   ::unlink(temporary.c_str());  // what cannot be removed is found by whoever makes it anew
   return temporary;
 }
@@ -133,6 +136,7 @@ AppendFile& AppendFile::operator=(AppendFile&& other) noexcept {
   std::swap(path_, other.path_);
   std::swap(descriptor_, other.descriptor_);
   std::swap(size_, other.size_);
+  std::swap(torn_, other.torn_);
   return *this;
 }
 
@@ -140,17 +144,24 @@ AppendFile::Lock AppendFile::try_lock() {
   int result = 0;
   do result = ::flock(descriptor_, LOCK_EX | LOCK_NB);
   while (result != 0 && errno == EINTR);
-  if (result == 0) return Lock::kTaken;
-  return errno == EWOULDBLOCK ? Lock::kHeldElsewhere : Lock::kImpossible;
+  if (result != 0 && errno == EWOULDBLOCK) return Lock::kHeldElsewhere;
+  struct stat info;  // whoever had the lock before may have written since the file was opened
+  if (::fstat(descriptor_, &info) != 0) throw io_error("look at", path_);
+  size_ = info.st_size;
+  return result == 0 ? Lock::kTaken : Lock::kImpossible;
 }
 
 void AppendFile::append(std::string_view bytes) {
+  if (torn_)  // a whole line behind a beginning of one would be a damaged line
+    throw Error(ErrorCode::kIo, "cannot write {}: an earlier write left a part that could not be taken back", path_);
   try {
     write_all(descriptor_, bytes, path_);
     if (::fsync(descriptor_) != 0) throw io_error("flush", path_);
-  } catch (const Error&) {
-    [[maybe_unused]] const int ignored = ::ftruncate(descriptor_, size_);  // a torn tail is dropped on resume as well
-    throw;
+  } catch (const Error& failure) {
+    if (::ftruncate(descriptor_, size_) == 0) throw;
+    torn_ = true;
+    throw Error(ErrorCode::kIo, "{}; the part that was written could not be taken back: {}", failure.what(),
+                std::strerror(errno));
   }
   size_ += static_cast<int64_t>(bytes.size());
 }

@@ -14,18 +14,21 @@ using text::read_file;
 bool file_exists(const std::string& path);
 // Creates the folder and its parents.
 void make_folders(const std::string& path);
+// A folder, and no link to one.
+bool is_own_folder(const std::string& path);
 // Creates the folder, whose parent exists. Throws Error{kIo} also when a link to a folder stands there.
 void make_own_folder(const std::string& path);
-// The folder and all in it; nothing when there is none.
-void remove_folder(const std::string& path);
-// The name beside `path` under which a file is made before it takes its place. What a kill left there is removed.
+// The name beside `path` under which a file is made before it takes its place.
+std::string fresh_name(const std::string& path);
+// The same, with what a kill left there removed.
 std::string fresh_beside(const std::string& path);
 // After this returns, `path` holds all of `text`, whatever happens next; before, it holds what it held.
 void write_atomically(const std::string& path, std::string_view text);
 // The second half of that for a file made by someone else: flushes `temporary`, renames it to `path`, flushes the folder.
 void replace_file(const std::string& temporary, const std::string& path);
 
-// A file that only grows. Every append is on the disk when it returns; one that fails leaves the file as it was.
+// A file that only grows. Every append is on the disk when it returns; one that fails leaves the file as it was. Where that
+// fails too, no other append is taken.
 class AppendFile {
  public:
   AppendFile() = default;
@@ -47,6 +50,7 @@ class AppendFile {
   std::string path_;
   int descriptor_ = -1;
   int64_t size_ = 0;
+  bool torn_ = false;  // a part of an append stands behind size_
 };
 
 // Reads a file that nobody vouches for line by line.

@@ -193,6 +193,38 @@ TEST_F(Cli, AnInterruptSavesAndPrintsTheCommandThatGoesOn) {
   open_run_file(h5("a"));
 }
 
+TEST_F(Cli, AnInterruptThatCannotSaveSaysSo) {
+  Words words = small_run("a");
+  words[6] = "400";
+  program_.start(words);
+  const std::string journal = folder_.file("a") + "/samples.jsonl";
+  while (!program_.ended() && (!fs::exists(journal) || fs::file_size(journal) == 0))
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  fs::rename(h5("a"), folder_.file("moved"));
+  fs::create_directories(h5("a") + "/taken");
+  program_.send(SIGINT);
+  const Finished result = program_.wait();
+  EXPECT_EQ(result.code, static_cast<int>(ErrorCode::kIo)) << result.err;
+  EXPECT_EQ(result.err.find("everything is saved"), std::string::npos) << result.err;
+  EXPECT_NE(result.err.find("run.h5"), std::string::npos) << result.err;
+  EXPECT_NE(result.err.find(" --resume\n"), std::string::npos) << result.err;
+}
+
+TEST_F(Cli, AFinishedRunGrows) {
+  Words words = small_run("grown", {"--quiet", "--resume"});
+  ASSERT_EQ(program_.run(words).code, 0);
+  words[6] = "4";  // samples
+  words[4] = "512,600";
+  const Finished grown = program_.run(words);
+  ASSERT_EQ(grown.code, 0) << grown.err;
+  words[10] = folder_.file("whole");
+  ASSERT_EQ(program_.run(words).code, 0);
+  expect_same_results(h5("whole"), h5("grown"));
+  words[6] = "2";
+  words[10] = folder_.file("grown");
+  expect_failure(words, ErrorCode::kConfig, {"--resume", "niah_single_1@512", "\"0-3\"", "all samples that it has"});
+}
+
 TEST_F(Cli, TheScoreGate) {
   const Words words = {"--task", "niah_single_1", "--len", "512", "--samples", "1", "--quiet"};
   EXPECT_EQ(program_.run(joined(words, {"--min-score", "0"})).code, 0);

@@ -2,11 +2,40 @@
 
 #include <gtest/gtest.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <csignal>
 #include <filesystem>
+#include <utility>
 
 #include "tests/sim/model/small_model.h"
+
+namespace {
+
+// What the next call ends in, in place of the system's; 0 = the system's.
+int fsync_of_a_folder_fails = 0, ftruncate_fails = 0;
+
+int ended(long result, int& fails) {
+  if (fails == 0) return static_cast<int>(result);
+  errno = std::exchange(fails, 0);
+  return -1;
+}
+
+}  // namespace
+
+extern "C" int fsync(int descriptor) {
+  struct stat info;
+  int never = 0;
+  const bool folder = fstat(descriptor, &info) == 0 && S_ISDIR(info.st_mode);
+  return ended(syscall(SYS_fsync, descriptor), folder ? fsync_of_a_folder_fails : never);
+}
+
+extern "C" int ftruncate(int descriptor, off_t bytes) noexcept {
+  return ended(ftruncate_fails != 0 ? 0 : syscall(SYS_ftruncate, descriptor, bytes), ftruncate_fails);
+}
 
 namespace sala::eval {
 namespace {
@@ -104,6 +133,52 @@ TEST(Files, AFullDiskKeepsWhatWasThere) {
   EXPECT_EQ(read_file(folder.file("grows")), "12345");
   file.append("6");
   EXPECT_EQ(read_file(folder.file("grows")), "123456");
+}
+
+// A rename that is not on the disk is no rename after a power cut.
+TEST(Files, AFolderThatCannotBeFlushedIsAnError) {
+  const TemporaryFolder folder;
+  for (const int number : {EIO, ENOSPC}) {
+    fsync_of_a_folder_fails = number;
+    expect_error(ErrorCode::kIo, {"cannot flush", folder.path()}, [&] { write_atomically(folder.file("a"), "text"); });
+    EXPECT_FALSE(file_exists(folder.file("a.tmp")));
+  }
+  for (const int number : {EINVAL, ENOTSUP}) {  // a file system that cannot
+    fsync_of_a_folder_fails = number;
+    write_atomically(folder.file("b"), "text");
+    EXPECT_EQ(fsync_of_a_folder_fails, 0) << "it was tried";
+  }
+}
+
+// A line behind the beginning of another one would be a damaged line.
+TEST(Files, WhereAFailedAppendCannotBeTakenBackNothingFollows) {
+  const TemporaryFolder folder;
+  AppendFile file(folder.file("a"));
+  file.append("1234\n");
+  signal(SIGXFSZ, SIG_IGN);
+  rlimit before, small;
+  getrlimit(RLIMIT_FSIZE, &before);
+  small = before;
+  small.rlim_cur = 8;
+  setrlimit(RLIMIT_FSIZE, &small);
+  ftruncate_fails = EIO;
+  expect_error(ErrorCode::kIo, {"File too large", "could not be taken back"}, [&] { file.append("5678\n"); });
+  setrlimit(RLIMIT_FSIZE, &before);
+  expect_error(ErrorCode::kIo, {"an earlier write"}, [&] { file.append("9\n"); });
+  EXPECT_EQ(read_file(folder.file("a")), "1234\n567");
+}
+
+// Whoever had the lock before may have written.
+TEST(Files, ALockedFileHasTheSizeThatItHasThen) {
+  const TemporaryFolder folder;
+  AppendFile second(folder.file("a"));
+  {
+    AppendFile first(folder.file("a"));
+    EXPECT_EQ(first.try_lock(), AppendFile::Lock::kTaken);
+    first.append("line\n");
+  }
+  EXPECT_EQ(second.try_lock(), AppendFile::Lock::kTaken);
+  EXPECT_EQ(second.size(), 5);
 }
 
 }  // namespace

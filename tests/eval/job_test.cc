@@ -4,12 +4,14 @@
 
 #include <atomic>
 #include <chrono>
+#include <filesystem>
 #include <thread>
 
 #include "eval/run/checks.h"
 #include "eval/run/lanes.h"
 #include "eval/run/run_job.h"
 #include "eval/store/run_file.h"
+#include "eval/util/interrupt.h"
 #include "tests/eval/fakes.h"
 #include "tests/eval/run_files.h"
 #include "tests/sim/model/small_model.h"
@@ -129,6 +131,29 @@ TEST_F(JobTest, StoppedWithSeveralAtOnceAndResumedIsTheSame) {
     EXPECT_EQ(subjects.calls, static_cast<int>(9 - kept)) << "no finished sample is asked twice";
     expect_same_results(whole.file("run.h5"), directory.file("run.h5"));
   }
+}
+
+// Files that cannot be written are said also where something else stopped the run.
+TEST_F(JobTest, WhatIsNotSavedWhenItStopsIsSaid) {
+  const auto stopped = [&](const std::string& name, const std::function<void()>& stop, ErrorCode code, const char* why) {
+    RunDirectory directory = begin(name, plan_);
+    FakeSubjects subjects(1);
+    subjects.before_answer = [&](int call) {
+      if (call != 3) return;
+      std::filesystem::remove(directory.file("run.h5"));
+      std::filesystem::create_directories(directory.file("run.h5/taken"));
+      stop();
+    };
+    expect_error(
+        code,
+        {why, "samples.jsonl has every finished sample", "run.h5 and the summaries are not up to date", "cannot replace"},
+        [&] { run(directory, plan_, subjects); });
+    EXPECT_EQ(directory.records().size(), 2u);
+  };
+  stopped(
+      "interrupt", [] { throw Interrupted(); }, ErrorCode::kIo, "interrupted; ");
+  stopped(
+      "error", [] { throw Error(ErrorCode::kMemory, "no room"); }, ErrorCode::kMemory, "no room; ");
 }
 
 TEST_F(JobTest, WhileTheRunGoesOnEachFinishedCellIsAFileOfItsOwn) {

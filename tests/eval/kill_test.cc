@@ -1,5 +1,5 @@
-// Kills at random moments: no finished sample is lost or answered twice, run.h5 can always be read, and what comes out
-// at the end is what an uninterrupted run gives.
+// Kills at random moments of runs, some of which grow: no finished sample is lost or answered twice, run.h5 can always be
+// read, and what comes out at the end is what an uninterrupted run gives.
 #include <gtest/gtest.h>
 
 #include <chrono>
@@ -50,7 +50,7 @@ void expect_nothing_lost(int kills_wanted) {
   write_random_family(models.path());
   Program program(folder.path());
   program.environment["SALA_MODELS"] = models.path();
-  const auto words = [&](const std::string& out, int threads) -> Words {
+  const auto words = [&](const std::string& out, int threads, int samples) -> Words {
     return {"run",
             "--task",
             "niah_single_1,niah_multikey_2",
@@ -59,29 +59,31 @@ void expect_nothing_lost(int kills_wanted) {
             "--out",
             folder.file(out),
             "--samples",
-            "3",
+            std::to_string(samples),
             "--quiet",
             "--threads",
             std::to_string(threads),
             "--resume"};
   };
   const auto began = std::chrono::steady_clock::now();
-  ASSERT_EQ(program.run(words("whole", 1)).code, 0);
+  ASSERT_EQ(program.run(words("whole", 1, 3)).code, 0);
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();
   Rng rng(1, "tests/kill");
   int kills = 0;
   for (int run = 0; kills < kills_wanted; ++run) {
     const std::string out = "run" + std::to_string(run);
     std::set<std::string> before;
+    int samples = 1 + static_cast<int>(rng.below(3));  // which grow to three, finished or not
     for (bool ended = false; !ended;) {
-      program.start(words(out, 1 + static_cast<int>(rng.below(3))));
+      program.start(words(out, 1 + static_cast<int>(rng.below(3)), samples));
       const auto wait = std::chrono::duration<double>(seconds * 0.7 * rng.uniform());
       std::this_thread::sleep_for(std::chrono::duration_cast<std::chrono::microseconds>(wait));
       if (kills < kills_wanted) program.send(SIGKILL);
       const Finished result = program.wait();
-      ended = result.code == 0;
+      ended = result.code == 0 && samples == 3;
       kills += result.code == 128 + SIGKILL;
-      ASSERT_TRUE(ended || result.code == 128 + SIGKILL) << result.code << " " << result.err;
+      ASSERT_TRUE(result.code == 0 || result.code == 128 + SIGKILL) << result.code << " " << result.err;
+      if (samples < 3 && (result.code == 0 || rng.below(2) == 0)) ++samples;
       const std::set<std::string> after = finished(folder.file(out));
       EXPECT_TRUE(std::includes(after.begin(), after.end(), before.begin(), before.end())) << "a finished sample is lost";
       EXPECT_LE(readable(folder.file(out) + "/run.h5"), after.size());

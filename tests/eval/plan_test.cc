@@ -5,6 +5,7 @@
 #include "eval/run/memory.h"
 #include "eval/run/progress.h"
 #include "eval/run/time_left.h"
+#include "eval/spec/plan_file.h"
 #include "eval/spec/provenance.h"
 #include "eval/util/terminal.h"
 #include "sim/text/near.h"
@@ -40,11 +41,11 @@ TEST(Plan, ASessionHoldsTheLongestCellAndThePrefix) {
 TEST(Plan, WhatChangedIsNamedOnResume) {
   const FakeTask task;
   const RunPlan saved = fake_plan(task);
-  check_same_plan(saved.to_json(), saved.to_json(), "DIR");
+  check_goes_on(saved.to_json(), saved.to_json(), "DIR");
   const auto refused = [&](const std::string& field, const auto& change) {
     RunPlan now = fake_plan(task);
     change(now);
-    expect_error(ErrorCode::kConfig, {"'" + field, "DIR"}, [&] { check_same_plan(now.to_json(), saved.to_json(), "DIR"); });
+    expect_error(ErrorCode::kConfig, {"'" + field, "DIR"}, [&] { check_goes_on(now.to_json(), saved.to_json(), "DIR"); });
   };
   refused("seed' is 43 now and was 42", [](RunPlan& plan) { plan.seed = 43; });
   refused("model'", [](RunPlan& plan) { plan.model_name = "other"; });
@@ -52,9 +53,23 @@ TEST(Plan, WhatChangedIsNamedOnResume) {
   refused("numerics' is \"bf16\" now", [](RunPlan& plan) { plan.numerics = Numerics::kBf16; });
   refused("probe'", [](RunPlan& plan) { plan.probe_answers = false; });
   refused("cells.fake@256' is \"0-4\"", [](RunPlan& plan) { plan.cells[0].samples.pop_back(); });
+  refused("cells.fake@256' is \"1-7\"", [](RunPlan& plan) { plan.cells[0].samples = {1, 2, 3, 4, 5, 6, 7}; });
   refused("cells.fake@512' is absent", [](RunPlan& plan) { plan.cells.pop_back(); });
   refused("model_config.sparse_config.topk' is 8", [](RunPlan& plan) { plan.model.sparse_config.topk = 8; });
   refused("tokenizer_hash'", [](RunPlan& plan) { plan.tokenizer_hash = "x"; });
+}
+
+TEST(Plan, ARunMayGrow) {
+  const FakeTask task;
+  const RunPlan saved = fake_plan(task);
+  RunPlan more = saved;
+  more.cells[0].samples.push_back(6);
+  more.cells[1].samples = {0, 2, 3, 5, 40};
+  more.cells.insert(more.cells.begin(), {&task, 128, {0, 1}});
+  check_goes_on(more.to_json(), saved.to_json(), "DIR");
+  EXPECT_EQ(planned_samples(more.to_json()), 14);
+  more.seed = 43;
+  expect_error(ErrorCode::kConfig, {"'seed'", "the same"}, [&] { check_goes_on(more.to_json(), saved.to_json(), "DIR"); });
 }
 
 TEST(Memory, SizesAreRead) {
@@ -132,6 +147,33 @@ TEST(Progress, PlainLinesComeEveryTenSecondsAndAtTheEndOfACell) {
             "fake 256  sample 1/2  3 min left  reading  40%  10 tokens/s\n"
             "fake 256  sample 1/2  3 min left  reading  80%  10 tokens/s\n"
             "fake 256: 2 samples, score 50.0, 256 tokens/s, 78 s left\n");
+}
+
+// Scores are those of the cell, also where a part of it was done before.
+TEST(Progress, ScoresCountWhatWasDoneBefore) {
+  const FakeTask task;
+  const RunPlan plan = fake_plan(task, 4);
+  const TemporaryFolder folder;
+  double now = 100;
+  std::FILE* out = std::fopen(folder.file("log").c_str(), "w");
+  {
+    Progress progress(
+        out, false, false, plan, [](int64_t length) { return Work{static_cast<double>(length)}; }, [&] { return now; });
+    progress.skip(plan.cells[0], 1);
+    progress.skip(plan.cells[0], 0.5);
+    progress.begin_sample(0, plan.cells[0], 3, 4);
+    now += 11;
+    progress.prompt(0, 125, 250);
+    progress.end_sample(0, 0, 256, 22);
+    progress.begin_sample(0, plan.cells[0], 4, 4);
+    progress.end_sample(0, 0, 256, 1);
+    progress.end_cell(plan.cells[0]);
+  }
+  std::fclose(out);
+  const std::string log = read_bytes(folder.file("log"));
+  EXPECT_NE(log.find("sample 3/4"), std::string::npos) << log;
+  EXPECT_NE(log.find("score 75.0\n"), std::string::npos) << log;
+  EXPECT_NE(log.find("fake 256: 4 samples, score 37.5,"), std::string::npos) << log;
 }
 
 TEST(Progress, OnATerminalOneLineIsRewrittenAndQuietSaysNothing) {

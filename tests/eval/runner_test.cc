@@ -7,41 +7,13 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "eval/run/run_job.h"
-#include "eval/store/run_file.h"
 #include "sala/core/rng.h"
-#include "tests/eval/fakes.h"
-#include "tests/eval/run_files.h"
-#include "tests/sim/model/small_model.h"
+#include "tests/eval/run_fixture.h"
 
 namespace sala::eval {
 namespace {
 
-class Runner : public testing::Test {
- protected:
-  // Runs what `directory` lacks and writes run.h5 as the command does.
-  RunResults run(RunDirectory& directory, const RunPlan& plan, FakeSubjects& subjects) {
-    Progress progress(stderr, true, false, plan, [](int64_t length) { return Work{static_cast<double>(length)}; });
-    SampleSource samples(plan, *tokenizer_);
-    return run_job({plan, *tokenizer_, samples, subjects, directory, progress, {{"threads", std::to_string(++writes_)}}});
-  }
-  void write(const RunDirectory& directory, const RunPlan& plan) {
-    write_run_file(directory, plan, summarize(plan, directory.records()).cells, {{"threads", std::to_string(++writes_)}});
-  }
-  // A whole run in a folder called `name`; returns the path of its run.h5.
-  std::string whole_run(const std::string& name, const RunPlan& plan) {
-    RunDirectory directory = RunDirectory::begin(folder_.file(name), plan, "2026-01-01T00:00:00Z");
-    FakeSubjects subjects(1);
-    run(directory, plan, subjects);
-    return directory.file("run.h5");
-  }
-
-  const TemporaryFolder folder_;
-  const std::unique_ptr<Tokenizer> tokenizer_ = open_tokenizer("byte");
-  const FakeTask task_;
-  const RunPlan plan_ = fake_plan(task_);
-  int writes_ = 0;
-};
+class Runner : public RunTest {};
 
 TEST_F(Runner, TheSubjectGetsThePrefixThePromptAndTheBudgetAndNothingElse) {
   RunDirectory directory = RunDirectory::begin(folder_.file("run"), plan_, "now");
@@ -314,68 +286,37 @@ TEST_F(Runner, ALostJournalBesideResultsIsRefused) {
   EXPECT_EQ(subjects.calls, 9);
 }
 
-TEST_F(Runner, ASecondRunInTheSameFolderIsRefused) {
-  whole_run("run", plan_);
-  expect_error(ErrorCode::kUsage, {"already holds a run", "--resume", "--out"},
-               [&] { RunDirectory::begin(folder_.file("run"), plan_, "later"); });
-  RunPlan other = plan_;
-  other.seed = 7;
-  expect_error(ErrorCode::kConfig, {"'seed' is 7 now and was 42"},
-               [&] { RunDirectory::resume(folder_.file("run"), other, "later"); });
-  const RunDirectory open = RunDirectory::resume(folder_.file("run"), plan_, "later");
-  expect_error(ErrorCode::kUsage, {"another process"}, [&] { RunDirectory::resume(folder_.file("run"), plan_, "later"); });
-}
-
-TEST_F(Runner, ResumingNothingBeginsAndADamagedPlanIsRefused) {
-  RunDirectory::resume(folder_.file("new"), plan_, "now");
-  EXPECT_TRUE(file_exists(folder_.file("new/run.json")));
-  std::string changed = read_bytes(folder_.file("new/run.json"));
-  changed.replace(changed.find("\"now\""), 5, "\"nov\"");
-  for (const std::string& text :
-       {std::string(), std::string("{}"), std::string("[1]"), std::string("{\"started\":1,\"plan\":{}}"), changed}) {
-    write_bytes(folder_.file("new/run.json"), text);
-    expect_error(ErrorCode::kFormat, {"run.json"}, [&] { RunDirectory::resume(folder_.file("new"), plan_, "now"); });
+// What is not on the disk is not done.
+TEST_F(Runner, ASampleCountsWhenItIsWritten) {
+  char* log = nullptr;
+  size_t bytes = 0;
+  std::FILE* out = open_memstream(&log, &bytes);
+  signal(SIGXFSZ, SIG_IGN);
+  rlimit before;
+  getrlimit(RLIMIT_FSIZE, &before);
+  RunDirectory directory = RunDirectory::begin(folder_.file("run"), plan_, "now");
+  FakeSubjects subjects(1);
+  subjects.before_answer = [&](int call) {
+    rlimit small = before;
+    small.rlim_cur = 10;
+    if (call == 1) setrlimit(RLIMIT_FSIZE, &small);
+  };
+  {
+    double now = 0;  // so late each time that every step is shown
+    Progress progress(
+        out, false, false, plan_, [](int64_t length) { return Work{static_cast<double>(length)}; },
+        [&] { return now += 20; });
+    SampleSource samples(plan_, *tokenizer_);
+    expect_error(ErrorCode::kIo, {"File too large"}, [&] {
+      run_job({plan_, *tokenizer_, samples, subjects, directory, progress});
+    });
   }
-  write_bytes(folder_.file("new/run.json"), "{\"started\":\"a\",\"plan\":{\"schema\":\"sala.run/1\"}}");
-  expect_error(ErrorCode::kUnsupported, {"sala.run/1"}, [&] { RunDirectory::resume(folder_.file("new"), plan_, "now"); });
-  std::filesystem::remove(folder_.file("new/run.json"));
-  RunDirectory::resume(folder_.file("new"), plan_, "now");  // killed before the plan was written: nothing is lost
-  EXPECT_TRUE(file_exists(folder_.file("new/run.json")));
-  std::filesystem::remove(folder_.file("new/run.json"));
-  write_bytes(folder_.file("new/samples.jsonl"), "{}\n");
-  expect_error(ErrorCode::kFormat, {"run.json"}, [&] { RunDirectory::resume(folder_.file("new"), plan_, "now"); });
-}
-
-// A stranger may have prepared the folder: every name that a run writes leads elsewhere.
-TEST_F(Runner, NothingOutsideTheFolderIsWritten) {
-  namespace fs = std::filesystem;
-  const std::string whole = whole_run("whole", plan_), precious = folder_.file("precious");
-  fs::create_directory(folder_.file("elsewhere"));
-  for (const char* name : {"run.json.tmp", "run.h5.tmp", "summary.json.tmp", "summary.md.tmp", "summary.json", "cells",
-                           "samples.jsonl", "samples.arrays"}) {
-    const std::string path = folder_.file(std::string("links-") + name), word = name;
-    write_bytes(precious, "precious");
-    fs::create_directory(path);
-    fs::create_symlink(word == "cells"               ? folder_.file("elsewhere")
-                       : word.starts_with("samples") ? folder_.file("nowhere")
-                                                     : precious,
-                       path + "/" + word);
-    if (word == "cells" || word.starts_with("samples")) {
-      expect_error(ErrorCode::kIo, {word}, [&] {
-        RunDirectory directory = RunDirectory::begin(path, plan_, "now");
-        FakeSubjects subjects(1);
-        run(directory, plan_, subjects);
-      });
-    } else {
-      RunDirectory directory = RunDirectory::begin(path, plan_, "now");
-      FakeSubjects subjects(1);
-      run(directory, plan_, subjects);
-      expect_same_results(whole, directory.file("run.h5"));
-    }
-    EXPECT_EQ(read_bytes(precious), "precious") << name;
-    EXPECT_FALSE(fs::exists(folder_.file("nowhere"))) << name;
-    EXPECT_TRUE(fs::is_empty(folder_.file("elsewhere"))) << name;
-  }
+  setrlimit(RLIMIT_FSIZE, &before);
+  std::fclose(out);
+  const std::string shown(log, bytes);
+  std::free(log);
+  EXPECT_NE(shown.find("answering, 1 tokens"), std::string::npos) << shown;
+  EXPECT_EQ(shown.find("score"), std::string::npos) << shown;
 }
 
 TEST_F(Runner, AScoreOutsideTheScaleIsOurDefect) {
