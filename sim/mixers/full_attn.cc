@@ -76,6 +76,7 @@ MixerKind full_attention_kind() {
   kind.state_names = {"kv cache"};
   kind.cost_names = {"softmax"};
   kind.visit_fields = visit_softmax_fields;
+  kind.rope_switch = softmax_rope_switch;
   kind.check = check_softmax_layer;
   kind.tensors = softmax_layer_tensors;
   kind.shape = softmax_layer_shape;

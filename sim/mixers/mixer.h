@@ -132,9 +132,11 @@ struct MixerKind {
   // share a name.
   std::vector<std::string> state_names, cost_names;
   bool in_every_config = false;  // the released files have its fields whatever their layers are
-  // The fields of config.json that are the mixer's own. All fields of a config are flat or in the groups that it opens; a
-  // mixer from outside the tree keeps their values in config.block<T>(name). May be null.
+  // The fields of config.json that are the mixer's own, flat or in groups that it opens; their values are in a struct of the
+  // mixer's, config.own<T>(). May be null.
   void (*visit_fields)(ModelConfig&, FieldVisitor&) = nullptr;
+  // The one that gives its layers RoPE, which position policies set; null = none.
+  bool* (*rope_switch)(ModelConfig&) = nullptr;
   // Fills its fields that have a fall-back, once the whole file is read. May be null.
   void (*resolve)(ModelConfig&) = nullptr;
   // Throws Error{kConfig} when the config contradicts itself for this mixer. May be null.

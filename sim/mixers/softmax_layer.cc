@@ -22,14 +22,21 @@ std::string scaling_refusal(const ModelConfig& config) {
              : "";
 }
 
+double rope_theta(const ModelConfig& config) {
+  return config.own<SoftmaxFields>().attn_rope_theta.value_or(config.rope_theta);
+}
+
 }  // namespace
 
 void visit_softmax_fields(ModelConfig& config, FieldVisitor& visit) {
-  visit("attn_use_output_gate", config.attn_use_output_gate, {"softmax layers have o_gate", !config.is_qwen3()});
+  auto& own = config.own<SoftmaxFields>();
+  const bool sala = !config.is_qwen3();
+  visit("attn_use_rope", own.attn_use_rope, {.help = "RoPE on softmax layers", .required = sala, .trained = true});
+  visit("attn_use_output_gate", own.attn_use_output_gate, {"softmax layers have o_gate", sala});
   lab_fields(visit, [&] {
-    LabConfig& lab = config.sala_lab;
-    visit("attn_qk_norm", lab.attn_qk_norm, {.help = "per-head RMSNorm of q and k on softmax layers", .place = -1});
-    visit("attn_logits_scaling", lab.attn_logits_scaling,
+    visit("attn_qk_norm", own.attn_qk_norm, {.help = "per-head RMSNorm of q and k on softmax layers", .place = -1});
+    visit("attn_rope_theta", own.attn_rope_theta, {"theta of softmax layers; null = rope_theta", false, 1, 1e18});
+    visit("attn_logits_scaling", own.attn_logits_scaling,
           {.help = "factor on the queries of softmax layers; hype: ln(t + a) / ln(a) at position t",
            .flag = {"--logit-scaling", "X|\"hype A\"|none",
                     "Multiply the queries of softmax layers without positions by X, or by ln(t + A) / ln(A) at position t",
@@ -37,40 +44,44 @@ void visit_softmax_fields(ModelConfig& config, FieldVisitor& visit) {
   });
 }
 
+bool* softmax_rope_switch(ModelConfig& config) { return &config.own<SoftmaxFields>().attn_use_rope; }
+
 void check_softmax_layer(const ModelConfig& config) {
   if (config.num_attention_heads % config.num_key_value_heads != 0)
     throw Error(ErrorCode::kConfig, "num_attention_heads {} is no multiple of num_key_value_heads {}",
                 config.num_attention_heads, config.num_key_value_heads);
   if (config.head_dim % 2 != 0) throw Error(ErrorCode::kConfig, "head_dim is {}, expected an even number", config.head_dim);
-  if (config.rope_scaling && !config.attn_use_rope)
+  if (config.rope_scaling && !config.own<SoftmaxFields>().attn_use_rope)
     throw Error(ErrorCode::kConfig,
                 "rope_scaling is set but attn_use_rope is false: it scales the RoPE of softmax layers, set it to null");
-  if (config.rope_scaling && !(config.softmax_rope_theta() > 1))
-    throw Error(ErrorCode::kConfig, "rope_scaling needs a rope_theta above 1, it is {}", config.softmax_rope_theta());
+  if (config.rope_scaling && !(rope_theta(config) > 1))
+    throw Error(ErrorCode::kConfig, "rope_scaling needs a rope_theta above 1, it is {}", rope_theta(config));
 }
 
 std::vector<TensorSpec> softmax_layer_tensors(const ModelConfig& config) {
+  const auto& own = config.own<SoftmaxFields>();
   return projection_tensors(config.hidden_size, {config.num_attention_heads, config.num_key_value_heads, config.head_dim},
-                            config.attn_use_output_gate ? kGate : nullptr, config.sala_lab.attn_qk_norm);
+                            own.attn_use_output_gate ? kGate : nullptr, own.attn_qk_norm);
 }
 
 LayerShape softmax_layer_shape(const ModelConfig& config) {
+  const auto& own = config.own<SoftmaxFields>();
   LayerShape shape{config.num_attention_heads, config.num_key_value_heads, config.head_dim};
-  if (config.sala_lab.attn_qk_norm) shape.extras.push_back("qk norm");
-  if (config.attn_use_output_gate) shape.extras.push_back("output gate");
+  if (own.attn_qk_norm) shape.extras.push_back("qk norm");
+  if (own.attn_use_output_gate) shape.extras.push_back("output gate");
   return shape;
 }
 
 EncodingChoice softmax_layer_encoding(const ModelConfig& config) {
-  if (!config.attn_use_rope) return no_encoding();
-  const double theta = config.softmax_rope_theta();
+  if (!config.own<SoftmaxFields>().attn_use_rope) return no_encoding();
+  const double theta = rope_theta(config);
   return config.rope_scaling ? yarn_encoding(theta, *config.rope_scaling) : rope_encoding(theta);
 }
 
 float SoftmaxLayer::scale() const { return static_cast<float>(1.0 / std::sqrt(static_cast<double>(head_dim()))); }
 
 double SoftmaxLayer::linear_flops() const {
-  const double gate = config_.attn_use_output_gate ? 1 : 0;
+  const double gate = own_.attn_use_output_gate ? 1 : 0;
   return 2.0 * static_cast<double>(config_.hidden_size * head_dim()) *
          (static_cast<double>(heads()) * (2 + gate) + 2 * static_cast<double>(kv_heads()));
 }
@@ -92,7 +103,7 @@ int64_t SoftmaxLayer::attention_bytes(const SessionShape& shape, int64_t beside)
   const int64_t query_sized = Workspace::bytes_of<float>(shape.chunk * heads() * head_dim());
   const int64_t scratch = ops::attention_scratch_bytes(
       {shape.chunk, shape.max_tokens, heads(), kv_heads(), head_dim(), head_dim()}, shape.workers);
-  return 2 * query_sized + std::max({beside, scratch, config_.attn_use_output_gate ? query_sized : 0,
+  return 2 * query_sized + std::max({beside, scratch, own_.attn_use_output_gate ? query_sized : 0,
                                      Workspace::bytes_of<int64_t>(shape.max_tokens) +
                                          Workspace::bytes_of<float>(shape.max_tokens)});  // the last: tell_attention()
 }
@@ -101,7 +112,7 @@ void SoftmaxLayer::keys_values(const MixerContext& context, TensorView<const flo
                                TensorView<float, 3> k, TensorView<float, 3> v) const {
   project(context, x, tensors_->matrix(kK), flatten_heads(k));
   project(context, x, tensors_->matrix(kV), flatten_heads(v));
-  if (config_.sala_lab.attn_qk_norm) norm_heads(context, tensors_->vector(kKNorm), eps(), k);
+  if (own_.attn_qk_norm) norm_heads(context, tensors_->vector(kKNorm), eps(), k);
   if (context.encoding.is_identity()) return;
   context.encoding.rotate(context, first_position, k);
   round_if(context, flatten_heads(k));
@@ -111,12 +122,12 @@ void SoftmaxLayer::queries(const MixerContext& context, TensorView<const float, 
                            TensorView<float, 3> q) const {
   const TensorView<float, 2> flat = flatten_heads(q);
   project(context, x, tensors_->matrix(kQ), flat);
-  if (config_.sala_lab.attn_qk_norm) norm_heads(context, tensors_->vector(kQNorm), eps(), q);
+  if (own_.attn_qk_norm) norm_heads(context, tensors_->vector(kQNorm), eps(), q);
   if (!context.encoding.is_identity()) {
     context.encoding.rotate(context, first_position, q);
     round_if(context, flat);
   }
-  const LogitScaling& scaling = config_.sala_lab.attn_logits_scaling;
+  const LogitScaling& scaling = own_.attn_logits_scaling;
   if (scaling.kind == LogitScaling::Kind::kConstant) ops::scale(context, static_cast<float>(scaling.value), flat);
   if (scaling.kind == LogitScaling::Kind::kHype) ops::scale_by_log(context, scaling.value, first_position, flat);
 }
@@ -142,7 +153,7 @@ void SoftmaxLayer::output(const MixerContext& context, const MixerInput& in, Ten
                           TensorView<float, 2> out) const {
   const TensorView<float, 2> flat = flatten_heads(o);
   round_if(context, flat);
-  if (config_.attn_use_output_gate) {
+  if (own_.attn_use_output_gate) {
     const Workspace::Scope scope(context.workspace);
     const auto gate = context.workspace.take<float>(flat.extent[0], flat.extent[1]);
     project(context, in.needed(), tensors_->matrix(kGate), gate);

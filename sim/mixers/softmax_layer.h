@@ -2,12 +2,14 @@
 #pragma once
 
 #include "sim/mixers/mixer.h"
+#include "sim/mixers/softmax_fields.h"
 #include "sim/ops/packed_keys/packed_keys.h"
 
 namespace sala {
 
-// Fields that softmax layers of all kinds share.
+// Their parts of a MixerKind.
 void visit_softmax_fields(ModelConfig& config, FieldVisitor& visit);
+bool* softmax_rope_switch(ModelConfig& config);
 void check_softmax_layer(const ModelConfig& config);
 std::vector<TensorSpec> softmax_layer_tensors(const ModelConfig& config);
 LayerShape softmax_layer_shape(const ModelConfig& config);
@@ -20,7 +22,8 @@ struct KvCache {
 
 class SoftmaxLayer {
  public:
-  SoftmaxLayer(const ModelConfig& config, const LayerTensors* tensors) : config_(config), tensors_(tensors) {}
+  SoftmaxLayer(const ModelConfig& config, const LayerTensors* tensors)
+      : config_(config), own_(config.own<SoftmaxFields>()), tensors_(tensors) {}
 
   int64_t heads() const { return config_.num_attention_heads; }
   int64_t kv_heads() const { return config_.num_key_value_heads; }
@@ -53,6 +56,7 @@ class SoftmaxLayer {
  private:
   float eps() const { return static_cast<float>(config_.rms_norm_eps); }
   const ModelConfig& config_;
+  const SoftmaxFields& own_;
   const LayerTensors* tensors_;
 };
 

@@ -19,6 +19,10 @@ void check_positive(const char* name, int64_t value) {
   if (value < 1) throw Error(ErrorCode::kConfig, "field '{}' is {}, expected at least 1", name, value);
 }
 
+bool rotates(const PositionPolicy& policy, const MixerTraits& traits) {
+  return traits.softmax ? policy.softmax_layers : policy.linear_layers;
+}
+
 }  // namespace
 
 void ModelConfig::resolve() {
@@ -83,8 +87,8 @@ void apply_position_policy(ModelConfig& config, const std::string& name) {
   std::string known;
   for (const PositionPolicy& policy : position_policies()) {
     if (policy.name == name) {
-      config.lightning_use_rope = policy.lightning_use_rope;
-      config.attn_use_rope = policy.attn_use_rope;
+      for (const MixerKind* kind : shown_kinds(config))
+        if (kind->rope_switch != nullptr) *kind->rope_switch(config) = rotates(policy, kind->traits);
       config.sala_lab.position_encodings.clear();
       return;
     }
@@ -95,10 +99,14 @@ void apply_position_policy(ModelConfig& config, const std::string& name) {
 
 std::string position_policy(const ModelConfig& config) {
   if (!config.sala_lab.position_encodings.empty()) return "custom";
+  ModelConfig read = config;
+  const std::vector<const MixerKind*> kinds = shown_kinds(config);
   for (const PositionPolicy& policy : position_policies())
-    if (policy.lightning_use_rope == config.lightning_use_rope && policy.attn_use_rope == config.attn_use_rope)
+    if (std::all_of(kinds.begin(), kinds.end(), [&](const MixerKind* kind) {
+          return kind->rope_switch == nullptr || *kind->rope_switch(read) == rotates(policy, kind->traits);
+        }))
       return policy.name;
-  throw Error(ErrorCode::kInternal, "position_policy: the policies do not cover the config");
+  return "custom";
 }
 
 }  // namespace sala

@@ -5,7 +5,6 @@
 namespace sala {
 
 void LabConfig::visit_fields(FieldVisitor& visit) {
-  visit("attn_rope_theta", attn_rope_theta, {"theta of softmax layers; null = rope_theta", false, 1, 1e18});
   visit("train_length", train_length,
         {.help = "longest training length in tokens; 0 = unknown", .min = 0, .max = 9e15, .place = 1});
   visit("family", family, {.help = "free text", .place = 1});
@@ -51,7 +50,6 @@ void ModelConfig::visit_fields(FieldVisitor& visit) {
   visit("dim_model_base", dim_model_base, {"logits are divided by hidden_size / dim_model_base", sala, 1e-9, 1e9});
   visit("mixer_types", mixer_types,
         {.help = "mixer of each layer (`sala_eval list mixers`)", .required = sala, .trained = true});
-  visit("attn_use_rope", attn_use_rope, {.help = "RoPE on softmax layers", .required = sala, .trained = true});
   lab_fields(visit, [&] { sala_lab.visit_fields(visit); });
   for (const MixerKind* kind : shown_kinds(*this))  // mixer_types has been read by now
     if (kind->visit_fields != nullptr) kind->visit_fields(*this, visit);

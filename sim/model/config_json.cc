@@ -348,10 +348,7 @@ ModelConfig ModelConfig::from_json(const std::string& text, const std::string& s
   if (!object.is_object()) throw Error(ErrorCode::kFormat, "{}: holds no JSON object", source);
   const std::vector<std::string> ignored = internal::read_spellings(object, source);
   ModelConfig config;
-  if (const auto type = object.find("model_type"); type != object.end() && *type == "qwen3") {
-    config.model_type = "qwen3";
-    config.attn_use_rope = config.sala_lab.attn_qk_norm = true;
-  }
+  if (const auto type = object.find("model_type"); type != object.end() && *type == "qwen3") config.model_type = "qwen3";
   read_fields(config, object, source, "");
   config.unknown_keys.insert(config.unknown_keys.end(), ignored.begin(), ignored.end());
   try {

@@ -122,7 +122,7 @@ class Spellings {
                   shown(layers));
   }
 
-  // Qwen3Config's own, where a missing field means something else here.
+  // Qwen3Config's own, and what every Qwen3 has, where a missing field means something else here.
   void defaults() {
     const auto fall_back = [&](const char* key, Json otherwise) {
       if (!object_.contains(key)) object_[key] = std::move(otherwise);
@@ -131,6 +131,9 @@ class Spellings {
     fall_back("num_key_value_heads", 32);
     if (object_["num_key_value_heads"].is_null()) object_["num_key_value_heads"] = value(object_, "num_attention_heads");
     fall_back("max_position_embeddings", 32768);
+    fall_back("attn_use_rope", true);
+    fall_back("sala_lab", Json::object());
+    if (Json& lab = object_["sala_lab"]; lab.is_object() && !lab.contains("attn_qk_norm")) lab["attn_qk_norm"] = true;
   }
 
   void rope() {

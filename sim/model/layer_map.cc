@@ -82,9 +82,9 @@ ModelConfig released_config() {
   config.hidden_size = 4096;
   config.intermediate_size = 16384;
   config.num_hidden_layers = 32;
-  config.num_attention_heads = config.lightning_nh = config.lightning_nkv = 32;
+  config.num_attention_heads = 32;
   config.num_key_value_heads = 2;
-  config.head_dim = config.lightning_head_dim = 128;
+  config.head_dim = 128;
   config.max_position_embeddings = 524288;
   config.bos_token_id = 1;
   config.eos_token_id = {2, 73440};
@@ -93,8 +93,10 @@ ModelConfig released_config() {
   config.scale_depth = 1.4;
   config.dim_model_base = 256;
   config.mixer_types = released_layer_map();
-  config.attn_use_output_gate = true;
   config.sala_lab.train_length = 532480;  // 520K, the last stage of long decay
+  config.resolve();
+  config.set("attn_use_output_gate", "true");
+  config.set("lightning_nkv", "32");
   return config;
 }
 
@@ -113,8 +115,9 @@ ModelConfig qwen3_8b_config() {
   config.rope_theta = 1e6;
   config.bos_token_id = 151643;
   config.eos_token_id = {151645};
-  config.attn_use_rope = config.sala_lab.attn_qk_norm = true;
   config.resolve();
+  config.set("attn_use_rope", "true");
+  config.set("sala_lab.attn_qk_norm", "true");
   return config;
 }
 

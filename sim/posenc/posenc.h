@@ -69,11 +69,11 @@ PositionEncodingKind nope_kind();
 PositionEncodingKind rope_kind();
 PositionEncodingKind yarn_kind();
 
-// Which layers the released fields rotate.
+// Which layers the released fields rotate with RoPE.
 struct PositionPolicy {
   std::string name;
   std::string description;
-  bool lightning_use_rope = false, attn_use_rope = false;
+  bool linear_layers = false, softmax_layers = false;
 };
 const std::vector<PositionPolicy>& position_policies();
 

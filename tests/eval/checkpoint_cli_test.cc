@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <nlohmann/json.hpp>
 
+#include "sim/mixers/softmax_fields.h"
 #include "tests/eval/random_model.h"
 #include "tests/eval/subprocess.h"
 
@@ -26,7 +27,7 @@ ModelConfig qwen3_config() {
   config.rope_theta = 1e6;
   config.bos_token_id = 1;
   config.eos_token_id = {5};
-  config.attn_use_rope = config.sala_lab.attn_qk_norm = true;
+  config.own<SoftmaxFields>().attn_use_rope = config.own<SoftmaxFields>().attn_qk_norm = true;
   config.resolve();
   return config;
 }

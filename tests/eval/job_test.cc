@@ -12,6 +12,7 @@
 #include "eval/run/run_job.h"
 #include "eval/store/run_file.h"
 #include "eval/util/interrupt.h"
+#include "sim/mixers/infllm_v2/fields.h"
 #include "tests/eval/fakes.h"
 #include "tests/eval/run_files.h"
 #include "tests/sim/model/small_model.h"
@@ -181,7 +182,7 @@ TEST_F(JobTest, WhileTheRunGoesOnEachFinishedCellIsAFileOfItsOwn) {
 TEST_F(JobTest, EachSampleIsMadeOnce) {
   RunPlan plan = plan_;
   plan.select = SelectBy::kOracle;
-  plan.model.sparse_config.dense_len = 200;  // near the lengths: every sample is asked
+  plan.model.own<InfLlmV2Fields>().sparse_config.dense_len = 200;  // near the lengths: every sample is asked
   RunDirectory directory = begin("run", plan);
   FakeSubjects subjects(1, 2);
   Progress progress(stderr, true, false, plan, [](int64_t length) { return Work{static_cast<double>(length)}; });

@@ -8,6 +8,7 @@
 #include "eval/spec/plan_file.h"
 #include "eval/spec/provenance.h"
 #include "eval/util/terminal.h"
+#include "sim/mixers/infllm_v2/fields.h"
 #include "sim/text/near.h"
 #include "tests/eval/fakes.h"
 #include "tests/sim/model/small_model.h"
@@ -55,7 +56,8 @@ TEST(Plan, WhatChangedIsNamedOnResume) {
   refused("cells.fake@256' is \"0-4\"", [](RunPlan& plan) { plan.cells[0].samples.pop_back(); });
   refused("cells.fake@256' is \"1-7\"", [](RunPlan& plan) { plan.cells[0].samples = {1, 2, 3, 4, 5, 6, 7}; });
   refused("cells.fake@512' is absent", [](RunPlan& plan) { plan.cells.pop_back(); });
-  refused("model_config.sparse_config.topk' is 8", [](RunPlan& plan) { plan.model.sparse_config.topk = 8; });
+  refused("model_config.sparse_config.topk' is 8",
+          [](RunPlan& plan) { plan.model.own<InfLlmV2Fields>().sparse_config.topk = 8; });
   refused("tokenizer_hash'", [](RunPlan& plan) { plan.tokenizer_hash = "x"; });
 }
 

@@ -8,6 +8,7 @@
 #include <set>
 
 #include "sala/core/rng.h"
+#include "sim/mixers/infllm_v2/fields.h"
 #include "tests/eval/run_fixture.h"
 
 namespace sala::eval {
@@ -35,7 +36,7 @@ TEST_F(Runner, APolicyIsMadeOfTheEvidenceBehindThePrefix) {
     RunPlan plan = plan_;
     plan.select = by;
     plan.seed = seed;
-    plan.model.sparse_config.dense_len = 0;
+    plan.model.own<InfLlmV2Fields>().sparse_config.dense_len = 0;
     const std::string name = select_name(by) + std::to_string(seed);
     RunDirectory directory = RunDirectory::begin(folder_.file(name), plan, "now");
     FakeSubjects subjects(1);
@@ -60,7 +61,7 @@ TEST_F(Runner, APolicyIsMadeOfTheEvidenceBehindThePrefix) {
   EXPECT_EQ(seeds.size(), random.size() + other.size()) << "one for each sample and seed";
   RunPlan dense = plan_;
   dense.select = SelectBy::kOracle;
-  dense.model.sparse_config.dense_len = 250;  // one prompt of 256 - 8 tokens and BOS is shorter
+  dense.model.own<InfLlmV2Fields>().sparse_config.dense_len = 250;  // one prompt of 256 - 8 tokens and BOS is shorter
   RunDirectory directory = RunDirectory::begin(folder_.file("dense"), dense, "now");
   FakeSubjects subjects(1);
   expect_error(ErrorCode::kUsage, {"--select oracle", "shorter than 250 tokens dense"},

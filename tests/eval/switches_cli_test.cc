@@ -8,6 +8,7 @@
 #include <sstream>
 
 #include "eval/store/run_file.h"
+#include "sim/mixers/softmax_fields.h"
 #include "tests/eval/random_model.h"
 #include "tests/eval/run_files.h"
 #include "tests/eval/subprocess.h"
@@ -26,7 +27,7 @@ class Switches : public testing::Test {
     ModelConfig config = random_config("LLLL");
     write_random_model(models_->path() + "/linear-tiny", config, 3);
     config = random_config("FLLF");
-    config.attn_use_rope = true;
+    config.own<SoftmaxFields>().attn_use_rope = true;
     config.sala_lab.train_length = 256;
     write_random_model(models_->path() + "/rope-tiny", config, 4);
   }

@@ -23,8 +23,6 @@ struct Config {
   }
 };
 
-Config config_of(const ModelConfig& config) { return config.block<Config>(kName); }
-
 class State final : public MixerState {
  public:
   State(int64_t width, Device& device) : sum(width, device) {}
@@ -39,7 +37,7 @@ class State final : public MixerState {
 class RunningMean final : public Mixer {
  public:
   RunningMean(const ModelConfig& config, const LayerTensors* tensors)
-      : config_(config_of(config)), hidden_size_(config.hidden_size), tensors_(tensors) {}
+      : config_(config.own<Config>()), hidden_size_(config.hidden_size), tensors_(tensors) {}
 
   std::unique_ptr<MixerState> make_state(const ops::Context& context, int64_t) const override {
     return std::make_unique<State>(config_.width, context.device);
@@ -95,16 +93,16 @@ void register_running_mean() {
   kind.state_names = {"running means"};
   kind.cost_names = {"means"};
   kind.visit_fields = [](ModelConfig& config, FieldVisitor& visit) {
-    visit("running_mean", config.block<Config>(kName), {.help = "the running mean's own", .required = true});
+    visit("running_mean", config.own<Config>(), {.help = "the running mean's own", .required = true});
   };
   kind.check = [](const ModelConfig& config) {
-    if (config_of(config).width % 2 != 0) throw Error(ErrorCode::kConfig, "running_mean.width is odd");
+    if (config.own<Config>().width % 2 != 0) throw Error(ErrorCode::kConfig, "running_mean.width is odd");
   };
   kind.tensors = [](const ModelConfig& config) {
-    const int64_t W = config_of(config).width, E = config.hidden_size;
+    const int64_t W = config.own<Config>().width, E = config.hidden_size;
     return std::vector<TensorSpec>{{kV, {W, E}}, {kO, {E, W}}};
   };
-  kind.shape = [](const ModelConfig& config) { return LayerShape{1, 1, config_of(config).width}; };
+  kind.shape = [](const ModelConfig& config) { return LayerShape{1, 1, config.own<Config>().width}; };
   kind.make = [](const ModelConfig& config, int, const LayerTensors* tensors) -> std::unique_ptr<Mixer> {
     return std::make_unique<RunningMean>(config, tensors);
   };

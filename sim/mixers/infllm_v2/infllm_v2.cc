@@ -6,6 +6,7 @@
 
 #include "sala/core/error.h"
 #include "sala/core/rng.h"
+#include "sim/mixers/infllm_v2/fields.h"
 #include "sim/mixers/layer_math.h"
 #include "sim/mixers/softmax_layer.h"
 #include "sim/ops/attention/attention.h"
@@ -51,9 +52,9 @@ class InfLlmV2 final : public Mixer {
  public:
   InfLlmV2(const ModelConfig& config, int layer, const LayerTensors* tensors)
       : layer_(config, tensors),
-        sparse_(config.sparse_config),
-        exact_lse_(config.sala_lab.exact_lse),
-        per_block_(config.sala_lab.select_per == "block"),
+        sparse_(config.own<InfLlmV2Fields>().sparse_config),
+        exact_lse_(config.own<InfLlmV2Fields>().exact_lse),
+        per_block_(config.own<InfLlmV2Fields>().select_per == "block"),
         index_(layer) {}
 
   std::unique_ptr<MixerState> make_state(const ops::Context& context, int64_t max_tokens) const override;

@@ -1,5 +1,6 @@
 // minicpm4 for the rest of the program: name, letter, checks, what is shown of it.
 #include "sala/core/error.h"
+#include "sim/mixers/infllm_v2/fields.h"
 #include "sim/mixers/infllm_v2/infllm_v2.h"
 #include "sim/mixers/kinds.h"
 #include "sim/mixers/softmax_layer.h"
@@ -48,15 +49,15 @@ constexpr const char* kName = "minicpm4";
 
 void visit_fields(ModelConfig& config, FieldVisitor& visit) {
   visit_softmax_fields(config, visit);
-  visit("sparse_config", config.sparse_config,
+  auto& own = config.own<InfLlmV2Fields>();
+  visit("sparse_config", own.sparse_config,
         {.help = "block selection; required with minicpm4 layers", .required = config.uses(kName), .place = 1});
   lab_fields(visit, [&] {
-    LabConfig& lab = config.sala_lab;
-    visit("exact_lse", lab.exact_lse,
+    visit("exact_lse", own.exact_lse,
           {.help = "normalise block scores over fine keys instead of coarse ones",
            .flag = {"--exact-lse", "",
                     "Normalise block scores over the fine keys; the released model approximates that over coarse ones"}});
-    visit("select_per", lab.select_per,
+    visit("select_per", own.select_per,
           {.help = "token: every query selects; block: the first query of a block selects for all of it",
            .allowed = {"token", "block"},
            .flag = {"--select-per", "token|block",
@@ -66,7 +67,7 @@ void visit_fields(ModelConfig& config, FieldVisitor& visit) {
 
 void check_infllm_v2(const ModelConfig& config) {
   check_softmax_layer(config);
-  const SparseConfig& sparse = config.sparse_config;
+  const SparseConfig& sparse = config.own<InfLlmV2Fields>().sparse_config;
   const auto refuse_below = [](const char* name, int64_t value, int64_t least) {
     if (value < least) throw Error(ErrorCode::kConfig, "sparse_config.{} is {}, expected at least {}", name, value, least);
   };
@@ -101,19 +102,21 @@ void check_infllm_v2(const ModelConfig& config) {
 }
 
 SelectionShape selection_of(const ModelConfig& config) {
-  return {config.sparse_config.block_size, config.sparse_config.dense_len};
+  const SparseConfig& sparse = config.own<InfLlmV2Fields>().sparse_config;
+  return {sparse.block_size, sparse.dense_len};
 }
 
 std::vector<std::string> notes(const ModelConfig& config) {
-  const SparseConfig& sparse = config.sparse_config;
-  return {fmt::format("selection: {} blocks of {} tokens a query ({} always read: {} first, own and {} window), dense below "
-                      "{} tokens",
-                      sparse.slots(), sparse.block_size, sparse.forced_blocks(), sparse.init_blocks,
-                      sparse.window_size / sparse.block_size, sparse.dense_len),
-          fmt::format("selection: scores normalised over the {} compressed keys, {}",
-                      config.sala_lab.exact_lse ? "fine" : "coarse (approximate)",
-                      config.sala_lab.select_per == "block" ? "the first query of a block selects for all of it"
-                                                            : "every query selects")};
+  const auto& own = config.own<InfLlmV2Fields>();
+  const SparseConfig& sparse = own.sparse_config;
+  return {
+      fmt::format("selection: {} blocks of {} tokens a query ({} always read: {} first, own and {} window), dense below "
+                  "{} tokens",
+                  sparse.slots(), sparse.block_size, sparse.forced_blocks(), sparse.init_blocks,
+                  sparse.window_size / sparse.block_size, sparse.dense_len),
+      fmt::format("selection: scores normalised over the {} compressed keys, {}",
+                  own.exact_lse ? "fine" : "coarse (approximate)",
+                  own.select_per == "block" ? "the first query of a block selects for all of it" : "every query selects")};
 }
 
 }  // namespace
@@ -129,6 +132,7 @@ MixerKind infllm_v2_kind() {
   kind.cost_names = {"selection", "softmax"};
   kind.in_every_config = true;
   kind.visit_fields = visit_fields;
+  kind.rope_switch = softmax_rope_switch;
   kind.check = check_infllm_v2;
   kind.tensors = softmax_layer_tensors;
   kind.shape = softmax_layer_shape;

@@ -5,6 +5,7 @@
 
 #include "sala/core/error.h"
 #include "sim/mixers/layer_math.h"
+#include "sim/mixers/lightning/fields.h"
 #include "sim/ops/elementwise/elementwise.h"
 #include "sim/ops/gather/gather.h"
 #include "sim/ops/lightning/lightning.h"
@@ -29,18 +30,19 @@ class Lightning final : public Mixer {
  public:
   Lightning(const ModelConfig& config, int layer, const LayerTensors* tensors)
       : config_(config),
+        own_(config.own<LightningFields>()),
         tensors_(tensors),
-        H_(config.lightning_nh),
-        Hkv_(config.lightning_nkv),
-        D_(config.lightning_head_dim),
-        slopes_(config.slopes(layer)) {}
+        H_(own_.lightning_nh),
+        Hkv_(own_.lightning_nkv),
+        D_(own_.lightning_head_dim),
+        slopes_(own_.slopes(layer)) {}
 
   std::unique_ptr<MixerState> make_state(const ops::Context& context, int64_t) const override {
     return std::make_unique<State>(H_, D_, context.device);
   }
   Bytes state_bytes(int64_t) const override { return {{"linear state", (H_ * D_ * D_ + 2 * kChunk * H_ * D_) * kFloat}}; }
   int64_t workspace_bytes(const SessionShape& shape) const override {
-    const int64_t wide = (config_.use_output_gate ? 3 : 2) + (Hkv_ == H_ ? 0 : 2);  // q, o, gate; k and v expanded
+    const int64_t wide = (own_.use_output_gate ? 3 : 2) + (Hkv_ == H_ ? 0 : 2);  // q, o, gate; k and v expanded
     return wide * Workspace::bytes_of<float>(shape.chunk * H_ * D_) +
            2 * Workspace::bytes_of<float>(shape.chunk * Hkv_ * D_) +
            ops::lightning_scratch_bytes(shape.chunk, H_, D_, D_, shape.workers);
@@ -74,7 +76,7 @@ class Lightning final : public Mixer {
  private:
   float eps() const { return static_cast<float>(config_.rms_norm_eps); }
   double linear_flops() const {
-    const double query_sized = config_.use_output_gate ? 3 : 2;
+    const double query_sized = own_.use_output_gate ? 3 : 2;
     return 2.0 * static_cast<double>(config_.hidden_size * D_) *
            (query_sized * static_cast<double>(H_) + 2 * static_cast<double>(Hkv_));
   }
@@ -87,13 +89,13 @@ class Lightning final : public Mixer {
   void queries(const MixerContext& context, TensorView<const float, 2> x, int64_t first_position,
                TensorView<float, 3> q) const {
     project(context, x, tensors_->matrix(kQ), flatten_heads(q));
-    if (config_.qk_norm) norm_heads(context, tensors_->vector(kQNorm), eps(), q);
+    if (own_.qk_norm) norm_heads(context, tensors_->vector(kQNorm), eps(), q);
     encode(context, first_position, q);
   }
   TensorView<float, 3> keys(const MixerContext& context, const MixerInput& in) const {
     const auto k = context.workspace.take<float>(in.x.extent[0], Hkv_, D_);
     project(context, in.x, tensors_->matrix(kK), flatten_heads(k));
-    if (config_.qk_norm) norm_heads(context, tensors_->vector(kKNorm), eps(), k);
+    if (own_.qk_norm) norm_heads(context, tensors_->vector(kKNorm), eps(), k);
     encode(context, in.first_position, k);
     return expand(context, k);
   }
@@ -119,7 +121,7 @@ class Lightning final : public Mixer {
     int64_t begin = 0;
     const auto run_to = [&](int64_t end) {
       ops::lightning(context, rows.q.slice(begin, end), rows.k.slice(begin, end), rows.v.slice(begin, end), slopes_,
-                     static_cast<float>(config_.lightning_scale_value()), sum, o.slice(begin, end));
+                     static_cast<float>(own_.scale()), sum, o.slice(begin, end));
       begin = end;
     };
     for (int64_t end = kChunk - first % kChunk; end <= R; end += kChunk)
@@ -142,8 +144,8 @@ class Lightning final : public Mixer {
   void output(const MixerContext& context, const MixerInput& in, TensorView<float, 3> o, TensorView<float, 2> out) const {
     const TensorView<float, 2> flat = flatten_heads(o);
     round_if(context, flat);
-    if (config_.use_output_norm) ops::rms_norm(context, flat, tensors_->vector(kONorm), eps(), flat);
-    if (config_.use_output_gate) {
+    if (own_.use_output_norm) ops::rms_norm(context, flat, tensors_->vector(kONorm), eps(), flat);
+    if (own_.use_output_gate) {
       const Workspace::Scope scope(context.workspace);
       const auto gate = context.workspace.take<float>(flat.extent[0], flat.extent[1]);
       project(context, in.needed(), tensors_->matrix(kGate), gate);
@@ -154,6 +156,7 @@ class Lightning final : public Mixer {
   }
 
   const ModelConfig& config_;
+  const LightningFields& own_;
   const LayerTensors* tensors_;
   int64_t H_, Hkv_, D_;
   std::vector<float> slopes_;
@@ -162,10 +165,11 @@ class Lightning final : public Mixer {
 }  // namespace
 
 std::vector<TensorSpec> lightning_tensors(const ModelConfig& config) {
+  const auto& own = config.own<LightningFields>();
   std::vector<TensorSpec> specs =
-      projection_tensors(config.hidden_size, {config.lightning_nh, config.lightning_nkv, config.lightning_head_dim},
-                         config.use_output_gate ? kGate : nullptr, config.qk_norm);
-  if (config.use_output_norm) specs.push_back({kONorm, {config.lightning_nh * config.lightning_head_dim}});
+      projection_tensors(config.hidden_size, {own.lightning_nh, own.lightning_nkv, own.lightning_head_dim},
+                         own.use_output_gate ? kGate : nullptr, own.qk_norm);
+  if (own.use_output_norm) specs.push_back({kONorm, {own.lightning_nh * own.lightning_head_dim}});
   return specs;
 }
 

@@ -6,6 +6,9 @@
 #include <cmath>
 
 #include "sala/model/cost.h"
+#include "sim/mixers/infllm_v2/fields.h"
+#include "sim/mixers/lightning/fields.h"
+#include "sim/mixers/softmax_fields.h"
 #include "tests/sim/model/small_model.h"
 
 namespace sala {
@@ -25,18 +28,18 @@ TEST(ModelConfig, ReleasedConfigSurvivesJson) {
   EXPECT_TRUE(again == released);
   EXPECT_TRUE(again.unknown_keys.empty());
   EXPECT_EQ(again.to_json(), released.to_json());
-  EXPECT_EQ(again.sparse_config.slots(), 96);
-  EXPECT_EQ(again.sparse_config.forced_blocks(), 34);
+  EXPECT_EQ(again.own<InfLlmV2Fields>().sparse_config.slots(), 96);
+  EXPECT_EQ(again.own<InfLlmV2Fields>().sparse_config.forced_blocks(), 34);
   EXPECT_EQ(again.eos_token_id, (std::vector<int64_t>{2, 73440}));
 }
 
 TEST(ModelConfig, EveryChangedFieldBreaksEquality) {
   ModelConfig changed = small_config("SLF");
   const ModelConfig before = changed;
-  changed.sala_lab.exact_lse = true;
+  changed.own<InfLlmV2Fields>().exact_lse = true;
   EXPECT_FALSE(changed == before);
   changed = before;
-  changed.sparse_config.topk += 1;
+  changed.own<InfLlmV2Fields>().sparse_config.topk += 1;
   EXPECT_FALSE(changed == before);
   changed = before;
   changed.rope_scaling = YarnConfig{};
@@ -45,17 +48,17 @@ TEST(ModelConfig, EveryChangedFieldBreaksEquality) {
 
 TEST(ModelConfig, ExtensionsSurviveJson) {
   ModelConfig config = small_config("SLF");
-  config.attn_use_rope = true;
+  config.own<SoftmaxFields>().attn_use_rope = true;
   config.rope_scaling = YarnConfig{.factor = 4, .original_max_position_embeddings = 64, .attention_factor = 1.25};
-  config.sala_lab.lightning_slopes = {0, 0.1, 0.30000000000000004};
-  config.sala_lab.attn_rope_theta = 500;
-  config.sala_lab.attn_logits_scaling = {LogitScaling::Kind::kHype, 500.5};
+  config.own<LightningFields>().lightning_slopes = {0, 0.1, 0.30000000000000004};
+  config.own<SoftmaxFields>().attn_rope_theta = 500;
+  config.own<SoftmaxFields>().attn_logits_scaling = {LogitScaling::Kind::kHype, 500.5};
   config.sala_lab.train_length = 8192;
   config.sala_lab.family = "a \"b\" \xc3\xa9";
   const ModelConfig again = ModelConfig::from_json(config.to_json());
   EXPECT_TRUE(again == config) << again.to_json();
-  EXPECT_EQ(again.sala_lab.lightning_slopes, config.sala_lab.lightning_slopes);
-  EXPECT_EQ(again.sala_lab.attn_logits_scaling, config.sala_lab.attn_logits_scaling);
+  EXPECT_EQ(again.own<LightningFields>().lightning_slopes, config.own<LightningFields>().lightning_slopes);
+  EXPECT_EQ(again.own<SoftmaxFields>().attn_logits_scaling, config.own<SoftmaxFields>().attn_logits_scaling);
 }
 
 TEST(ModelConfig, MissingLightningFieldsFallBackAsInTheReference) {
@@ -64,9 +67,9 @@ TEST(ModelConfig, MissingLightningFieldsFallBackAsInTheReference) {
   text = with(text, "\"lightning_nkv\": 3,", "");
   text = with(text, "\"lightning_head_dim\": 32,", "");
   const ModelConfig config = ModelConfig::from_json(text);
-  EXPECT_EQ(config.lightning_nh, 4);
-  EXPECT_EQ(config.lightning_nkv, 2);
-  EXPECT_EQ(config.lightning_head_dim, 16);
+  EXPECT_EQ(config.own<LightningFields>().lightning_nh, 4);
+  EXPECT_EQ(config.own<LightningFields>().lightning_nkv, 2);
+  EXPECT_EQ(config.own<LightningFields>().lightning_head_dim, 16);
 }
 
 TEST(ModelConfig, UnknownKeysAreListedAndMetadataIsNot) {
@@ -88,9 +91,9 @@ TEST(ModelConfig, Qwen3IsFullAttentionWithNormedHeadsAndPlainResiduals) {
     "bos_token_id": 151643, "eos_token_id": 151645, "sliding_window": null, "use_sliding_window": false, "hidden_act": "silu",
     "rope_scaling": {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768}})");
   EXPECT_EQ(config.mixer_types, std::vector<std::string>(36, "full-attn"));
-  EXPECT_TRUE(config.sala_lab.attn_qk_norm);
-  EXPECT_TRUE(config.attn_use_rope);
-  EXPECT_FALSE(config.attn_use_output_gate);
+  EXPECT_TRUE(config.own<SoftmaxFields>().attn_qk_norm);
+  EXPECT_TRUE(config.own<SoftmaxFields>().attn_use_rope);
+  EXPECT_FALSE(config.own<SoftmaxFields>().attn_use_output_gate);
   EXPECT_EQ(config.residual_scale(), 1.0);
   EXPECT_EQ(config.logit_divisor(), 1.0);
   EXPECT_EQ(parameter_count(config), 8190735360);
@@ -100,9 +103,9 @@ TEST(ModelConfig, Qwen3IsFullAttentionWithNormedHeadsAndPlainResiduals) {
 TEST(ModelConfig, SetChangesOneFieldAndChecksTheWhole) {
   ModelConfig config = small_config("SLF");
   config.set("sparse_config.topk", "16");
-  EXPECT_EQ(config.sparse_config.topk, 16);
+  EXPECT_EQ(config.own<InfLlmV2Fields>().sparse_config.topk, 16);
   config.set("sala_lab.attn_logits_scaling", "hype 500");
-  EXPECT_EQ(config.sala_lab.attn_logits_scaling.value, 500);
+  EXPECT_EQ(config.own<SoftmaxFields>().attn_logits_scaling.value, 500);
   const ModelConfig before = config;
   expect_error(ErrorCode::kConfig, {"sparse_config.topk", "-1", "at least 0"},
                [&] { config.set("sparse_config.topk", "-1"); });
@@ -206,7 +209,7 @@ TEST(ModelConfig, ThePageOfItsFieldsIsTheTableOfTheProgram) {
 
 TEST(ModelConfig, SetReplacesAWholeGroupAndChangesASingleField) {
   ModelConfig config = small_config("FL");
-  config.attn_use_rope = true;
+  config.own<SoftmaxFields>().attn_use_rope = true;
   config.set("rope_scaling",
              R"({"rope_type": "yarn", "factor": 2, "original_max_position_embeddings": 64, "beta_fast": 8})");
   config.set("rope_scaling.factor", "4");
@@ -284,8 +287,8 @@ TEST(PositionPolicy, NamesAndSwitchesAgree) {
     apply_position_policy(config, name);
     EXPECT_EQ(position_policy(config), name);
   }
-  EXPECT_TRUE(config.lightning_use_rope);
-  EXPECT_FALSE(config.attn_use_rope);
+  EXPECT_TRUE(config.own<LightningFields>().lightning_use_rope);
+  EXPECT_FALSE(config.own<SoftmaxFields>().attn_use_rope);
   expect_error(ErrorCode::kUsage, {"alibi", "hype, rope, nope, reverse"}, [&] { apply_position_policy(config, "alibi"); });
 }
 

@@ -46,17 +46,17 @@ MixerKind toy_kind() {
   kind.state_names = {"toy state"};
   kind.cost_names = {"toy work"};
   kind.visit_fields = [](ModelConfig& config, FieldVisitor& visit) {
-    visit("toy_config", config.block<ToyConfig>(kToy), {.help = "the toy's own", .required = true});
+    visit("toy_config", config.own<ToyConfig>(), {.help = "the toy's own", .required = true});
   };
   kind.check = [](const ModelConfig& config) {
-    if (config.block<ToyConfig>(kToy).width % 2 != 0) throw Error(ErrorCode::kConfig, "toy_config.width is odd");
+    if (config.own<ToyConfig>().width % 2 != 0) throw Error(ErrorCode::kConfig, "toy_config.width is odd");
   };
   kind.tensors = [](const ModelConfig& config) {
-    return std::vector<TensorSpec>{{"toy.weight", {config.block<ToyConfig>(kToy).width, config.hidden_size}}};
+    return std::vector<TensorSpec>{{"toy.weight", {config.own<ToyConfig>().width, config.hidden_size}}};
   };
-  kind.shape = [](const ModelConfig& config) { return LayerShape{1, 1, config.block<ToyConfig>(kToy).width}; };
+  kind.shape = [](const ModelConfig& config) { return LayerShape{1, 1, config.own<ToyConfig>().width}; };
   kind.make = [](const ModelConfig& config, int, const LayerTensors*) -> std::unique_ptr<Mixer> {
-    return std::make_unique<Toy>(config.block<ToyConfig>(kToy).width);
+    return std::make_unique<Toy>(config.own<ToyConfig>().width);
   };
   return kind;
 }
@@ -130,14 +130,14 @@ TEST_F(Registry, ConfigsWithoutTheMixerDoNotShowIt) {
 TEST_F(Registry, ItsFieldsAreReadWrittenComparedSetAndExplained) {
   ModelConfig config = small_config("STL");
   EXPECT_EQ(layer_map_string(config.mixer_types), "STL");
-  config.block<ToyConfig>(kToy) = {6, {0.5, 0.25}};
+  config.own<ToyConfig>() = {6, {0.5, 0.25}};
   ModelConfig again = ModelConfig::from_json(config.to_json());
   EXPECT_TRUE(again == config);
   EXPECT_TRUE(again.unknown_keys.empty());
   EXPECT_EQ(again.to_json(), config.to_json());
-  EXPECT_EQ(again.block<ToyConfig>(kToy).weights, (std::vector<double>{0.5, 0.25}));
+  EXPECT_EQ(again.own<ToyConfig>().weights, (std::vector<double>{0.5, 0.25}));
   again.set("toy_config.width", "8");
-  EXPECT_EQ(again.block<ToyConfig>(kToy).width, 8);
+  EXPECT_EQ(again.own<ToyConfig>().width, 8);
   EXPECT_FALSE(again == config);
   expect_error(ErrorCode::kConfig, {"width is odd"}, [&] { again.set("toy_config.width", "7"); });
   expect_error(ErrorCode::kConfig, {"toy_config.width", "from 1 to 100"}, [&] { again.set("toy_config.width", "101"); });

@@ -7,6 +7,7 @@
 
 #include "sala/model/safetensors.h"
 #include "sala/model/session.h"
+#include "sim/mixers/infllm_v2/fields.h"
 #include "sim/model/random_model.h"
 #include "tests/sim/model/small_model.h"
 #include "tests/sim/model/watcher.h"
@@ -59,14 +60,14 @@ TEST(SparseEqualsDense, ReleasedSelectionUpTo6144Tokens) {
   ModelConfig config = small_config("S");
   config.num_attention_heads = 2;
   config.num_key_value_heads = 1;
-  config.sparse_config = SparseConfig{};
-  config.sparse_config.dense_len = 0;
+  config.own<InfLlmV2Fields>().sparse_config = SparseConfig{};
+  config.own<InfLlmV2Fields>().sparse_config.dense_len = 0;
   Model model = random_model(config, 11);
   const std::vector<int32_t> ids = random_ids(config, 6145);
   std::map<bool, std::vector<float>> hidden;
   std::map<bool, std::vector<float>> last;
   for (const bool dense : {false, true}) {
-    config.sparse_config.dense_len = dense ? 100000 : 0;
+    config.own<InfLlmV2Fields>().sparse_config.dense_len = dense ? 100000 : 0;
     model.override_config(config);
     Session session(model, room_for(6145));
     Watcher watcher(site::kHidden, [&](const Tap& tap) {
@@ -85,7 +86,7 @@ TEST(SparseEqualsDense, ReleasedSelectionUpTo6144Tokens) {
 
 TEST(DenseLen, LooksAtTheWholePrompt) {
   ModelConfig config = small_config("SS");
-  config.sparse_config.dense_len = 150;
+  config.own<InfLlmV2Fields>().sparse_config.dense_len = 150;
   Model model = random_model(config, 12);
   const std::vector<int32_t> ids = random_ids(config, 203), shorter(ids.begin(), ids.begin() + 149);
   const std::vector<float> whole = logits_of(model, ids), dense = logits_of(model, shorter);
@@ -94,7 +95,7 @@ TEST(DenseLen, LooksAtTheWholePrompt) {
   session.prefill(std::span(ids).first(60));
   session.prefill(std::span(ids).subspan(60));
   EXPECT_EQ(copy(session.logits()), whole);
-  config.sparse_config.dense_len = 0;
+  config.own<InfLlmV2Fields>().sparse_config.dense_len = 0;
   model.override_config(config);
   EXPECT_EQ(logits_of(model, ids), whole);
   EXPECT_NE(logits_of(model, shorter), dense);
@@ -102,7 +103,7 @@ TEST(DenseLen, LooksAtTheWholePrompt) {
 
 TEST(DenseLen, DecodingAcrossItCompressesWhatIsCached) {
   ModelConfig config = small_config("SLS");
-  config.sparse_config.dense_len = 150;
+  config.own<InfLlmV2Fields>().sparse_config.dense_len = 150;
   const Model model = random_model(config, 13);
   const std::vector<int32_t> ids = random_ids(config, 203);
   Session once(model, room_for(203)), each(model, room_for(203));

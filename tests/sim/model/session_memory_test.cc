@@ -6,6 +6,9 @@
 
 #include "sala/core/device.h"
 #include "sala/model/session.h"
+#include "sim/mixers/infllm_v2/fields.h"
+#include "sim/mixers/lightning/fields.h"
+#include "sim/mixers/softmax_fields.h"
 #include "sim/model/random_model.h"
 #include "tests/sim/cuda.h"
 #include "tests/sim/model/small_model.h"
@@ -24,15 +27,15 @@ std::vector<Case> cases() {
   std::vector<Case> all;
   for (const char* map : {"SLSL", "FFF", "LLL"}) all.push_back({map, small_config(map)});
   all.push_back({"per block", small_config("SSS")});
-  all.back().config.sala_lab.select_per = "block";
+  all.back().config.own<InfLlmV2Fields>().select_per = "block";
   all.push_back({"dense below dense_len", small_config("LSS")});
-  all.back().config.sparse_config.dense_len = 1000000;
+  all.back().config.own<InfLlmV2Fields>().sparse_config.dense_len = 1000000;
   all.push_back({"heads of 512, few KV heads for lightning", small_config("SLL")});
   ModelConfig& wide = all.back().config;
   wide.head_dim = 512, wide.num_attention_heads = 2, wide.num_key_value_heads = 1;
-  wide.lightning_nh = 4, wide.lightning_nkv = 2;
+  wide.own<LightningFields>().lightning_nh = 4, wide.own<LightningFields>().lightning_nkv = 2;
   all.push_back({"scaled logits", small_config("FF")});
-  all.back().config.sala_lab.attn_logits_scaling = {LogitScaling::Kind::kHype, 1000};
+  all.back().config.own<SoftmaxFields>().attn_logits_scaling = {LogitScaling::Kind::kHype, 1000};
   for (Case& item : all) item.config.resolve();
   return all;
 }

@@ -6,6 +6,9 @@
 #include <cmath>
 
 #include "sala/core/parallel.h"
+#include "sim/mixers/infllm_v2/fields.h"
+#include "sim/mixers/lightning/fields.h"
+#include "sim/mixers/softmax_fields.h"
 #include "sim/model/random_model.h"
 #include "sim/ops/kernels.h"
 #include "tests/sim/cuda.h"
@@ -29,12 +32,12 @@ void PrintTo(const Case& item, std::ostream* out) { *out << item.name; }
 const std::vector<Case>& cases() {
   static const std::vector<Case> all = {
       {"sparse_nope", "SS", [](ModelConfig&) {}},
-      {"sparse_rope", "SS", [](ModelConfig& c) { c.attn_use_rope = true; }},
+      {"sparse_rope", "SS", [](ModelConfig& c) { c.own<SoftmaxFields>().attn_use_rope = true; }},
       {"full_nope", "FF", [](ModelConfig&) {}},
-      {"full_rope", "FF", [](ModelConfig& c) { c.attn_use_rope = true; }},
+      {"full_rope", "FF", [](ModelConfig& c) { c.own<SoftmaxFields>().attn_use_rope = true; }},
       {"full_yarn", "FF",
        [](ModelConfig& c) {
-         c.attn_use_rope = true;
+         c.own<SoftmaxFields>().attn_use_rope = true;
          c.rope_scaling.emplace().factor = 4;
          c.rope_scaling->original_max_position_embeddings = 64;
        }},
@@ -44,29 +47,32 @@ const std::vector<Case>& cases() {
          c.sala_lab.position_encodings = {{"rope", {{"theta", 500}}}, yarn, {"nope"}, {}};
        }},
       {"lightning_rope", "LL", [](ModelConfig&) {}},
-      {"lightning_nope", "LL", [](ModelConfig& c) { c.lightning_use_rope = false; }},
+      {"lightning_nope", "LL", [](ModelConfig& c) { c.own<LightningFields>().lightning_use_rope = false; }},
       {"hype", "SLLS", [](ModelConfig&) {}},
       {"rope", "SLLS", [](ModelConfig& c) { apply_position_policy(c, "rope"); }},
       {"nope", "SLFL", [](ModelConfig& c) { apply_position_policy(c, "nope"); }},
       {"reverse", "FLSL", [](ModelConfig& c) { apply_position_policy(c, "reverse"); }},
       {"bare", "SLF",
        [](ModelConfig& c) {
-         c.attn_use_output_gate = c.use_output_gate = c.use_output_norm = c.qk_norm = c.sala_lab.attn_qk_norm = false;
-         c.lightning_scale = "1/d";
+         auto& softmax = c.own<SoftmaxFields>();
+         softmax.attn_use_output_gate = softmax.attn_qk_norm = false;
+         auto& linear = c.own<LightningFields>();
+         linear.use_output_gate = linear.use_output_norm = linear.qk_norm = false;
+         linear.lightning_scale = "1/d";
        }},
       {"tied", "LS", [](ModelConfig& c) { c.tie_word_embeddings = true; }},
-      {"lightning_grouped", "LL", [](ModelConfig& c) { c.lightning_nkv = 1; }},
+      {"lightning_grouped", "LL", [](ModelConfig& c) { c.own<LightningFields>().lightning_nkv = 1; }},
       {"slopes", "LL",
        [](ModelConfig& c) {
-         c.sala_lab.lightning_slopes = {0, 0.03, 2};
+         c.own<LightningFields>().lightning_slopes = {0, 0.03, 2};
        }},
       {"logit_scaling", "SF",
        [](ModelConfig& c) {
-         c.sala_lab.attn_logits_scaling = {LogitScaling::Kind::kHype, 50};
+         c.own<SoftmaxFields>().attn_logits_scaling = {LogitScaling::Kind::kHype, 50};
        }},
-      {"exact_lse", "SS", [](ModelConfig& c) { c.sala_lab.exact_lse = true; }},
-      {"wide_blocks", "SS", [](ModelConfig& c) { c.sparse_config = {16, 8, 32, 1, 32, 2, 0, false}; }},
-      {"dense_first", "SLS", [](ModelConfig& c) { c.sparse_config.dense_len = 150; }},
+      {"exact_lse", "SS", [](ModelConfig& c) { c.own<InfLlmV2Fields>().exact_lse = true; }},
+      {"wide_blocks", "SS", [](ModelConfig& c) { c.own<InfLlmV2Fields>().sparse_config = {16, 8, 32, 1, 32, 2, 0, false}; }},
+      {"dense_first", "SLS", [](ModelConfig& c) { c.own<InfLlmV2Fields>().sparse_config.dense_len = 150; }},
   };
   return all;
 }

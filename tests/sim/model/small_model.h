@@ -11,6 +11,9 @@
 
 #include "sala/core/rng.h"
 #include "sala/model/config.h"
+#include "sim/mixers/infllm_v2/fields.h"
+#include "sim/mixers/lightning/fields.h"
+#include "sim/mixers/softmax_fields.h"
 #include "tests/sim/expect_error.h"
 
 namespace sala {
@@ -23,16 +26,16 @@ inline ModelConfig small_config(const std::string& letters) {
   config.num_attention_heads = 4;
   config.num_key_value_heads = 2;
   config.head_dim = 16;
-  config.lightning_nh = config.lightning_nkv = 3;
-  config.lightning_head_dim = 32;
+  config.own<LightningFields>().lightning_nh = config.own<LightningFields>().lightning_nkv = 3;
+  config.own<LightningFields>().lightning_head_dim = 32;
   config.scale_emb = 3;
   config.scale_depth = 1.4;
   config.dim_model_base = 16;
-  config.attn_use_output_gate = true;
-  config.sala_lab.attn_qk_norm = true;
+  config.own<SoftmaxFields>().attn_use_output_gate = true;
+  config.own<SoftmaxFields>().attn_qk_norm = true;
   config.mixer_types = layer_map_from_string(letters);
   config.num_hidden_layers = static_cast<int64_t>(letters.size());
-  config.sparse_config = {8, 4, 16, 1, 32, 3, 0, false};
+  config.own<InfLlmV2Fields>().sparse_config = {8, 4, 16, 1, 32, 3, 0, false};
   config.resolve();
   config.validate();
   return config;

@@ -8,7 +8,10 @@
 #include "sala/core/parallel.h"
 #include "sala/model/cost.h"
 #include "sala/model/session.h"
+#include "sim/mixers/infllm_v2/fields.h"
+#include "sim/mixers/lightning/fields.h"
 #include "sim/mixers/mixer.h"
+#include "sim/mixers/softmax_fields.h"
 #include "sim/model/random_model.h"
 #include "sim/ops/kernels.h"
 #include "tests/sim/cuda.h"
@@ -168,7 +171,7 @@ TEST(Observers, ACudaDeviceTellsTheBytesOfTheCpu) {
   for (const char* letters : {"SLS", "FLF"})
     for (const bool per_block : {false, true}) {
       const Model model = small_model(letters, [&](ModelConfig& config) {
-        if (per_block) config.sala_lab.select_per = "block";
+        if (per_block) config.own<InfLlmV2Fields>().select_per = "block";
       });
       for (const SelectionPolicy& policy : policies())
         for (const Numerics numerics : {Numerics::kFp32, Numerics::kBf16}) {
@@ -190,7 +193,7 @@ TEST(Observers, ACudaDeviceTellsTheBytesOfTheCpu) {
 TEST(Attention, LogitsAreThoseOfTheKeysThatAreRead) {
   KeepAttention dense, all, few;
   KeepAll selected;
-  const auto roomy = [](ModelConfig& config) { config.sparse_config.topk = 100; };
+  const auto roomy = [](ModelConfig& config) { config.own<InfLlmV2Fields>().sparse_config.topk = 100; };
   const std::vector<float> out = logits_of(small_model("FLF"), {}, &dense);
   EXPECT_EQ(logits_of(small_model("FLF"), {}), out);
   EXPECT_EQ(logits_of(small_model("SLS", roomy), {}, &all), out);
@@ -228,10 +231,10 @@ TEST(Attention, LogitsCarryScalingAndPositions) {
   logits_of(small_model("F"), {}, &plain);
   logits_of(small_model("F",
                         [](ModelConfig& c) {
-                          c.sala_lab.attn_logits_scaling = {LogitScaling::Kind::kConstant, 2};
+                          c.own<SoftmaxFields>().attn_logits_scaling = {LogitScaling::Kind::kConstant, 2};
                         }),
             {}, &doubled);
-  logits_of(small_model("F", [](ModelConfig& c) { c.attn_use_rope = true; }), {}, &turned);
+  logits_of(small_model("F", [](ModelConfig& c) { c.own<SoftmaxFields>().attn_use_rope = true; }), {}, &turned);
   int64_t moved = 0;
   for (const auto& [place, logits] : plain.logits)
     for (const auto& [key, logit] : logits) {
@@ -248,8 +251,9 @@ TEST(Attention, LogitsCarryScalingAndPositions) {
 class EveryPolicy : public testing::TestWithParam<std::tuple<size_t, std::string>> {
  protected:
   EveryPolicy()
-      : policy_(policies()[std::get<0>(GetParam())]),
-        model_(small_model("SLSS", [](ModelConfig& config) { config.sala_lab.select_per = std::get<1>(GetParam()); })) {}
+      : policy_(policies()[std::get<0>(GetParam())]), model_(small_model("SLSS", [](ModelConfig& config) {
+          config.own<InfLlmV2Fields>().select_per = std::get<1>(GetParam());
+        })) {}
   Call base() const { return {.policy = policy_}; }
   SelectionPolicy policy_;
   Model model_;
@@ -392,8 +396,8 @@ TEST(Selection, SpansAreTheBlocksThatTheyTouch) {
 // Dense until position 149; the block that the change falls into was led by a query that ran dense.
 TEST(SelectionPerBlock, DecodingAcrossDenseLenEqualsTokenByToken) {
   const Model model = small_model("SLS", [](ModelConfig& config) {
-    config.sala_lab.select_per = "block";
-    config.sparse_config.dense_len = 150;
+    config.own<InfLlmV2Fields>().select_per = "block";
+    config.own<InfLlmV2Fields>().sparse_config.dense_len = 150;
   });
   const std::vector<int32_t> ids = random_ids(model.config(), 203);
   SessionOptions options;
@@ -407,7 +411,7 @@ TEST(SelectionPerBlock, DecodingAcrossDenseLenEqualsTokenByToken) {
 }
 
 TEST(SelectionPerBlock, ChoosesLessOftenAndStaysWithinThePlan) {
-  const auto block = [](ModelConfig& config) { config.sala_lab.select_per = "block"; };
+  const auto block = [](ModelConfig& config) { config.own<InfLlmV2Fields>().select_per = "block"; };
   const Model shared = small_model("SS", block), each = small_model("SS");
   KeepAll shares, selects;
   EXPECT_NE(logits_of(shared, {}, &shares), logits_of(each, {}, &selects));
@@ -426,10 +430,10 @@ TEST(SelectionPerBlock, ChoosesLessOftenAndStaysWithinThePlan) {
 
 TEST(DecayScale, MultipliesEverySlope) {
   const auto scaled = [](double factor) {
-    return small_model("LL", [&](ModelConfig& config) { config.sala_lab.decay_scale = factor; });
+    return small_model("LL", [&](ModelConfig& config) { config.own<LightningFields>().decay_scale = factor; });
   };
   const auto given = [](const std::vector<double>& slopes) {
-    return small_model("LL", [&](ModelConfig& config) { config.sala_lab.lightning_slopes = slopes; });
+    return small_model("LL", [&](ModelConfig& config) { config.own<LightningFields>().lightning_slopes = slopes; });
   };
   const std::vector<float> released = alibi_slopes(3);
   std::vector<double> halved, none(3, 0.0);
@@ -443,9 +447,9 @@ TEST(DecayScale, MultipliesEverySlope) {
     expect_close(logits_of(scaled(factor), {}), logits_of(scaled(factor), ref));
   }
   ModelConfig config = small_config("LL");
-  config.sala_lab.lightning_slopes = {1, 2, 4, 8, 16, 32};
-  config.sala_lab.decay_scale = 0.5;
-  EXPECT_EQ(config.slopes(1), (std::vector<float>{4, 8, 16}));
+  config.own<LightningFields>().lightning_slopes = {1, 2, 4, 8, 16, 32};
+  config.own<LightningFields>().decay_scale = 0.5;
+  EXPECT_EQ(config.own<LightningFields>().slopes(1), (std::vector<float>{4, 8, 16}));
   expect_error(ErrorCode::kConfig, {"decay_scale", "-1"}, [&] { config.set("sala_lab.decay_scale", "-1"); });
   expect_error(ErrorCode::kConfig, {"select_per", "row"}, [&] { config.set("sala_lab.select_per", "row"); });
 }

@@ -5,6 +5,9 @@
 
 #include "sala/model/model.h"
 #include "sala/model/session.h"
+#include "sim/mixers/infllm_v2/fields.h"
+#include "sim/mixers/lightning/fields.h"
+#include "sim/mixers/softmax_fields.h"
 #include "sim/model/random_model.h"
 #include "tests/sim/model/small_model.h"
 
@@ -56,8 +59,10 @@ TEST(Weights, TensorsFollowTheSwitches) {
               !has(softmax, "o_norm.weight"));
   EXPECT_TRUE(has(linear, "z_proj.weight") && has(linear, "k_norm.weight") && has(linear, "o_norm.weight") &&
               !has(linear, "o_gate.weight"));
-  softmax.attn_use_output_gate = softmax.sala_lab.attn_qk_norm = false;
-  linear.use_output_gate = linear.use_output_norm = linear.qk_norm = false;
+  auto& of_softmax = softmax.own<SoftmaxFields>();
+  of_softmax.attn_use_output_gate = of_softmax.attn_qk_norm = false;
+  auto& of_linear = linear.own<LightningFields>();
+  of_linear.use_output_gate = of_linear.use_output_norm = of_linear.qk_norm = false;
   EXPECT_FALSE(has(softmax, "o_gate.weight") || has(softmax, "q_norm.weight"));
   EXPECT_FALSE(has(linear, "z_proj.weight") || has(linear, "k_norm.weight") || has(linear, "o_norm.weight"));
 }
@@ -227,20 +232,20 @@ TEST(Model, OverrideChangesSwitchesButNotWeights) {
   const std::vector<int32_t> ids = random_ids(model.config(), 150);
   const std::vector<float> before = logits_of(model, ids);
   ModelConfig changed = model.config();
-  changed.sparse_config.topk = 2;
+  changed.own<InfLlmV2Fields>().sparse_config.topk = 2;
   model.override_config(changed);
   EXPECT_NE(logits_of(model, ids), before);
   ModelConfig other = changed;
-  other.lightning_use_rope = false;
+  other.own<LightningFields>().lightning_use_rope = false;
   expect_error(ErrorCode::kConfig, {"lightning_use_rope"}, [&] { model.override_config(other); });
   other = changed;
-  other.use_output_gate = false;
+  other.own<LightningFields>().use_output_gate = false;
   expect_error(ErrorCode::kConfig, {"z_proj"}, [&] { model.override_config(other); });
   other = changed;
   other.mixer_types = layer_map_from_string("FL");
   expect_error(ErrorCode::kConfig, {"mixer_types"}, [&] { model.override_config(other); });
   other = changed;
-  other.attn_use_rope = true;
+  other.own<SoftmaxFields>().attn_use_rope = true;
   expect_error(ErrorCode::kConfig, {"attn_use_rope"}, [&] { model.override_config(other); });
   other = changed;
   other.sala_lab.position_encodings = {{"rope", {{"theta", 500}}}};

@@ -16,19 +16,6 @@ namespace sala {
 inline constexpr double kMaxExtent = 2147483647.0;
 inline constexpr int64_t kMaxLayers = 10000;  // far beyond any model: 180 bytes of config.json can ask for so many
 
-// `sparse_config`: InfLLM-V2 block selection (spec 4).
-struct SparseConfig {
-  int64_t kernel_size = 32, kernel_stride = 16, block_size = 64, init_blocks = 1;
-  int64_t window_size = 2048, topk = 64, dense_len = 8192;
-  bool use_nope = false;
-
-  // Blocks that a query reads: the window's blocks are added to topk (spec 4.6).
-  int64_t slots() const { return topk + window_size / block_size; }
-  // Blocks that are always read: the first ones, the query's own and those of the window before it (spec 4.5).
-  int64_t forced_blocks() const { return init_blocks + window_size / block_size + 1; }
-  void visit_fields(FieldVisitor& visit);
-};
-
 // `rope_scaling`: YaRN on the softmax layers (arXiv 2309.00071, Hugging Face semantics).
 struct YarnConfig {
   std::string rope_type = "yarn";
@@ -40,24 +27,17 @@ struct YarnConfig {
   void visit_fields(FieldVisitor& visit);
 };
 
-// `sala_lab`: what the released config has no field for.
+// `sala_lab`: what the released config has no field for and belongs to no single mixer.
 struct LabConfig {
-  bool attn_qk_norm = false;
-  // [lightning_nh], or layer by layer [num_hidden_layers * lightning_nh]; empty = null = the released rule (spec 3.3)
-  std::vector<double> lightning_slopes;
-  std::optional<double> attn_rope_theta;  // null = rope_theta
-  LogitScaling attn_logits_scaling;
-  bool exact_lse = false;
-  std::string select_per = "token";  // or "block": the first query of a block selects for all of it
-  double decay_scale = 1;            // times every slope
-  int64_t train_length = 0;          // 0 = unknown
+  int64_t train_length = 0;  // 0 = unknown
   std::string family;
   std::vector<EncodingChoice> position_encodings;  // of every layer, or one for all; empty = null = the released fields
 
-  void visit_fields(FieldVisitor& visit);  // those that belong to no single mixer
+  void visit_fields(FieldVisitor& visit);
 };
 
-// Field names are the released ones. Plain data: whoever changes a field calls validate() afterwards.
+// Field names are the released ones. Plain data: whoever changes a field calls validate() afterwards. The fields that belong
+// to one mixer, or to those of one sort, are a struct in its folder (sim/mixers); own<T>() holds it.
 struct ModelConfig {
   std::vector<std::string> architectures;
   std::string model_type = "minicpm_sala";
@@ -74,11 +54,6 @@ struct ModelConfig {
   std::vector<int64_t> eos_token_id;  // JSON: one id or a list
   double scale_emb = 1, scale_depth = 1, dim_model_base = 0;
   std::vector<std::string> mixer_types;  // names of the mixer registry, one a layer
-  bool attn_use_rope = false, attn_use_output_gate = false;
-  int64_t lightning_nh = 0, lightning_nkv = 0, lightning_head_dim = 0;
-  std::string lightning_scale = "1/sqrt(d)";
-  bool lightning_use_rope = true, qk_norm = true, use_output_norm = true, use_output_gate = true;
-  SparseConfig sparse_config;
   LabConfig sala_lab;
 
   std::vector<std::string>
@@ -91,7 +66,7 @@ struct ModelConfig {
   std::string to_json() const;  // pretty, one trailing newline; from_json of it gives an equal config
   // Sets one field from text, for instance ("sparse_config.topk", "16"), and validates. Throws Error{kConfig}.
   void set(const std::string& dotted_name, const std::string& value);
-  // Fills the fields that have a fall-back (spec 1.1): head_dim, num_key_value_heads, lightning_*, dim_model_base.
+  // Fills the fields that have a fall-back (spec 1.1): head_dim, num_key_value_heads, dim_model_base, the mixers' own.
   void resolve();
   void validate() const;
   bool operator==(const ModelConfig& other) const;
@@ -99,27 +74,30 @@ struct ModelConfig {
   bool is_qwen3() const { return model_type == "qwen3"; }  // has fixed values for most fields of MiniCPM-SALA
   double residual_scale() const;                           // r of spec 2
   double logit_divisor() const;                            // hidden_size / dim_model_base
-  double lightning_scale_value() const;                    // spec 3.1
-  std::vector<float> slopes(int64_t layer) const;          // [lightning_nh], spec 3.3, times decay_scale
-  double softmax_rope_theta() const { return sala_lab.attn_rope_theta.value_or(rope_theta); }
-  bool uses(const std::string& mixer) const;  // some layer has this mixer
+  bool uses(const std::string& mixer) const;               // some layer has this mixer
 
   // The one list of the fields, the mixers' own in their places: reading, writing, comparing, help.
   void visit_fields(FieldVisitor& visit);
 
-  // The fields of a mixer from outside the tree, which its kind visits; made of defaults at the first use.
+  // The struct T of fields that its mixers visit (MixerKind::visit_fields); defaults until it is changed.
   template <class T>
-  T& block(const std::string& mixer) {
-    std::any& found = blocks[mixer];
+  T& own() {
+    std::any& found = own_[&kKey<T>];
     if (!found.has_value()) found = T{};
     return std::any_cast<T&>(found);
   }
   template <class T>
-  T block(const std::string& mixer) const {
-    const auto found = blocks.find(mixer);
-    return found == blocks.end() ? T{} : std::any_cast<const T&>(found->second);
+  const T& own() const {
+    static const T defaults;
+    const auto found = own_.find(&kKey<T>);
+    return found == own_.end() ? defaults : std::any_cast<const T&>(found->second);
   }
-  std::map<std::string, std::any> blocks;
+
+ private:
+  // An address for each T: type names are not enough, two mixers may have a `Config` in unnamed namespaces.
+  template <class T>
+  static constexpr char kKey = 0;
+  std::map<const void*, std::any> own_;
 };
 
 // Opens `sala_lab` for more fields: mixers keep there what the released config cannot express.
@@ -139,9 +117,6 @@ std::string config_help();
 // the types count.
 std::string changed_trained_field(const ModelConfig& before, const ModelConfig& after);
 
-// Released ALiBi slopes of `heads` heads (spec 3.3), also when heads is no power of two.
-std::vector<float> alibi_slopes(int64_t heads);
-
 // MiniCPM-SALA 9B and Qwen3-8B as published.
 ModelConfig released_config();
 ModelConfig qwen3_8b_config();
@@ -151,7 +126,7 @@ int64_t parameter_count(const ModelConfig& config);
 
 // Position policies: hype (RoPE on linear layers only), rope, nope, reverse. Throws Error{kUsage} listing them.
 void apply_position_policy(ModelConfig& config, const std::string& name);
-// "custom" where sala_lab.position_encodings names them.
+// "custom" where sala_lab.position_encodings names them, or no policy says what the fields say.
 std::string position_policy(const ModelConfig& config);
 
 // Layer maps. `softmax` and `linear` name the mixers of the two sorts of layers; empty = the first such kind that selects
