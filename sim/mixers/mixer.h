@@ -73,7 +73,7 @@ struct MixerInput {
 struct SessionShape {
   int64_t chunk = 0;  // most rows of a call
   int64_t max_tokens = 0;
-  ops::Workers workers = 1;
+  ops::Workers workers;
 };
 
 // What the layers of one session share, and the encoding of this one.

@@ -54,29 +54,25 @@ void check_finite(const ops::Context& context, const WeightSource& source, const
                 source.description(), name, values[static_cast<std::size_t>(first.load())], first.load());
 }
 
-// Into memory of the host; complete and finite.
-void read_into(const ops::Context& context, const WeightSource& source, const std::string& name, Buffer<float>& buffer) {
-  const std::span<float> values(buffer.data(), static_cast<std::size_t>(buffer.size()));
-  source.read(name, values);
-  check_finite(context, source, name, values);
-}
-
+// In memory of the host; complete and finite.
 Buffer<float> read_here(const ops::Context& context, const WeightSource& source, const std::string& name, int64_t size) {
   Buffer<float> buffer(size);
-  read_into(context, source, name, buffer);
+  const std::span<float> values(buffer.data(), static_cast<std::size_t>(size));
+  source.read(name, values);
+  check_finite(context, source, name, values);
   return buffer;
+}
+
+Buffer<float> to_device(const ops::Context& context, Buffer<float> here) {
+  if (&context.device == &cpu_device()) return here;
+  Buffer<float> there(here.size(), context.device);
+  context.device.copy(there.data(), here.data(), here.bytes(), Device::Copy::kFromHost);
+  context.device.sync();
+  return there;
 }
 
 Buffer<float> read_buffer(const ops::Context& context, const WeightSource& source, const std::string& name, int64_t size) {
-  Buffer<float> buffer(size, context.device);
-  if (&context.device == &cpu_device()) {
-    read_into(context, source, name, buffer);
-    return buffer;
-  }
-  const Buffer<float> here = read_here(context, source, name, size);
-  context.device.copy(buffer.data(), here.data(), here.bytes(), Device::Copy::kFromHost);
-  context.device.sync();
-  return buffer;
+  return to_device(context, read_here(context, source, name, size));
 }
 
 ops::PackedMatrix read_matrix(const ops::Context& context, const WeightSource& source, const std::string& name, int64_t rows,
@@ -219,9 +215,11 @@ std::unique_ptr<ModelWeights> build_weights(const ops::Context& context, const M
   check_tensors(config, source);
   const int64_t V = config.vocab_size, E = config.hidden_size, I = config.intermediate_size;
   auto weights = std::make_unique<ModelWeights>();
-  weights->embedding = read_buffer(context, source, kEmbedding, V * E);
+  Buffer<float> embedding = read_here(context, source, kEmbedding, V * E);
+  if (config.tie_word_embeddings) weights->head = ops::PackedMatrix(context, embedding.view(V, E));
+  weights->embedding = to_device(context, std::move(embedding));
   weights->final_norm = read_buffer(context, source, "model.norm.weight", E);
-  weights->head = read_matrix(context, source, config.tie_word_embeddings ? kEmbedding : kHead, V, E);
+  if (!config.tie_word_embeddings) weights->head = read_matrix(context, source, kHead, V, E);
   for (int64_t i = 0; i < config.num_hidden_layers; ++i) {
     const std::string prefix = layer_prefix(i);
     LayerWeights layer;

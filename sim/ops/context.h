@@ -30,8 +30,6 @@ struct Context {
 struct Workers {
   int threads = 1;
   bool cuda = false;
-  Workers(int count) : threads(count) {}
-  Workers(int count, bool on_cuda) : threads(count), cuda(on_cuda) {}
 };
 
 // For ops that are one plain C++ loop over host memory, the same for every instruction set.

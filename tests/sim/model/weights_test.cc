@@ -29,12 +29,14 @@ class ChangedSource final : public WeightSource {
   std::vector<int64_t> shape(const std::string& name) const override { return shapes.at(name); }
   void read(const std::string& name, std::span<float> out) const override {
     inner_.read(name, out);
+    ++reads[name];
     if (name == poisoned) out[static_cast<std::size_t>(at)] = value;
   }
   std::map<std::string, std::vector<int64_t>> shapes;
   std::string poisoned;  // the tensor that has `value` at element `at`
   int64_t at = 0;
   float value = 0;
+  mutable std::map<std::string, int> reads;
 
  private:
   RandomSource inner_;
@@ -65,6 +67,18 @@ TEST(Weights, TensorsFollowTheSwitches) {
   of_linear.use_output_gate = of_linear.use_output_norm = of_linear.qk_norm = false;
   EXPECT_FALSE(has(softmax, "o_gate.weight") || has(softmax, "q_norm.weight"));
   EXPECT_FALSE(has(linear, "z_proj.weight") || has(linear, "k_norm.weight") || has(linear, "o_norm.weight"));
+}
+
+TEST(Weights, EveryTensorIsReadOnce) {
+  for (const bool tied : {false, true}) {
+    ModelConfig config = small_config("SL");
+    config.tie_word_embeddings = tied;
+    const ChangedSource source(config);
+    Workspace workspace;
+    ThreadPool pool(1);
+    build_weights({cpu_device(), ops::find_kernels("best"), Numerics::kFp32, workspace, pool}, config, source);
+    for (const auto& [name, shape] : source.shapes) EXPECT_EQ(source.reads[name], 1) << name << (tied ? ", tied" : "");
+  }
 }
 
 TEST(Weights, TiedModelsHaveNoHead) {

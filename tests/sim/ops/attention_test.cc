@@ -293,7 +293,7 @@ TEST(Attention, ScratchIsWhatTheOpSays) {
           dense_attention(context, problem.queries(0, R), problem.keys, problem.values, first, problem.scale,
                           o.view(R, shape.H, shape.Dv));
       }
-      const int64_t said = attention_scratch_bytes({shape.R, shape.S, shape.H, shape.Hkv, shape.D, shape.Dv}, threads);
+      const int64_t said = attention_scratch_bytes({shape.R, shape.S, shape.H, shape.Hkv, shape.D, shape.Dv}, {threads});
       EXPECT_LE(workspace.peak_bytes(), said) << shape.name() << ", " << threads << " threads";
       EXPECT_GE(workspace.peak_bytes(), said * 9 / 10) << shape.name() << ", " << threads << " threads";
     }

@@ -321,7 +321,7 @@ TEST(SelectBlocks, ScratchIsWhatTheOpSays) {
             select_blocks(context, q.view(shape.R, shape.H, shape.D).slice(0, R), problem.fine, problem.coarse, shape.S - R,
                           wanted, blocks.view(R, shape.Hkv, params.slots()));
           }
-        const int64_t said = select_scratch_bytes({shape.R, shape.S, shape.H, shape.Hkv, shape.D}, params, threads);
+        const int64_t said = select_scratch_bytes({shape.R, shape.S, shape.H, shape.Hkv, shape.D}, params, {threads});
         EXPECT_LE(workspace.peak_bytes(), said) << shape.name() << ", " << threads << " threads";
         EXPECT_GE(workspace.peak_bytes(), said * 7 / 10) << shape.name() << ", " << threads << " threads";
       }
