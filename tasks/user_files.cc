@@ -18,7 +18,7 @@
 namespace sala::tasks {
 namespace {
 
-constexpr std::string_view kNolimaUser = "nolima_user";
+constexpr std::string_view kNolimaUser = "nolima_user", kNolimaDirect = "nolima_direct";
 
 class Opened final : public UserFiles {
  public:
@@ -89,12 +89,13 @@ class Opened final : public UserFiles {
 // Records of somebody's needle set: there is nothing to make samples of.
 class NolimaRecords final : public Task {
  public:
-  NolimaRecords(const std::string& name, const std::string& benchmark)
+  NolimaRecords(const std::string& name, const std::string& benchmark, const std::string& aggregate)
       : Task({.name = name,
               .group = name,
               .description = "NoLiMa records",
               .texts_name = "NoLiMa records",
-              .benchmark = benchmark}) {}
+              .benchmark = benchmark,
+              .aggregate = aggregate}) {}
   Sample make_sample(const SampleRequest&, const Tokenizer&) const override {
     throw Error(ErrorCode::kUnsupported, "{}: these samples are only in the file of their predictions", name());
   }
@@ -106,13 +107,16 @@ class NolimaRecords final : public Task {
 }  // namespace
 
 std::shared_ptr<const Task> make_file_task(const std::string& name) {
-  constexpr std::string_view kOfficialRows = "mrcr_official_", kDirect = "nolima_direct";
-  if (name == kNolimaUser) return std::make_shared<NolimaRecords>(name, "nolima");
-  if (name == kDirect) return std::make_shared<NolimaRecords>(name, name);
+  if (name == kNolimaUser) return std::make_shared<NolimaRecords>(name, "nolima", "nolima");
+  if (name == kNolimaDirect) return std::make_shared<NolimaRecords>(name, name, "");
   int64_t needles = 0;
-  const char *begin = name.data() + kOfficialRows.size(), *end = name.data() + name.size();
-  if (!name.starts_with(kOfficialRows) || std::from_chars(begin, end, needles).ptr != end || needles < 1) return nullptr;
+  const char *begin = name.data() + kMrcrOfficial.size(), *end = name.data() + name.size();
+  if (!name.starts_with(kMrcrOfficial) || std::from_chars(begin, end, needles).ptr != end || needles < 1) return nullptr;
   return make_official_mrcr_task(std::make_shared<const std::vector<MrcrRow>>(), needles);
+}
+
+std::string nolima_file_task(std::string_view question_type) {
+  return std::string(question_type == "direct" ? kNolimaDirect : kNolimaUser);
 }
 
 std::unique_ptr<UserFiles> open_user_files(const UserPaths& paths) { return std::make_unique<Opened>(paths); }

@@ -7,19 +7,26 @@
 #include <utility>
 
 #include "eval/util/columns.h"
+#include "sala/core/error.h"
 
 namespace sala::eval {
 namespace {
 
-struct GroupAggregate {
-  std::string_view group;
+struct NamedAggregate {
+  std::string_view name;
   Aggregate (*function)(const GroupCells&);
 };
 
-constexpr GroupAggregate kGroups[] = {
-    {"ruler", aggregate_ruler},   {"mrcr", aggregate_mrcr},          {"mrcr_official", aggregate_mrcr},
-    {"nolima", aggregate_nolima}, {"nolima_user", aggregate_nolima},
-};
+constexpr NamedAggregate kAggregates[] = {
+    {"ruler", aggregate_ruler}, {"mrcr", aggregate_mrcr}, {"nolima", aggregate_nolima}};
+
+Aggregate make_aggregate(const GroupCells& cells) {
+  const tasks::TaskTraits& traits = cells[0]->cell.task->traits();
+  for (const NamedAggregate& each : kAggregates)
+    if (each.name == traits.aggregate) return each.function(cells);
+  throw Error(ErrorCode::kInternal, "task '{}' asks for the aggregate '{}', which does not exist", traits.name,
+              traits.aggregate);
+}
 
 }  // namespace
 
@@ -34,8 +41,7 @@ std::vector<Aggregate> aggregate(const std::vector<CellResult>& cells) {
   }
   std::vector<Aggregate> aggregates;
   for (const auto& [group, members] : groups)
-    for (const GroupAggregate& each : kGroups)
-      if (each.group == group) aggregates.push_back(each.function(members));
+    if (!members[0]->cell.task->traits().aggregate.empty()) aggregates.push_back(make_aggregate(members));
   return aggregates;
 }
 

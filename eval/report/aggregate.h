@@ -22,15 +22,16 @@ struct Aggregate {
 // Cells of one group, in the order of running; at least one.
 using GroupCells = std::vector<const CellResult*>;
 
-// One function a group, and one line for it in aggregate.cc.
+// One function for each way to sum up a group, and one line for it in aggregate.cc. Tasks say which (TaskTraits::aggregate).
 Aggregate aggregate_ruler(const GroupCells& cells);
 Aggregate aggregate_mrcr(const GroupCells& cells);
 Aggregate aggregate_nolima(const GroupCells& cells);
 
-// Groups in the order of their first cell; those that have no aggregate of their own are left out.
+// Groups in the order of their first cell; those whose tasks ask for no aggregate are left out. Throws Error{kInternal} for
+// one that does not exist.
 std::vector<Aggregate> aggregate(const std::vector<CellResult>& cells);
 
-// Shared by the groups.
+// Shared by the aggregates.
 // "131072", "-" for 0: a length that nobody knows.
 std::string length_text(int64_t length);
 // Mean of the diagnostics of that name over the samples that have it; NaN when none has.

@@ -172,13 +172,13 @@ void add_depths(const std::map<int64_t, Length>& lengths, Aggregate& made) {
 
 Aggregate aggregate_ruler(const GroupCells& cells) {
   Aggregate made;
-  made.group = "ruler";
+  made.group = cells[0]->cell.task->group();
   made.title = "RULER";
   made.json["unit"] = "percent";
   std::set<std::string_view> tasks;
   std::size_t total = 0;
   for (const CellResult* cell : cells) tasks.insert(cell->cell.task->name());
-  for (const tasks::Task* task : tasks::all_tasks()) total += task->group() == "ruler" ? 1 : 0;
+  for (const tasks::Task* task : tasks::all_tasks()) total += task->group() == made.group ? 1 : 0;
   const std::map<int64_t, Length> lengths = means_by_length(cells);
   made.overview.head = {"RULER", "tokens", "score", "bootstrap 95%"};
   Json means = Json::array();

@@ -11,7 +11,9 @@
 #include "eval/spec/record.h"
 #include "sala/core/error.h"
 #include "sala/core/rng.h"
+#include "sala/tasks/user_files.h"
 #include "sim/text/json.h"
+#include "tasks/mrcr/mrcr.h"
 #include "tasks/mrcr/rows.h"
 
 namespace sala::eval {
@@ -190,7 +192,7 @@ Prediction parse_nolima(const Json& line) {
     read_id(text(line, "id"), made);
     return made;
   }
-  made.task = type == "direct" ? "nolima_direct" : "nolima_user";
+  made.task = tasks::nolima_file_task(type);
   made.length = integer(line, "context_length", 1);
   made.key = fmt::format("{}/{}/{}", pair, has(line, "book") ? shown(line["book"]) : "", depth);
   return made;
@@ -203,8 +205,8 @@ Prediction parse_mrcr(const std::string& line, const Json& json, const LineConte
     throw Error(ErrorCode::kFormat, "field 'n_needles' is {}, expected 1 to {}", row.n_needles, kMostNeedles);
   Prediction made;
   made.warnings = tasks::check_mrcr_row(row);
-  const bool built_in = has(json, "generator") && json["generator"] == "mrcr-synth";
-  made.task = fmt::format("mrcr_{}{}", built_in ? "" : "official_", row.n_needles);
+  const bool built_in = has(json, "generator") && json["generator"] == tasks::kMrcrSynth;
+  made.task = tasks::mrcr_task_name(row.n_needles, !built_in);
   made.response = response_of(json);
   made.tokens = std::max<int64_t>(0, row.tokens);
   if (built_in && has(json, "id")) {

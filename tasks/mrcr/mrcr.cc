@@ -69,7 +69,7 @@ class MrcrTask : public Task {
  private:
   static TaskTraits of_mrcr(TaskTraits traits) {
     traits.tokens_to_generate = kMostTokensToGenerate;
-    traits.benchmark = "mrcr";
+    traits.benchmark = traits.aggregate = "mrcr";
     traits.training = {"mrcr", "tokens"};
     traits.needs_messages = traits.length_is_bin = true;
     return traits;
@@ -80,11 +80,11 @@ class MrcrTask : public Task {
 class SynthTask final : public MrcrTask {
  public:
   explicit SynthTask(int64_t needles)
-      : MrcrTask({.name = fmt::format("mrcr_{}", needles),
+      : MrcrTask({.name = mrcr_task_name(needles, false),
                   .group = "mrcr",
                   .description = fmt::format("multi-round co-reference: one of {} equal requests in a long chat", needles),
-                  .texts_name = "mrcr-synth"},
-                 needles, "mrcr-synth") {}
+                  .texts_name = std::string(kMrcrSynth)},
+                 needles, std::string(kMrcrSynth)) {}
   Sample make_sample(const SampleRequest& request, const Tokenizer& tokenizer) const override {
     if (request.mode == Mode::kUpstream)
       throw Error(ErrorCode::kUnsupported,
@@ -103,7 +103,7 @@ class SynthTask final : public MrcrTask {
 class RowsTask final : public MrcrTask {
  public:
   RowsTask(std::shared_ptr<const std::vector<MrcrRow>> rows, int64_t needles)
-      : MrcrTask({.name = fmt::format("mrcr_official_{}", needles),
+      : MrcrTask({.name = mrcr_task_name(needles, true),
                   .group = "mrcr_official",
                   .description = fmt::format("openai/mrcr rows with {} equal requests", needles),
                   .texts_name = "rows of openai/mrcr",
@@ -141,6 +141,10 @@ class RowsTask final : public MrcrTask {
 };
 
 }  // namespace
+
+std::string mrcr_task_name(int64_t needles, bool official) {
+  return fmt::format("{}{}", official ? kMrcrOfficial : "mrcr_", needles);
+}
 
 std::unique_ptr<const Task> make_mrcr_task(int64_t needles) { return std::make_unique<SynthTask>(needles); }
 

@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sala/tasks/record.h"
@@ -12,6 +13,12 @@
 #include "tasks/mrcr/conversation.h"
 
 namespace sala::tasks {
+
+inline constexpr std::string_view kMrcrSynth = "mrcr-synth";         // what made the built-in conversations
+inline constexpr std::string_view kMrcrOfficial = "mrcr_official_";  // names of tasks of official rows, before the needles
+
+// The task of rows with so many equal requests: `mrcr_2`, or `mrcr_official_2`.
+std::string mrcr_task_name(int64_t needles, bool official);
 
 // mrcr_2, mrcr_4 or mrcr_8. Group mrcr. `turns` are the conversation; `input` + `answer_prefix` its plain rendering
 // (conversation.h). outputs = {hash + reply}; evidence = the tokens of that reply. score = the published grader in both
@@ -30,6 +37,6 @@ std::unique_ptr<const TrainingRows> make_mrcr_rows(int64_t needles);
 
 // Task::record() of these tasks: the columns of openai/mrcr (spec tasks 3.2) and, after them, what a built-in sample adds:
 // bin, ordinal, format, topic, tokens, generator, seed. `tokenizer` counts the tokens of the bin.
-Record mrcr_record(const Sample& sample, const Tokenizer& tokenizer, const std::string& generator = "mrcr-synth");
+Record mrcr_record(const Sample& sample, const Tokenizer& tokenizer, const std::string& generator = std::string(kMrcrSynth));
 
 }  // namespace sala::tasks

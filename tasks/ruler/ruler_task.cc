@@ -57,7 +57,7 @@ void throw_too_short(std::string_view task, int64_t length, int64_t smallest_pro
 namespace {
 
 TaskTraits of_ruler(TaskTraits traits) {
-  traits.group = "ruler";
+  traits.group = traits.aggregate = "ruler";
   traits.texts_name = "ruler-synth";
   return traits;
 }

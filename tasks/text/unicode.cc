@@ -1,18 +1,20 @@
 #include "tasks/text/unicode.h"
 
+#include "sim/text/utf8.h"
+
 namespace sala::tasks {
 
 size_t whitespace_length(std::string_view text) {
   if (text.empty()) return 0;
-  const auto byte = [&](size_t i) { return i < text.size() ? static_cast<unsigned char>(text[i]) : 0u; };
-  const unsigned first = byte(0);
+  const unsigned first = static_cast<unsigned char>(text[0]);
   if (first == ' ' || (first >= 0x09 && first <= 0x0d) || (first >= 0x1c && first <= 0x1f)) return 1;
-  if (first == 0xC2) return byte(1) == 0x85 || byte(1) == 0xA0 ? 2 : 0;
-  if (first < 0xE1 || first > 0xE3) return 0;
-  const unsigned point = (first & 0x0F) << 12 | (byte(1) & 0x3F) << 6 | (byte(2) & 0x3F);
-  const bool space = point == 0x1680 || (point >= 0x2000 && point <= 0x200A) || point == 0x2028 || point == 0x2029 ||
-                     point == 0x202F || point == 0x205F || point == 0x3000;
-  return space ? 3 : 0;
+  if (first != 0xC2 && (first < 0xE1 || first > 0xE3)) return 0;  // none of them begins otherwise
+  const size_t size = text::valid_char_length(text);
+  if (size == 0) return 0;
+  const char32_t point = text::code_point(text, size);
+  const bool space = point == 0x85 || point == 0xA0 || point == 0x1680 || (point >= 0x2000 && point <= 0x200A) ||
+                     point == 0x2028 || point == 0x2029 || point == 0x202F || point == 0x205F || point == 0x3000;
+  return space ? size : 0;
 }
 
 std::string_view strip_whitespace(std::string_view text) {

@@ -5,6 +5,7 @@
 
 #include "eval/report/report.h"
 #include "tests/eval/fakes.h"
+#include "tests/sim/expect_error.h"
 
 namespace sala::eval {
 namespace {
@@ -35,7 +36,7 @@ struct Scores {
 };
 
 TEST(AggregateRuler, MeansEffectiveLengthAndAveragesAreThePublishedOnes) {
-  const FakeTask vt("vt", "ruler"), qa("qa_1", "ruler");
+  const FakeTask vt("vt", "ruler", "ruler"), qa("qa_1", "ruler", "ruler");
   Scores scores;
   scores.add(vt, 4096, {1, 1});
   scores.add(qa, 4096, {1, 1});
@@ -83,7 +84,7 @@ TEST(AggregateRuler, OnlyAllTasksTogetherAreTheMeanOf13) {
 }
 
 TEST(AggregateRuler, LengthsThatLackATaskAreNotPutOnTheCurve) {
-  const FakeTask vt("vt", "ruler"), qa("qa_1", "ruler");
+  const FakeTask vt("vt", "ruler", "ruler"), qa("qa_1", "ruler", "ruler");
   Scores scores;
   scores.add(vt, 4096, {1});
   scores.add(qa, 4096, {1});
@@ -95,7 +96,7 @@ TEST(AggregateRuler, LengthsThatLackATaskAreNotPutOnTheCurve) {
 }
 
 TEST(AggregateRuler, DepthAsksWhichOfTheAnswersWereGiven) {
-  const FakeTask niah("niah_multivalue", "ruler"), cwe("cwe", "ruler");
+  const FakeTask niah("niah_multivalue", "ruler", "ruler"), cwe("cwe", "ruler", "ruler");
   Scores scores;
   scores.add(niah, 4096, {0.5});
   scores.add(cwe, 4096, {1});
@@ -131,7 +132,7 @@ Scores nolima_scores(const tasks::Task& task, const std::vector<int64_t>& length
 }
 
 TEST(AggregateNolima, BaseIsTheMeanOfTheBestOfEachPair) {
-  const FakeTask nolima("nolima", "nolima");
+  const FakeTask nolima("nolima", "nolima", "nolima");
   const RunResults results = nolima_scores(nolima, {512, 1024, 2048, 4096, 8192}).results();
   const Aggregate& made = results.aggregates.at(0);
   EXPECT_EQ(made.json["base"], 100) << "each pair is answered at some base length";
@@ -149,7 +150,7 @@ TEST(AggregateNolima, BaseIsTheMeanOfTheBestOfEachPair) {
 }
 
 TEST(AggregateNolima, WithoutTheBaseLengthsTheRemarkSaysWhatToAdd) {
-  const FakeTask nolima("nolima", "nolima");
+  const FakeTask nolima("nolima", "nolima", "nolima");
   RunResults results = nolima_scores(nolima, {1024, 4096}).results();
   EXPECT_TRUE(results.aggregates.at(0).json["base"].is_null());
   EXPECT_TRUE(results.aggregates[0].json["lengths"][0]["normalised"].is_null());
@@ -161,7 +162,7 @@ TEST(AggregateNolima, WithoutTheBaseLengthsTheRemarkSaysWhatToAdd) {
 }
 
 TEST(AggregateNolima, LengthsWithFewerPairsAreNamed) {
-  const FakeTask nolima("nolima", "nolima");
+  const FakeTask nolima("nolima", "nolima", "nolima");
   Scores scores = nolima_scores(nolima, {512, 1024, 2048, 4096});
   scores.records.pop_back();
   const std::vector<std::string> remarks = scores.results().aggregates.at(0).remarks;
@@ -170,7 +171,7 @@ TEST(AggregateNolima, LengthsWithFewerPairsAreNamed) {
 }
 
 TEST(AggregateMrcr, BinsHitsConfusionAndBothTotals) {
-  const FakeTask two("mrcr_2", "mrcr");
+  const FakeTask two("mrcr_2", "mrcr", "mrcr");
   Scores scores;
   scores.add(two, 8192, {1, 0.5, 0});
   scores.add(two, 16384, {0.25});
@@ -187,6 +188,19 @@ TEST(AggregateMrcr, BinsHitsConfusionAndBothTotals) {
   EXPECT_EQ(json["totals"][0]["score_last_bin"], 25);
   EXPECT_EQ(results.aggregates[0].remarks,
             (std::vector<std::string>{"mrcr_2: 43.75 over all 4 samples of 2 bins, 25.00 in the last bin (16,384)."}));
+}
+
+TEST(Aggregate, ATaskSaysHowItsGroupIsSummedUp) {
+  const FakeTask mine("mine_2", "mine", "mrcr"), plain("plain", "others"), odd("odd", "odd", "median");
+  Scores scores;
+  scores.add(mine, 4096, {1, 0});
+  scores.add(plain, 4096, {1, 0});
+  const RunResults results = scores.results();
+  ASSERT_EQ(results.aggregates.size(), 1u);
+  EXPECT_EQ(results.aggregates[0].group, "mine");
+  EXPECT_EQ(results.aggregates[0].json["totals"][0]["score_all_bins"], 50);
+  scores.add(odd, 4096, {1});
+  expect_error(ErrorCode::kInternal, {"odd", "median"}, [&] { scores.results(); });
 }
 
 }  // namespace

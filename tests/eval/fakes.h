@@ -19,11 +19,12 @@ namespace sala::eval {
 // The prompt is "<index> <filler ...>"; the right answer is the index in words of the byte tokenizer.
 class FakeTask : public tasks::Task {
  public:
-  explicit FakeTask(std::string name = "fake", std::string group = "fakes")
+  explicit FakeTask(std::string name = "fake", std::string group = "fakes", std::string aggregate = "")
       : Task({.name = std::move(name),
               .group = std::move(group),
               .description = "a task for tests",
-              .tokens_to_generate = 8}) {}
+              .tokens_to_generate = 8,
+              .aggregate = std::move(aggregate)}) {}
   tasks::Sample make_sample(const tasks::SampleRequest& request, const Tokenizer& tokenizer) const override {
     tasks::Sample sample;
     sample.id = tasks::sample_id(*this, request);

@@ -111,6 +111,8 @@ struct TaskTraits {
   // The benchmark by whose name predictions of this task are asked for, where no registry has it: `mrcr` for openai/mrcr
   // rows. Empty = the group.
   std::string benchmark = {};
+  // How reports sum up its group beside the mean (eval/report/aggregate.h): `ruler`, `mrcr`, `nolima`. Empty = not at all.
+  std::string aggregate = {};
   std::string lm_eval_name = {};  // empty = the name
   TrainingFigure training = {};   // its name empty = the task's
 

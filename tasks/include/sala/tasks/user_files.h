@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "sala/tasks/corpora.h"
@@ -42,5 +43,7 @@ std::unique_ptr<UserFiles> open_user_files(const UserPaths& paths);
 // (NoLiMa records of somebody's needles), `nolima_direct` (their questions that ask for the needle itself, which NoLiMa's
 // figures leave out). Null for other names.
 std::shared_ptr<const Task> make_file_task(const std::string& name);
+// The one that a NoLiMa record belongs to, by the type of its question ("onehop", "direct").
+std::string nolima_file_task(std::string_view question_type);
 
 }  // namespace sala::tasks
