@@ -12,14 +12,16 @@
 #include <tuple>
 
 #include "eval/spec/plan.h"
+#include "eval/util/spill.h"
 #include "sala/tokenizer/tokenizer.h"
 
 namespace sala::eval {
 
 // What has to be known of samples before a run (how long they are, whether a policy would act) is asked by look(). A sample
-// that was looked at is kept until it is taken, as long as all that are kept fit in `most_bytes`; one that does not fit is
-// made again. Where samples come from one stream (upstream mode), it goes on from sample to sample and is not replayed.
-// take() may be called from several threads at once, the rest may not.
+// that was looked at is kept until it is taken: in memory as long as all that are there fit in `most_bytes`, else its text
+// and ids are on the disk. Only where the disk does not take them it is made again. Where samples come from one stream
+// (upstream mode), it goes on from sample to sample and is not replayed. take() may be called from several threads at once,
+// the rest may not.
 class SampleSource {
  public:
   // Both must outlive it; the plan's seed, mode and files must not change, nor its cells once take() was called.
@@ -34,17 +36,22 @@ class SampleSource {
   Made take(const Cell& cell, int64_t index);
   // Forgets a sample that nobody will take.
   void drop(const Cell& cell, int64_t index);
-  // From now on; forgets what is too much, the last first.
+  // In memory, from now on; what is too much goes to the disk, the last first.
   void keep_at_most(int64_t bytes);
 
-  int64_t kept_bytes() const { return kept_bytes_; }
-  int64_t made() const { return made_; }  // samples so far, repeats counted
+  int64_t kept_bytes() const { return kept_bytes_; }  // in memory
+  int64_t made() const { return made_; }              // samples so far, repeats counted
 
  private:
   using Key = std::tuple<const tasks::Task*, int64_t, int64_t>;  // task, length, index
+  struct OnDisk {
+    int64_t text_at = 0, ids_at = 0;
+    std::size_t text_size = 0, ids_size = 0;
+  };
   struct Kept {
     Made made;
     int64_t bytes = 0, order = 0;
+    std::optional<OnDisk> away = {};  // where the sample's text and ids are, when it does not hold them
   };
   struct Stream {  // of a cell
     std::mutex mutex;
@@ -54,6 +61,8 @@ class SampleSource {
   Made make(const Cell& cell, int64_t index);
   Made make_from_stream(const Cell& cell, int64_t index);
   void keep(const Key& key, Made made);
+  bool send_away(Kept& kept);
+  Made restored(Kept kept) const;
   std::optional<Made> take_kept(const Key& key);
 
   const RunPlan& plan_;
@@ -62,6 +71,7 @@ class SampleSource {
   std::map<Key, Kept> kept_;
   std::set<Key> gone_;  // that were taken or dropped
   std::map<std::pair<const tasks::Task*, int64_t>, Stream> streams_;
+  Spill spill_;
   std::mutex mutex_;  // of all that stands above it
 };
 

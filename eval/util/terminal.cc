@@ -24,8 +24,7 @@ std::string cut(const std::string& text, int columns) {
   std::size_t end = 0;
   int used = 0;
   for (; end < text.size(); ++end) {
-    const bool begins = (static_cast<unsigned char>(text[end]) & 0xc0) != 0x80;
-    if (begins && used++ == columns) break;
+    if (!text::is_continuation(text[end]) && used++ == columns) break;
   }
   return text.substr(0, end);
 }

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstdlib>
 #include <filesystem>
 #include <thread>
 
@@ -194,13 +195,38 @@ TEST_F(JobTest, EachSampleIsMadeOnce) {
   run_job({plan, *tokenizer_, samples, subjects, directory, progress});
   EXPECT_EQ(samples.made(), 9);
   EXPECT_EQ(samples.kept_bytes(), 0);
-  // What does not fit is made again, and nothing else changes.
-  SampleSource small(plan, *tokenizer_, 4000);
-  check_samples(plan, small);
-  EXPECT_LE(small.kept_bytes(), 4000);
-  small.keep_at_most(2000);
-  EXPECT_LE(small.kept_bytes(), 2000);
-  EXPECT_EQ(small.take(plan.cells[0], 3).sample.id, "fakes/fake@256#3!42");
+}
+
+// Beyond their share of the memory samples wait on the disk. Where the disk takes none, they are made again.
+TEST_F(JobTest, SamplesBeyondTheMemoryWaitOnTheDisk) {
+  constexpr int64_t kRest = 1000;  // what a sample leaves in memory, at most
+  RunPlan plan = plan_;
+  plan.select = SelectBy::kOracle;
+  plan.model.own<InfLlmV2Fields>().sparse_config.dense_len = 200;  // near the lengths: every sample is asked
+  const auto expect_made = [&](const std::string& name, int64_t most_bytes, int64_t later, bool once) {
+    RunDirectory directory = begin(name, plan);
+    FakeSubjects subjects(1, 2);
+    Progress progress(stderr, true, false, plan, [](int64_t length) { return Work{static_cast<double>(length)}; });
+    SampleSource samples(plan, *tokenizer_, most_bytes);
+    measure_samples(plan, samples);
+    check_samples(plan, samples);
+    EXPECT_LE(samples.kept_bytes(), most_bytes + 9 * kRest) << name;
+    samples.keep_at_most(later);
+    EXPECT_LE(samples.kept_bytes(), later + 9 * kRest) << name;
+    samples.look(plan.cells[1], 2, [](const tasks::Sample& sample) { EXPECT_EQ(sample.input.substr(0, 3), "2 ."); });
+    run_job({plan, *tokenizer_, samples, subjects, directory, progress});
+    EXPECT_EQ(samples.made() == 9, once) << name;
+    EXPECT_EQ(samples.kept_bytes(), 0) << name;
+    expect_same_results(folder_.file("all/run.h5"), folder_.file(name + "/run.h5"));
+  };
+  expect_made("all", 1 << 20, 1 << 20, true);
+  expect_made("some", 4000, 4000, true);
+  expect_made("fewer", 1 << 20, 4000, true);
+  const char* before = std::getenv("TMPDIR");
+  const std::string kept = before == nullptr ? "" : before;
+  ::setenv("TMPDIR", folder_.file("missing").c_str(), 1);
+  expect_made("full", 4000, 4000, false);
+  before == nullptr ? ::unsetenv("TMPDIR") : ::setenv("TMPDIR", kept.c_str(), 1);
 }
 
 // Upstream mode draws a task's samples from one stream, which every lane goes on with.
@@ -234,6 +260,48 @@ TEST_F(JobTest, AStreamOfSamplesIsOpenedOnceForEachRunOfIndexes) {
   expect_same_results(folder_.file("one/run.h5"), folder_.file("three/run.h5"));
   plan.cells[1].samples = {2, 3, 40, 41, 42};
   expect_made("gap", 1, 3);
+}
+
+// A stream that failed may stand at any sample.
+TEST_F(JobTest, AStreamThatFailedIsOpenedAnew) {
+  class Failing final : public FakeTask {
+   public:
+    class Stream final : public tasks::SampleStream {
+     public:
+      Stream(const Failing& task, tasks::SampleRequest first, const Tokenizer& tokenizer)
+          : task_(task), next_(first), tokenizer_(tokenizer) {}
+      tasks::Sample next() override {
+        const tasks::SampleRequest now = next_;
+        ++next_.index;
+        if (task_.fails == now.index) {
+          task_.fails = -1;
+          throw Error(ErrorCode::kIo, "a stumble");
+        }
+        return task_.make_sample(now, tokenizer_);
+      }
+
+     private:
+      const Failing& task_;
+      tasks::SampleRequest next_;
+      const Tokenizer& tokenizer_;
+    };
+    std::unique_ptr<tasks::SampleStream> open_stream(const tasks::SampleRequest& first,
+                                                     const Tokenizer& tokenizer) const override {
+      return std::make_unique<Stream>(*this, first, tokenizer);
+    }
+    mutable int64_t fails = 2;
+  } task;
+  RunPlan plan = fake_plan(task);
+  plan.mode = tasks::Mode::kUpstream;
+  plan.cells[0].samples = {0, 1, 2, 3, 4};
+  SampleSource samples(plan, *tokenizer_);
+  const auto first = [&](int64_t index) { return samples.take(plan.cells[0], index).sample.input.substr(0, 2); };
+  EXPECT_EQ(first(0), "0 ");
+  EXPECT_EQ(first(1), "1 ");
+  expect_error(ErrorCode::kIo, {"a stumble"}, [&] { first(2); });
+  EXPECT_EQ(first(2), "2 ");
+  EXPECT_EQ(first(4), "4 ");
+  EXPECT_EQ(first(3), "3 ");
 }
 
 TEST_F(JobTest, WhatASubjectCannotDoIsRefusedByName) {

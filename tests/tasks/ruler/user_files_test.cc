@@ -375,6 +375,7 @@ TEST(Whitespace, AsPythonSeesIt) {
       << "U+200B is no whitespace";
   EXPECT_EQ(strip_whitespace("\xE3\x80\x80\n a b \xC2\xA0"), "a b");
   EXPECT_EQ(strip_whitespace(" \t "), "");
+  EXPECT_EQ(strip_whitespace("\xE2\xC0\x80"), "\xE2\xC0\x80") << "no character, so no space";
 }
 
 }  // namespace
