@@ -23,20 +23,6 @@ bool looks_like_flag(const std::string& word) {
   return word.size() > 1 && word[0] == '-' && std::isdigit(static_cast<unsigned char>(word[1])) == 0 && word[1] != '.';
 }
 
-std::string scalar_text(const toml::node& node, const std::string& where) {
-  if (const auto value = node.value_exact<std::string>()) return *value;
-  if (const auto value = node.value_exact<int64_t>()) return std::to_string(*value);
-  if (const auto value = node.value_exact<double>()) return fmt::format("{}", *value);
-  if (const auto value = node.value_exact<bool>()) return *value ? "true" : "false";
-  throw Error(ErrorCode::kFormat, "{} is neither text, a number nor true or false", where);
-}
-
-std::string joined(const toml::array& list, const std::string& where) {
-  std::string text;
-  for (const toml::node& item : list) text += (text.empty() ? "" : ",") + scalar_text(item, where);
-  return text;
-}
-
 void add_set_words(const toml::table& table, const std::string& prefix, const std::string& where,
                    std::vector<std::string>& out) {
   for (const auto& [key, node] : table) {
@@ -46,7 +32,7 @@ void add_set_words(const toml::table& table, const std::string& prefix, const st
       continue;
     }
     const toml::array* list = node.as_array();
-    const std::string value = list != nullptr ? "[" + joined(*list, where) + "]" : scalar_text(node, where);
+    const std::string value = list != nullptr ? "[" + toml_list_text(*list, where) + "]" : toml_text(node, where);
     out.push_back("--set=" + name + "=" + value);
   }
 }
@@ -70,7 +56,7 @@ std::vector<std::string> words_of_config(const std::string& path, const Command&
       if (*value) words.push_back(flag);
     } else {
       const toml::array* list = node.as_array();
-      words.push_back(flag + "=" + (list != nullptr ? joined(*list, where) : scalar_text(node, where)));
+      words.push_back(flag + "=" + (list != nullptr ? toml_list_text(*list, where) : toml_text(node, where)));
     }
   }
   return words;

@@ -11,7 +11,7 @@ namespace sala::eval {
 // What a command leaves for main().
 struct CommandState {
   std::vector<std::string> words;  // the command line as given, the program's name first
-  int exit_code = 0;               // 1: score gate missed, 130: interrupted
+  int exit_code = 0;               // 1: score gate missed or cells of a sweep not done, 130: interrupted
 };
 
 void add_run_command(Program& program, CommandState& state);
@@ -19,5 +19,6 @@ void add_score_command(Program& program, CommandState& state);
 void add_list_command(Program& program);
 void add_explain_command(Program& program);
 void add_logits_command(Program& program);
+void add_sweep_command(Program& program, CommandState& state);
 
 }  // namespace sala::eval

@@ -9,14 +9,13 @@
 #include "eval/cli/model_flags.h"
 #include "eval/run/memory.h"
 #include "eval/run/progress.h"
+#include "eval/run/speed.h"
 #include "eval/spec/plan.h"
 #include "eval/spec/training_record.h"
-#include "eval/util/clock.h"
 #include "eval/util/columns.h"
 #include "eval/util/streams.h"
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
-#include "sala/core/rng.h"
 #include "sala/model/cost.h"
 #include "sim/mixers/mixer.h"
 
@@ -70,28 +69,6 @@ void print_training(const ModelEntry& entry) {
   for (const auto& [name, score] : training->scores) scores.push_back(fmt::format("{} {:.0f}", name, 100 * score));
   streams::print("trained on {:.0f} M tokens; held-out rows of {} tokens, percent: {}\n",
                  static_cast<double>(training->tokens) / 1e6, with_commas(training->length), fmt::join(scores, ", "));
-}
-
-// Floating-point operations a second of this model on this machine now, from one short prefill.
-double measured_rate(const ModelEntry& entry, const ModelConfig& config, SessionOptions options, int64_t tokens) {
-  const Model model = entry.has_weights || entry.random()
-                          ? load_model(entry, config)
-                          : throw Error(ErrorCode::kIo, "{} has no weights to measure with", entry.directory);
-  options.max_tokens = tokens;
-  Session session(model, options);
-  Rng rng(1, "explain/calibration");
-  std::vector<int32_t> ids;
-  for (int64_t i = 0; i < tokens; ++i)
-    ids.push_back(static_cast<int32_t>(rng.below(static_cast<uint64_t>(config.vocab_size))));
-  double best = 0;
-  for (int run = 0; run < 2; ++run) {  // the first one also faults the memory in
-    session.reset();
-    const double began = seconds_now();
-    session.prefill(ids);
-    const double seconds = seconds_now() - began;
-    best = std::max(best, prefill_cost(config, tokens).total() / std::max(seconds, 1e-9));
-  }
-  return best;
 }
 
 // Measured in place of a model that is too large or has no weights.

@@ -41,6 +41,7 @@ int run_program(int argc, char** argv) {
   add_generate_command(program, models_folder);
   add_score_command(program, state);
   add_logits_command(program);
+  add_sweep_command(program, state);
   try {
     program.run(prepare_words(program, {argv + 1, argv + argc}));
     streams::finish();

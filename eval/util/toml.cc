@@ -1,5 +1,7 @@
 #include "eval/util/toml.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <string_view>
 
@@ -58,6 +60,20 @@ toml::table read_toml(const std::string& path) {
     throw Error(ErrorCode::kFormat, "{} line {}: this is no TOML ({})", path, problem.source().begin.line,
                 reason.find("TOML_") == std::string::npos ? text::printable(reason, 200) : "values are nested too deep");
   }
+}
+
+std::string toml_text(const toml::node& value, const std::string& where) {
+  if (const auto text = value.value_exact<std::string>()) return *text;
+  if (const auto number = value.value_exact<int64_t>()) return std::to_string(*number);
+  if (const auto number = value.value_exact<double>()) return fmt::format("{}", *number);
+  if (const auto yes = value.value_exact<bool>()) return *yes ? "true" : "false";
+  throw Error(ErrorCode::kFormat, "{} is neither text, a number nor true or false", where);
+}
+
+std::string toml_list_text(const toml::array& list, const std::string& where) {
+  std::string text;
+  for (const toml::node& item : list) text += (text.empty() ? "" : ",") + toml_text(item, where);
+  return text;
 }
 
 }  // namespace sala::eval

@@ -1,0 +1,205 @@
+#include "eval/sweep/pool.h"
+
+#include <fmt/format.h>
+#include <poll.h>
+
+#include <algorithm>
+#include <csignal>
+#include <cstring>
+#include <list>
+
+#include "eval/run/progress.h"
+#include "eval/spec/plan.h"
+#include "eval/sweep/process.h"
+#include "eval/util/clock.h"
+#include "eval/util/interrupt.h"
+#include "eval/util/streams.h"
+#include "eval/util/terminal.h"
+#include "sim/text/printable.h"
+
+namespace sala::eval {
+namespace {
+
+constexpr int kRunInterrupted = 130, kBySignal = 128;
+
+struct Running {
+  CellWork work;
+  Process process;
+  double began = 0;
+};
+
+// What run said last, without what it says for people at a terminal.
+std::string sentence_of(const Process& process) {
+  constexpr std::string_view kError = "sala_eval: error ";
+  if (process.code() > kBySignal && process.code() != kRunInterrupted) {
+    const int signal = process.code() - kBySignal;
+    return fmt::format("[killed] its process was ended by signal {} ({}){}", signal, ::strsignal(signal),
+                       signal == SIGKILL ? "; the system may have had no memory left" : "");
+  }
+  const std::string& said = process.errors();
+  const std::size_t at = said.rfind(kError);
+  if (at == std::string::npos)
+    return fmt::format("[killed] its process ended with code {} and without a reason", process.code());
+  std::string line = said.substr(at + kError.size(), said.find('\n', at) - at - kError.size());
+  line = line.substr(0, line.find("; what was done is in "));
+  return text::printable(line, 1000);
+}
+
+class View {
+ public:
+  View(const std::vector<CellWork>& work, const PoolOptions& options)
+      : options_(options), in_place_(rewrites_lines(stderr)), line_(stderr), total_(work.size()) {
+    for (const CellWork& each : work) left_flops_ += each.cell->flops();
+  }
+  void say(const std::string& text) {
+    if (options_.quiet) return;
+    line_.clear();
+    streams::note("{}\n", text);
+  }
+  void ended(const Running& running, const std::string& result) {
+    const double seconds = seconds_now() - running.began;
+    ++done_;
+    left_flops_ -= running.work.cell->flops();
+    done_flops_ += running.work.cell->flops();
+    done_seconds_ += seconds;
+    say(fmt::format("{}/{} {}: {}, {}", done_, total_, running.work.cell->title(), result, format_seconds(seconds)));
+  }
+  void show(const std::list<Running>& running) {
+    constexpr double kLive = 0.3, kPlain = 10;
+    if (options_.quiet || seconds_now() - shown_ < (in_place_ ? kLive : kPlain)) return;
+    const bool first = shown_ < 0;
+    shown_ = seconds_now();
+    if (first && !in_place_) return;  // nothing is done yet
+    std::string text = fmt::format("{} of {} cells{}", done_, total_, time_left(running));
+    for (const Running& each : running) text += "; " + each.work.cell->title();
+    if (in_place_)
+      line_.draw(text);
+    else
+      streams::note("{}\n", text);
+  }
+  void clear() { line_.clear(); }
+
+ private:
+  std::string time_left(const std::list<Running>& running) const {
+    const double speed =
+        done_ > 0 && done_flops_ > 0 ? done_flops_ / std::max(done_seconds_, 1e-9) : options_.flops_a_second;
+    if (speed <= 0) return "";
+    double seconds = left_flops_ / speed, longest = 0;
+    for (const Running& each : running) {
+      const double whole = each.work.cell->flops() / speed, past = seconds_now() - each.began;
+      seconds -= std::min(whole, past);
+      longest = std::max(longest, whole - past);
+    }
+    return fmt::format(
+        ", {} left",
+        format_seconds(std::max({longest, seconds / static_cast<double>(std::max<std::size_t>(1, running.size())), 0.0})));
+  }
+
+  const PoolOptions& options_;
+  bool in_place_;
+  LiveLine line_;
+  std::size_t total_, done_ = 0;
+  double left_flops_ = 0, done_flops_ = 0, done_seconds_ = 0, shown_ = -1;
+};
+
+class Pool {
+ public:
+  Pool(const SweepFolder& folder, std::vector<CellWork> work, const PoolOptions& options)
+      : folder_(folder), options_(options), view_(work, options), waiting_(work.begin(), work.end()) {
+    waiting_.sort([](const CellWork& a, const CellWork& b) { return a.cell->flops() > b.cell->flops(); });
+  }
+
+  int64_t run() {
+    while (!waiting_.empty() || !running_.empty()) {
+      if (interrupt_requested()) stop();
+      while (start_next()) {
+      }
+      wait();
+      std::erase_if(running_, [&](Running& each) { return each.process.poll() && ended(each); });
+      view_.show(running_);
+      options_.alive();
+    }
+    view_.clear();
+    return failed_;
+  }
+
+ private:
+  bool start_next() {
+    if (static_cast<int64_t>(running_.size()) >= options_.jobs) return false;
+    int64_t used = 0;
+    for (const Running& each : running_) used += each.work.cell->memory_bytes;
+    const auto fits = [&](const CellWork& work) {
+      return running_.empty() ||
+             used + work.cell->memory_bytes <= options_.memory_bytes;  // alone it may say itself that it does not
+    };
+    const auto next = std::find_if(waiting_.begin(), waiting_.end(), fits);
+    if (next == waiting_.end()) return false;
+    folder_.clear_error(*next->cell);
+    running_.push_back({*next, Process(words(*next)), seconds_now()});
+    waiting_.erase(next);
+    return true;
+  }
+
+  std::vector<std::string> words(const CellWork& work) const {
+    std::vector<std::string> words = {kThisProgram, "run", fmt::format("--threads={}", options_.threads)};
+    words.insert(words.end(), work.cell->words.begin(), work.cell->words.end());
+    words.push_back("--sample=" + format_indexes(work.samples));
+    words.push_back("--out=" + folder_.cell_folder(*work.cell));
+    words.insert(words.end(), {"--resume", "--quiet", "--output=csv"});
+    return words;
+  }
+
+  void wait() const {
+    constexpr int kMilliseconds = 200;
+    std::vector<pollfd> ends;
+    for (const Running& each : running_) ends.push_back({each.process.descriptor(), POLLIN, 0});
+    ::poll(ends.data(), ends.size(), kMilliseconds);
+  }
+
+  bool ended(const Running& running) {
+    const SweepCell& cell = *running.work.cell;
+    if (running.process.code() == kRunInterrupted && stopping_) return true;
+    if (running.process.code() == 0) {
+      folder_.clear_error(cell);
+      view_.ended(running, result(cell));
+      return true;
+    }
+    const std::string sentence = sentence_of(running.process);
+    ++failed_;
+    view_.ended(running, "failed, " + sentence);
+    folder_.set_error(cell, sentence);
+    return true;
+  }
+
+  std::string result(const SweepCell& cell) const {
+    const CellState state = folder_.state(cell);
+    double sum = 0;
+    for (const SampleRecord& record : state.records) sum += record.score;
+    const auto count = static_cast<double>(std::max<std::size_t>(1, state.records.size()));
+    return fmt::format("{:.1f} of 100, {} samples", 100 * sum / count, state.records.size());
+  }
+
+  void stop() {
+    if (stopping_) return;
+    stopping_ = true;
+    waiting_.clear();
+    for (const Running& each : running_) each.process.interrupt();
+    view_.say("interrupted; what is running saves what it has");
+  }
+
+  const SweepFolder& folder_;
+  const PoolOptions& options_;
+  View view_;
+  std::list<CellWork> waiting_;
+  std::list<Running> running_;
+  int64_t failed_ = 0;
+  bool stopping_ = false;
+};
+
+}  // namespace
+
+int64_t run_cells(const SweepFolder& folder, std::vector<CellWork> work, const PoolOptions& options) {
+  return Pool(folder, std::move(work), options).run();
+}
+
+}  // namespace sala::eval

@@ -1,0 +1,35 @@
+// Runs cells on this machine, each in a process of its own: one that ends badly is reported and the others go on.
+#pragma once
+
+#include <cstdint>
+#include <cstdio>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "eval/sweep/cell.h"
+#include "eval/sweep/folder.h"
+
+namespace sala::eval {
+
+struct PoolOptions {
+  int64_t jobs = 1;  // processes at once, as far as they fit in memory_bytes together
+  int threads = 1;   // of each, where the cell does not say it
+  int64_t memory_bytes = 0;
+  double flops_a_second = 0;  // of one process, for the time left until something was measured
+  bool quiet = false;
+  std::function<void()> alive = [] {};  // called several times a second
+};
+
+// A cell that is to run, and the samples that its run is to have: what the cell asks for and what is there already.
+struct CellWork {
+  const SweepCell* cell = nullptr;
+  std::vector<int64_t> samples;
+};
+
+// The costliest first. Says on stderr what is done. Ends early with everything saved when an interrupt is requested
+// (interrupt.h). How a cell failed is kept in the folder. Returns how many failed. Throws Error{kIo} when that cannot be
+// written, with everything saved.
+int64_t run_cells(const SweepFolder& folder, std::vector<CellWork> work, const PoolOptions& options);
+
+}  // namespace sala::eval
