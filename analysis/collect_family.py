@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import family
+from plots.tidy import changes_of, member_and_seed
 
 ANSWER_FIELDS = ["id", "task", "length", "index", "score", "stopped", "answer", "expected"]
 
@@ -26,8 +27,8 @@ def rows_of(folder: Path) -> list[dict]:
     """A row for each cell of a run."""
     made = json.loads((folder / "summary.json").read_text())["sala"]
     plan, provenance = made["plan"], made["provenance"]
-    member, seed = family.member_and_seed(plan["model"])
-    run = {"run": folder.name, "member": member, "seed": seed, "changes": family.changes(plan), "trained_length": plan["model_config"].get("sala_lab", {}).get("train_length", 0),
+    member, seed = member_and_seed(plan["model"])
+    run = {"run": folder.name, "member": member, "seed": seed, "changes": changes_of(plan), "trained_length": plan["model_config"].get("sala_lab", {}).get("train_length", 0),
            "samples_version": plan["samples_version"], "numerics_version": plan["numerics_version"], "program": f"{provenance['version']} {provenance['git'][:10]}",
            "command": provenance["command"]}
     rows = []

@@ -1,8 +1,6 @@
 """The tables of results/family as rows: one of each run, task and length. collect_family.py writes them; others read them."""
 
 import csv
-import json
-import math
 import re
 from pathlib import Path
 
@@ -19,40 +17,6 @@ def table_of(run: str) -> str:
 def label(run: str) -> str:
     """A run's name up to its length: runs of one label are one column or curve."""
     return re.sub(r"-\d+k$", "", run)
-
-
-def name_length(length: int) -> str:
-    if length % 1024 == 0:
-        return f"{length // 1024}k"
-    return f"{length // 1000}k" if length % 1000 == 0 else str(length)
-
-
-def wilson(successes: float, count: int, z: float = 1.96) -> tuple[float, float]:
-    """Bounds of a proportion; `successes` may be fractional (a sample with four values can be half right)."""
-    share, spread = successes / count, z * z / count
-    centre = (share + spread / 2) / (1 + spread)
-    half = z * math.sqrt(share * (1 - share) / count + spread / (4 * count)) / (1 + spread)
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
-def switch_text(text: str, config: dict) -> str:
-    """A switch as the program names it, `sparse_config.topk=4 (was 3)`, but with a value that it shortened in full."""
-    field, value = text.split("=", 1)[0], config
-    for name in field.split("."):
-        value = value[name]
-    return f"{field}={json.dumps(value, separators=(',', ':'))} (was {text.rsplit(' (was ', 1)[1]}"
-
-
-def changes(plan: dict) -> str:
-    """What is not the model's own: `select=oracle; sparse_config.topk=4 (was 3)`."""
-    select, switches = plan.get("select", "learned"), plan.get("switches", [])  # runs before there were any have neither field
-    return "; ".join(([] if select == "learned" else [f"select={select}"]) + [switch_text(text, plan["model_config"]) for text in switches])
-
-
-def member_and_seed(model: str) -> tuple[str, int]:
-    """`sala-tiny-s2` is the member sala-tiny, trained from its second seed."""
-    found = re.search(r"-s(\d+)(?=-|$)", model)
-    return (model[:found.start()] + model[found.end():], int(found[1])) if found else (model, 1)
 
 
 def read(path: Path) -> list[dict]:

@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 import family
+from plots.tidy import name_length
 
 NEEDLES = ["niah_single_1", "niah_single_2", "niah_single_3", "niah_multikey_1", "niah_multikey_2", "niah_multikey_3", "niah_multivalue", "niah_multiquery", "vt"]
 RULER = [*NEEDLES, "cwe", "fwe", "qa_1", "qa_2"]
@@ -52,7 +53,7 @@ def by_length(scores: dict, labels: list[str], tasks: list[str]) -> str:
     """The mean over the tasks, a row for each length."""
     lengths = sorted({length for label in labels for length in scores.get(label, {}) if mean(scores[label][length], tasks) != "-"})
     return table(["length", *(f"`{label}`" for label in labels)],
-                 [[family.name_length(length), *(mean(scores.get(label, {}).get(length, {}), tasks) for label in labels)] for length in lengths])
+                 [[name_length(length), *(mean(scores.get(label, {}).get(length, {}), tasks) for label in labels)] for length in lengths])
 
 
 def first_recipe(scores: dict) -> str:

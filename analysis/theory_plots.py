@@ -3,17 +3,13 @@
 import math
 from pathlib import Path
 
-import matplotlib
+import numpy as np
 
-matplotlib.use("Agg")
-matplotlib.rcParams["svg.hashsalt"] = "sala"  # the same file every time
-import matplotlib.pyplot as plt  # noqa: E402
-import numpy as np  # noqa: E402
+import theory_formulas as formulas
+from plots.style import MEMBERS, OTHERS, member_style, plt
+from plots.tidy import name_length as label
 
-import theory_formulas as formulas  # noqa: E402
-from family import name_length as label  # noqa: E402
-from plot_curves import COLOURS, MARKERS  # noqa: E402
-
+COLOURS, MARKERS = zip(*MEMBERS.values(), *OTHERS)  # of what is no member
 PREDICTED = {"ls": "--", "lw": 1.3}
 
 
@@ -34,14 +30,14 @@ def mark_training(axes, train_length: int) -> None:
                   textcoords="offset points", rotation=90, ha="right", va="top", color="0.3", fontsize=7)
 
 
-def finish(axes, title: str, x: str, y: str, legend: bool = True, **place) -> None:
+def finish(axes, title: str, x: str, y: str, legend: bool = True, outside: bool = False, **place) -> None:
     axes.set_title(title, fontsize=9)
     axes.set_xlabel(x, fontsize=9)
     axes.set_ylabel(y, fontsize=9)
     axes.tick_params(labelsize=8)
     axes.grid(alpha=0.25)
     if legend:
-        axes.legend(fontsize=7, frameon=False, **place)
+        axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=place.get("ncols", 1)) if outside else axes.legend(fontsize=7, **place)
 
 
 def save(figure_, path: Path) -> None:
@@ -67,9 +63,8 @@ def rotary(numbers: dict, path: Path, train_length: int) -> None:
         left.plot(x, [math.sqrt(row["mean"]) for row in theory], color=colour, label=f"{name}, formula", **PREDICTED)
     left.set_xscale("log")
     mark_training(left, train_length)
-    left.set_ylim(-0.42, 1.05)
-    left.set_yticks([0, 0.2, 0.4, 0.6, 0.8, 1])
-    finish(left, "One content at all distances: full-tiny, text of one token", "distance in tokens", "rms logit / largest logit of the head", loc="lower left")
+    left.set_ylim(0, 1)
+    finish(left, "One content at all distances: full-tiny, text of one token", "distance in tokens", "rms logit / largest logit of the head", outside=True)
 
     waves = [2 * math.pi / f for f, _ in numbers["factors"]]
     middle.semilogx(waves, [abs(factor) for _, factor in numbers["factors"]], color=COLOURS[1], marker=".", **PREDICTED)
@@ -82,18 +77,19 @@ def rotary(numbers: dict, path: Path, train_length: int) -> None:
     for index, (model, data) in enumerate(numbers["needles"].items()):
         distance, margin = np.array(data["distance"]), np.array(data["margin"], dtype=float)
         keep = np.isfinite(margin)
-        right.plot(distance[keep], margin[keep], MARKERS[index], color=COLOURS[index], ms=3, alpha=0.4)
+        colour, marker = member_style(model, index)
+        right.plot(distance[keep], margin[keep], marker, color=colour, ms=3, alpha=0.4)
         rows = [(math.sqrt(a * b), margin[keep & (distance >= a) & (distance < b)]) for a, b in zip(edges, edges[1:])]
         rows = [(x, values.mean()) for x, values in rows if values.size]
         layer, head = data["head"]
-        right.plot(*zip(*rows), color=COLOURS[index], label=f"{model}: {layer.replace('_', ' ')}, head {head}")
+        right.plot(*zip(*rows), color=colour, label=f"{model}: {layer.replace('_', ' ')}, head {head}")
         if model == "full-tiny":
             xs = np.geomspace(edges[0], edges[-1], 200)
             theory = [np.mean([formulas.coherence(x * (1 + 0.02 * j), 64, 1e4) for j in range(-5, 6)]) for x in xs]
-            right.plot(xs, rows[0][1] * np.array(theory) / np.interp(rows[0][0], xs, theory), color=COLOURS[index],
+            right.plot(xs, rows[0][1] * np.array(theory) / np.interp(rows[0][0], xs, theory), color=colour,
                        label="formula, energy alike in all pairs", **PREDICTED)
             slow = [formulas.slow_coherence(x, 64, 1e4, 2) for x in xs]
-            right.plot(xs, rows[0][1] * np.array(slow) / slow[0], color=COLOURS[index], ls="-.", lw=1, label="formula, two slowest pairs alone")
+            right.plot(xs, rows[0][1] * np.array(slow) / slow[0], color=colour, ls="-.", lw=1, label="formula, two slowest pairs alone")
     right.set_xscale("log")
     mark_training(right, train_length)
     right.set_ylim(-14, None)
@@ -109,7 +105,7 @@ def with_errors(axes, lengths: list[int], figures: list[list[float]], **style) -
 def dilution(numbers: dict, path: Path, train_length: int) -> None:
     fig, (left, middle, right) = figure(3)
     for index, (name, data) in enumerate(numbers["series"].items()):
-        lengths, colour, marker = [row["length"] for row in data["rows"]], COLOURS[index], MARKERS[index]
+        lengths, (colour, marker) = [row["length"] for row in data["rows"]], member_style(name, index)
         start = data["rows"][0]["log_odds"][0]
         with_errors(left, lengths, [[start + row["log_odds_change"][0], row["log_odds_change"][1]] for row in data["rows"]], color=colour, marker=marker, label=name)
         left.plot(lengths, data["theory"], color=colour, **PREDICTED)
@@ -125,6 +121,7 @@ def dilution(numbers: dict, path: Path, train_length: int) -> None:
         with_errors(middle, [row["length"] for row in rows], [[sign * row[key][0], row[key][1]] for row in rows], color=COLOURS[index + 2], marker=MARKERS[index], label=name)
     for axes in (left, middle, right):
         lengths_axis(axes, [row["length"] for row in rows], train_length)
+    right.set_ylim(0, 100)
     finish(left, "Needle against all other keys, same samples (dashed: formula from 1k on)", "tokens", "best evidence logit - ln sum exp of others, nats", loc="lower left")
     finish(middle, "dense-tiny: change since 1k, same samples", "tokens", "nats", loc="lower left")
     finish(right, "Attention on the needle in that head", "tokens", "percent, first query of the answer", legend=False)
@@ -138,8 +135,9 @@ def selection(numbers: dict, path: Path, train_length: int) -> None:
     for index, model in enumerate(models):
         rows = [row for name, row in numbers["tokens"].items() if name.startswith(model + "/")]
         x, y = [row["pooled_signal_one_key"] for row in rows], [row["pooled_signal"] for row in rows]
-        left.plot(x, y, MARKERS[index], color=COLOURS[index], label=model)
-        middle.plot([row["pooled_std_theory"] for row in rows], [row["pooled_std"] for row in rows], MARKERS[index], color=COLOURS[index], label=model)
+        colour, marker = member_style(model, index)
+        left.plot(x, y, marker, color=colour, label=model)
+        middle.plot([row["pooled_std_theory"] for row in rows], [row["pooled_std"] for row in rows], marker, color=colour, label=model)
         top = max(top, *x)
     for keys, place in ((1, top), (4, top), (8, top)):
         left.plot([0, place], [0, keys * place], color="0.4", **PREDICTED)
@@ -153,13 +151,13 @@ def selection(numbers: dict, path: Path, train_length: int) -> None:
     for index, model in enumerate(models):
         heads = numbers["members"][model]
         lengths = [row["length"] for row in next(iter(heads.values()))]
-        for kind, key, style in (("measured", "selected", {"marker": MARKERS[index], "ms": 4}), ("formula", "theory", PREDICTED)):
+        colour, marker = member_style(model, index)
+        for kind, key, style in (("measured", "selected", {"marker": marker, "ms": 4}), ("formula", "theory", PREDICTED)):
             means = [np.mean([rows[i][key] for rows in heads.values() if len(rows) > i]) for i in range(len(lengths))]
-            right.plot(lengths, [100 * m for m in means], color=COLOURS[index], label=f"{model}, {kind}", **style)
+            right.plot(lengths, [100 * m for m in means], color=colour, label=f"{model}, {kind}", **style)
     lengths_axis(right, lengths, train_length)
-    right.set_ylim(-32, 103)
-    right.set_yticks(range(0, 101, 20))
-    finish(right, "Evidence blocks selected, mean of layers and heads", "tokens", "percent of those not read anyway", loc="lower left", ncols=2)
+    right.set_ylim(0, 100)
+    finish(right, "Evidence blocks selected, mean of layers and heads", "tokens", "percent of those not read anyway", outside=True, ncols=2)
     save(fig, path)
 
 
@@ -204,7 +202,7 @@ def decay(numbers: dict, path: Path, train_length: int) -> None:
         right.annotate(text, (place, 0.99), xycoords=("data", "axes fraction"), xytext=(-3, 0), textcoords="offset points", rotation=90,
                        ha="right", va="top", fontsize=7, color="0.3")
     right.set_xscale("log")
-    right.set_ylim(-3, 106)
+    right.set_ylim(0, 100)
     finish(right, "linear-tiny: needles found", "distance from the needle to the end of the prompt, tokens", "score in percent (bars: standard error)", loc="lower left")
     save(fig, path)
 
@@ -213,12 +211,14 @@ def sinks(numbers: dict, path: Path, train_length: int) -> None:
     del train_length
     fig, (left, right) = figure(2)
     for index, (model, data) in enumerate(numbers.items()):
+        colour, marker = member_style(model, index)
         places = [(int(layer[-2:]), mass) for layer, masses in data["attention"].items() for mass in masses["start_mass"]]
         if places:
-            left.plot(*zip(*((x + 0.07 * (index - 2), 100 * y) for x, y in places)), MARKERS[index], color=COLOURS[index], ms=5, alpha=0.8, label=model)
-        right.plot(data["layers"], data["spike_ratio"], color=COLOURS[index], marker=MARKERS[index], ms=4, label=model)
+            left.plot(*zip(*((x + 0.07 * (index - 2), 100 * y) for x, y in places)), marker, color=colour, ms=5, alpha=0.8, label=model)
+        right.plot(data["layers"], data["spike_ratio"], color=colour, marker=marker, ms=4, label=model)
     left.axhline(100 * 64 / 1024, color="0.4", lw=0.8, **{"ls": "--"})
     left.annotate("64 of 1,024 keys, uniform", (7, 100 * 64 / 1024), fontsize=7, ha="right", va="bottom", color="0.3")
+    left.set_ylim(0, 100)
     finish(left, "Attention on the first 64 tokens, one mark a head", "layer", "percent")
     right.set_xticks(range(-1, 8), ["emb.", *map(str, range(8))])
     finish(right, "Activation spikes: largest |h| of a sample", "behind layer", "largest / median |h|")

@@ -12,6 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "analysis"))
 import family  # noqa: E402
+from plots.tidy import wilson  # noqa: E402
 
 
 def write_run(folder, select="learned", scores=(1.0, 0.5)):
@@ -59,7 +60,7 @@ class Collect(unittest.TestCase):
         self.assertEqual(len(rows), len(scores))
         for row in rows:
             answers = scores[row["run"], row["task"], row["length"]]
-            low, high = family.wilson(sum(answers), len(answers))
+            low, high = wilson(sum(answers) / len(answers), len(answers))
             self.assertEqual(row["n"], len(answers))
             for found, wanted in ((row["score"], sum(answers) / len(answers)), (float(row["low"]), low), (float(row["high"]), high)):
                 self.assertAlmostEqual(found, wanted, 4, msg=row["run"])

@@ -1,0 +1,169 @@
+"""What analysis/plot.py reads and says; where matplotlib is installed, also what it draws."""
+
+import csv
+import importlib.util
+import json
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "analysis"))
+from plots import tidy  # noqa: E402
+
+CAN_DRAW = importlib.util.find_spec("matplotlib") is not None
+SWEEP = ROOT / "tests/data/sweep/cells.csv"
+CONFIG = {"mixer_types": ["minicpm4", "lightning-attn", "lightning-attn", "minicpm4"], "attn_use_rope": False, "lightning_use_rope": True,
+          "sala_lab": {"train_length": 8192}, "sparse_config": {"topk": 4}}
+
+
+def write_run(folder, scores, model="sala-tiny", length=4096, task="vt", depth=0.5, first=0, **plan):
+    """A folder as the program writes it, of one cell."""
+    folder.mkdir(parents=True)
+    config = {**CONFIG, **plan.pop("model_config", {})}
+    (folder / "run.json").write_text(json.dumps({"plan": {"model": model, "model_config": config, **plan}}))
+    lines = [{"task": task, "length": length, "id": f"ruler/{task}@{length}#{i}!42", "score": score, "answer": "A", "expected": ["A"],
+              "evidence": [{"depth": depth, "value": "A"}], "figures": {"recall": 0.5, "reached": 1.0}, "timing": {"prefill_seconds": 1.5, "decode_seconds": 0.5}}
+             for i, score in enumerate(scores, first)]
+    (folder / "samples.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    return folder
+
+
+class Temporary(unittest.TestCase):
+    def setUp(self):
+        holder = tempfile.TemporaryDirectory()
+        self.addCleanup(holder.cleanup)
+        self.root = Path(holder.name)
+
+
+class Reading(Temporary):
+    def test_a_run_says_what_it_is(self):
+        (cell,) = tidy.read([write_run(self.root / "a", [1.0, 0.5, 0.0])])
+        self.assertEqual((cell.curve, cell.seed, cell.arch, cell.ratio, cell.pe, cell.trained), ("sala-tiny", 1, "sala", "1:1", "hype", 8192))
+        self.assertEqual((cell.n, cell.score, cell.recall, cell.reached, cell.seconds, cell.places), (3, 0.5, 0.5, 1.0, 2.0, [(0.5, 1.0), (0.5, 0.5), (0.5, 0.0)]))
+        self.assertEqual((cell.low, cell.high), tidy.wilson(0.5, 3))
+
+    def test_runs_of_one_model_are_pooled_by_sample(self):
+        write_run(self.root / "a", [1.0, 0.0])
+        write_run(self.root / "b", [0.0, 0.0], first=1)
+        (cell,) = tidy.read([self.root])
+        self.assertEqual((cell.n, cell.score), (3, 1 / 3))
+
+    def test_policies_switches_and_seeds_are_curves_of_their_own(self):
+        write_run(self.root / "a", [1.0], select="oracle")
+        write_run(self.root / "b", [1.0], switches=["sparse_config.topk=4 (was 3)"])
+        write_run(self.root / "c", [1.0], model="sala-tiny-s2")
+        cells = {(cell.curve, cell.seed) for cell in tidy.read([self.root])}
+        self.assertEqual(cells, {("sala-tiny [select=oracle]", 1), ("sala-tiny [sparse_config.topk=4 (was 3)]", 1), ("sala-tiny", 2)})
+
+    def test_values_that_the_program_shortened_are_told_apart(self):
+        text = 'rope_scaling={"rope_type":"yarn","fac... (was null)'
+        for factor in (2.0, 4.0):
+            write_run(self.root / str(factor), [0.5], switches=[text], model_config={"rope_scaling": {"rope_type": "yarn", "factor": factor}})
+        self.assertEqual(len({cell.curve for cell in tidy.read([self.root])}), 2)
+
+    def test_a_torn_last_line_is_no_sample(self):
+        folder = write_run(self.root / "a", [1.0])
+        with (folder / "samples.jsonl").open("a") as file:
+            file.write('{"task": "vt"')
+        self.assertEqual(tidy.read([folder])[0].n, 1)
+
+    def test_a_sweep_s_table(self):
+        cells = {cell.key: cell for cell in tidy.read([SWEEP])}
+        with SWEEP.open(newline="") as file:
+            rows = [row for row in csv.DictReader(file) if row["model"] == "sala-tiny" and row["task"] == "niah_single_1" and row["length"] == "4096"]
+        cell = cells["sala-tiny", 1, "niah_single_1", 4096]
+        self.assertEqual(len(rows), 2)  # two seeds of samples: more samples of one cell
+        self.assertEqual(cell.n, sum(int(row["n"]) for row in rows))
+        self.assertAlmostEqual(cell.score, sum(float(row["score"]) for row in rows) / 2)
+        self.assertEqual((cell.arch, cell.ratio, cell.pe, cell.trained), ("sala", "3:5", "hype", 8192))
+        self.assertTrue(all(cell.n > 0 for cell in cells.values()))  # refused, pending and failed cells are none
+
+    def test_the_tables_of_the_family(self):
+        cells = tidy.read([ROOT / "results/family/headline.csv"])
+        self.assertIn("sala-tiny", {cell.curve for cell in cells})
+        self.assertTrue(any(cell.curve.startswith("full-tiny [rope_scaling=") for cell in cells))
+
+    def test_scored_predictions_of_another_model(self):
+        made = {"sala": {"plan": {"schema": "sala.score/1"}, "cells": [{"task": "vt", "length": 4096, "samples": 2, "score": 0.5, "interval": [0.1, 0.9]}]},
+                "config": {"model": "predictions", "model_args": "llama"}}
+        (self.root / "summary.json").write_text(json.dumps(made))
+        (cell,) = tidy.read([self.root])
+        self.assertEqual((cell.curve, cell.n, cell.low, cell.trained), ("llama", 2, 0.1, 0))
+
+    def test_nothing_says_so(self):
+        for path, part in ((self.root, "nothing to draw"), (self.root / "none", "there is no")):
+            with self.assertRaisesRegex(tidy.Problem, part):
+                tidy.read([path])
+        table = self.root / "x.csv"
+        table.write_text("a,b\n1,2\n")
+        with self.assertRaisesRegex(tidy.Problem, "lacks the columns length, n, score, task"):
+            tidy.read([table])
+
+    def test_tasks_by_their_beginning(self):
+        cells = tidy.read([SWEEP])
+        self.assertEqual({cell.task for cell in tidy.tasks_wanted(cells, "niah")}, {cell.task for cell in cells if cell.task.startswith("niah_")})
+        with self.assertRaisesRegex(tidy.Problem, "no cell of the tasks nolima; there are"):
+            tidy.tasks_wanted(cells, "nolima")
+
+
+@unittest.skipUnless(CAN_DRAW, "needs python3-matplotlib")
+class Drawing(Temporary):
+    def plot(self, *words, code=0):
+        result = subprocess.run([sys.executable, "-B", ROOT / "analysis/plot.py", *words, "--out", self.root / "figure"], capture_output=True, text=True)
+        self.assertEqual(result.returncode, code, result.stderr)
+        return result
+
+    def test_every_kind_draws_and_draws_the_same_again(self):
+        run = [write_run(self.root / f"{model}-{length}", [1.0, 0.5], model=model, length=length, depth=0.3) for model in ("sala-tiny", "dense-tiny") for length in (1024, 2048)]
+        for kind, paths in (("curves", [SWEEP]), ("ablation", [SWEEP]), ("heatmap", run), ("recall", [SWEEP]), ("cost", [SWEEP])):
+            with self.subTest(kind):
+                self.plot(kind, *paths)
+                svg = (self.root / "figure.svg").read_text()
+                self.assertTrue((self.root / "figure.png").stat().st_size > 5000 and (self.root / "figure.pdf").stat().st_size > 1000)
+                self.plot(kind, *paths)
+                self.assertEqual((self.root / "figure.svg").read_text(), svg)
+
+    def test_widths_are_those_of_the_paper(self):
+        for width, points in (("column", 3.33 * 72), ("page", 6.9 * 72)):
+            self.plot("curves", SWEEP, "--width", width)
+            found = re.search(r'width="([\d.]+)pt"', (self.root / "figure.svg").read_text())
+            self.assertAlmostEqual(float(found[1]), points, delta=0.1)
+
+    def test_what_is_missing_is_said_in_a_sentence(self):
+        tables = self.root / "tables"
+        tables.mkdir()
+        (tables / "headline.csv").write_bytes((ROOT / "results/family/headline.csv").read_bytes())
+        for kind, paths, part in (("heatmap", [tables], "nothing to draw"), ("cost", [tables], "no cell knows its seconds"), ("dilution", [write_run(self.root / "a", [1.0])], "no attention"),
+                                  ("ablation", [self.root / "a"], "an ablation needs two"), ("curves", [self.root / "none"], "there is no")):
+            result = self.plot(kind, *paths, code=1)
+            self.assertRegex(result.stderr.splitlines()[-1], r"^plot: error \[usage\] .*" + part)
+        self.assertFalse((self.root / "figure.png").exists())
+
+    def test_lengths_that_lack_tasks_are_left_out_and_named(self):
+        for task, lengths in (("vt", (1024, 2048)), ("cwe", (1024,))):
+            for length in lengths:
+                write_run(self.root / f"{task}-{length}", [1.0], task=task, length=length)
+        self.assertIn("left out, since tasks are missing there: sala-tiny at 2k", self.plot("curves", self.root).stderr)
+
+
+@unittest.skipUnless(CAN_DRAW, "needs python3-matplotlib")
+class Style(unittest.TestCase):
+    def test_a_member_has_one_look_whoever_stands_beside_it(self):
+        from plots import style
+        alone, together = style.looks(["sala-tiny"]), style.looks(["dense-tiny", "sala-131m", "sala-tiny", "llama"])
+        self.assertEqual(alone["sala-tiny"], together["sala-tiny"])
+        self.assertEqual(style.member_style("sala-tiny", 3), alone["sala-tiny"])
+        self.assertEqual(len({together[name] for name in ("dense-tiny", "sala-tiny", "llama")}), 3)
+
+    def test_ticks_do_not_run_into_one_another(self):
+        from plots import style
+        ticks = style.length_ticks([1024 * 2 ** i for i in range(12)], 1.5)
+        self.assertTrue(2 < len(ticks) < 7)
+
+
+if __name__ == "__main__":
+    unittest.main()
