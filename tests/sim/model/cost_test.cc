@@ -7,6 +7,7 @@
 
 #include "sala/model/session.h"
 #include "sim/mixers/layer_math.h"
+#include "sim/model/random_model.h"
 #include "sim/model/weights.h"
 #include "tests/sim/model/small_model.h"
 
@@ -74,6 +75,60 @@ TEST(Cost, PrefillIsTheSumOfItsTokens) {
   }
   EXPECT_EQ(prefill_cost(config, tokens).of("softmax"), mixing);
   EXPECT_EQ(prefill_cost(config, tokens).of("selection"), selection);
+}
+
+// Adds up the keys that the heads read.
+class CountKeys final : public Observer {
+ public:
+  std::vector<std::string> sites() const override { return {std::string(site::kAttention)}; }
+  bool wants(std::string_view, int, int64_t) const override { return true; }
+  void on_tap(const Tap& tap) override { keys[tap.layer] += static_cast<double>(tap["keys"].extent()[0]); }
+  std::map<int, double> keys;  // by layer
+};
+
+TEST(Cost, AttentionIsWhatTheSessionReads) {
+  const ModelConfig config = small_config("SFLS");
+  const int64_t tokens = 333;
+  const Model model = random_model(config, 7);
+  SessionOptions options;
+  options.max_tokens = tokens;
+  options.chunk_tokens = 50;
+  Session session(model, options);
+  CountKeys count;
+  session.set_observer(&count);
+  session.prefill(random_ids(config, tokens));
+  ASSERT_EQ(count.keys.size(), 3u);  // the linear layer has none
+  double keys = 0;
+  for (const auto& [layer, read] : count.keys) keys += read;
+  EXPECT_EQ(prefill_cost(config, tokens).of("softmax"), 4.0 * static_cast<double>(config.head_dim) * keys);
+  EXPECT_LT(count.keys[0], count.keys[1]);  // selected, and all
+}
+
+TEST(Cost, PruningLeavesOutAllButTheLastTokenOfTheLastLayer) {
+  for (const std::string letters : {"SF", "FS", "FL"}) {
+    const ModelConfig config = small_config(letters), first = small_config(letters.substr(0, 1));
+    const int64_t tokens = 333;
+    const Flops whole = prefill_cost(config, tokens), done = pruned_prefill_cost(config, tokens),
+                one = decode_cost(config, tokens);
+    EXPECT_LT(done.total(), whole.total()) << letters;
+    if (letters.back() != 'L')  // one token of a chunk counts more than one that is decoded
+      EXPECT_EQ(pruned_prefill_cost(config, 1).total(), prefill_cost(config, 1).total()) << letters;
+    for (const char* name : {"softmax", "selection"}) {
+      const double last_layer = one.of(name) - decode_cost(first, tokens).of(name);
+      EXPECT_NEAR(done.of(name), prefill_cost(first, tokens).of(name) + last_layer, 1e-9 * whole.total())
+          << letters << " " << name;
+    }
+    EXPECT_EQ(done.of("head"), whole.of("head"));
+  }
+  const double per_token = 2.0 * 40 * 2 * 3 * 32 + 2.0 * 32 * 32 * 3;  // keys, values and state of a Lightning layer
+  const Flops a = pruned_prefill_cost(small_config("L"), 100), b = pruned_prefill_cost(small_config("L"), 101);
+  EXPECT_NEAR(b.total() - a.total(), per_token, 1e-6);
+}
+
+TEST(Cost, AMillionTokensOfTheDefaultMember) {
+  const ModelConfig config = ModelConfig::load(SALA_SOURCE_DIR "/models/sala-tiny/config.json");
+  EXPECT_NEAR(prefill_cost(config, 1000000).total() / 34e12, 1, 0.03);
+  EXPECT_NEAR(pruned_prefill_cost(config, 1000000).total() / 23e12, 1, 0.03);
 }
 
 TEST(Cost, PrefillTotalsOfSpecNineFour) {

@@ -12,6 +12,9 @@ namespace sala {
 // Items: "projections+FFN" (gates included), those of the mixers (block scores, attention, recurrence), "head".
 // Prefill of `tokens` tokens; the head is computed for the last one only.
 Flops prefill_cost(const ModelConfig& config, int64_t tokens);
+// What a session does of it when only the last token's logits are read (SessionOptions::prune): the last layer computes
+// keys, values and state of every token, and its queries, output and FFN for the last one alone.
+Flops pruned_prefill_cost(const ModelConfig& config, int64_t tokens);
 // One more token when `tokens` are in the sequence, this one included.
 Flops decode_cost(const ModelConfig& config, int64_t tokens);
 
