@@ -20,5 +20,9 @@ void add_list_command(Program& program);
 void add_explain_command(Program& program);
 void add_logits_command(Program& program);
 void add_sweep_command(Program& program, CommandState& state);
+void add_compare_command(Program& program);
+void add_plot_command(Program& program);
+void add_paper_command(Program& program);
+void add_halo_command(Program& program);
 
 }  // namespace sala::eval

@@ -12,6 +12,7 @@
 #include "eval/run/speed.h"
 #include "eval/spec/plan.h"
 #include "eval/spec/training_record.h"
+#include "eval/study/serving_cost.h"
 #include "eval/util/columns.h"
 #include "eval/util/streams.h"
 #include "sala/core/error.h"
@@ -23,7 +24,7 @@ namespace sala::eval {
 namespace {
 
 struct ExplainFlags {
-  std::string lengths = "4k,128k,1000k", select = "learned", config;
+  std::string lengths = "4k,128k,1000k", select = "learned", config, device;
   bool no_estimate = false;
   ModelFlags model;
   EngineFlags engine;
@@ -103,15 +104,21 @@ void print_costs(const ModelEntry& entry, const ModelConfig& config, const Sessi
       names.push_back(item.name);
       row.push_back(flops_text(item.amount));
     }
-    for (const char* name : {"prefill", "a new token", "memory", "one sample"}) names.push_back(name);
+    for (const char* name : {"prefill", "done", "a new token", "memory", "one sample"}) names.push_back(name);
     row.push_back(flops_text(prefill.total()));
+    row.push_back(flops_text(done_flops(config, options, length)));
     row.push_back(flops_text(decode_cost(config, length).total()));
     row.push_back(format_bytes(Session::plan(config, sized).total_bytes()));
-    row.push_back(rate > 0 ? "~ " + format_seconds(prefill.total() / rate) : "?");
+    row.push_back(rate > 0 ? "~ " + format_seconds(done_flops(config, options, length) / rate) : "?");
     if (rows.empty()) rows.push_back(names);
     rows.push_back(row);
   }
   streams::print("\n{}", plain_table(rows));
+  streams::print(
+      "prefill: of every layer for every token. done: without what the last layer leaves out, whose output is read for the "
+      "last "
+      "token alone{}.\n",
+      options.prune ? "" : "; nothing with --no-prune");
   if (rate > 0)
     streams::print(
         "Times are estimates: {:.3g} GFLOP/s, measured just now with {} on {} random tokens with {}, for reading the "
@@ -121,6 +128,22 @@ void print_costs(const ModelEntry& entry, const ModelConfig& config, const Sessi
   else
     streams::print("No estimate of time: {}.\n",
                    flags.no_estimate ? "--no-estimate" : "there is no model here to measure with");
+}
+
+// What a GPU would need that serves the model, by the cost model (docs/paper.md).
+void print_served(const ModelConfig& config, const ExplainFlags& flags) {
+  const bool file = flags.device.find('/') != std::string::npos || flags.device.find(".toml") != std::string::npos;
+  const DeviceRates device = read_device(file ? flags.device : shared_path("configs/devices/" + flags.device + ".toml"));
+  std::vector<Row> rows = {{"length", "weights", "memory", "fits", "first token", "a new token"}};
+  for (const int64_t length : tasks::parse_lengths(flags.lengths))
+    for (const WeightFormat format : {WeightFormat::kBf16, WeightFormat::kInt4}) {
+      const double memory = weight_bytes(config, format) + cache_bytes(config, length);
+      rows.push_back({tasks::format_length(length), format == WeightFormat::kBf16 ? "bf16" : "INT4",
+                      format_bytes(static_cast<int64_t>(memory)), fits(config, format, length, device) ? "yes" : "no",
+                      "~ " + format_seconds(prefill_seconds(config, format, length, device)),
+                      fmt::format("~ {:.1f} ms", 1000 * decode_seconds(config, format, length, device))});
+    }
+  streams::print("\nServed by a {}, one sequence:\n{}{}\n", device.name, plain_table(rows, 2), device.source);
 }
 
 void explain(const ExplainFlags& flags) {
@@ -142,6 +165,7 @@ void explain(const ExplainFlags& flags) {
   print_layers(config, tasks::parse_lengths(flags.lengths).back());
   if (select != SelectBy::kLearned) streams::print("{}\n", select_sentence(select));
   print_costs(entry, config, options, flags);
+  if (!flags.device.empty()) print_served(config, flags);
   options.max_tokens = tasks::parse_lengths(flags.lengths).back() + 1;
   streams::print("Memory at {} tokens: {}\n", options.max_tokens - 1, describe_plan(Session::plan(config, options)));
 }
@@ -155,10 +179,14 @@ void add_explain_command(Program& program) {
   command.add_option("--len", flags->lengths, "Lengths in tokens; to plan for").type_name("LIST").show_default();
   command.add_flag("--no-estimate", flags->no_estimate, "Do not measure the speed of this machine");
   command.add_option("--config", flags->config, "TOML file with any of these flags").type_name("FILE");
+  command.add_option("--on", flags->device, "Also a GPU that serves the model: a6000d, rtx5090, h100, h200 or a TOML file")
+      .type_name("DEVICE");
   add_select_flag(command, flags->select, "Switches after training");
   add_model_flags(command, flags->model);
   add_engine_flags(command, flags->engine);
-  command.footer("Example:\n  sala_eval explain --model sala-tiny --len 4k,128k,1000k");
+  command.footer(
+      "Example:\n  sala_eval explain --model sala-tiny --len 4k,128k,1000k\n"
+      "  sala_eval explain --model 9b-shape --len 128k,1000k --on h200 --no-estimate");
   command.callback([flags] { explain(*flags); });
 }
 

@@ -42,6 +42,10 @@ int run_program(int argc, char** argv) {
   add_score_command(program, state);
   add_logits_command(program);
   add_sweep_command(program, state);
+  add_compare_command(program);
+  add_plot_command(program);
+  add_paper_command(program);
+  add_halo_command(program);
   try {
     program.run(prepare_words(program, {argv + 1, argv + argc}));
     streams::finish();

@@ -241,7 +241,7 @@ class Planner {
       options.max_tokens = plan.longest();
       constexpr int64_t kProcessBytes = int64_t{64} << 20;  // the program, its libraries, samples
       made.memory_bytes = Session::plan(plan.model, options).total_bytes() + kProcessBytes;
-      made.flops_a_sample = prefill_cost(plan.model, options.max_tokens).total();
+      made.flops_a_sample = done_flops(plan.model, options, options.max_tokens);
       made.name = cell_name(plan.to_json());
     } catch (const Error& problem) {
       made.refusal = error_text(problem);

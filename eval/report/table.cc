@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include "eval/util/columns.h"
+#include "sim/text/json.h"
 
 namespace sala::eval {
 namespace {
@@ -84,6 +85,16 @@ nlohmann::ordered_json json_view(const Table& table) {
                                       values[i].is);
   }
   return rows;
+}
+
+std::string show_table(const Table& table, const std::vector<std::string>& sentences, const std::string& output) {
+  if (output == "csv") return csv_view(table);
+  if (output == "json") return text::write_json(json_view(table), 1) + "\n";
+  const bool markdown = output == "md";
+  std::string shown = table.title.empty() ? "" : markdown ? fmt::format("### {}\n\n", table.title) : table.title + "\n";
+  shown += markdown ? markdown_view(table) : plain_view(table);
+  for (const std::string& sentence : sentences) shown += (markdown ? "\n" : "") + sentence + "\n";
+  return shown;
 }
 
 }  // namespace sala::eval

@@ -49,5 +49,7 @@ std::string markdown_view(const Table& table);
 // null where nothing is known, a range as [low, high].
 std::string csv_view(const Table& table);
 nlohmann::ordered_json json_view(const Table& table);
+// What -o asks for: table, md, csv or json. People also get the sentences, below the table.
+std::string show_table(const Table& table, const std::vector<std::string>& sentences, const std::string& output);
 
 }  // namespace sala::eval

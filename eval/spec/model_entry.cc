@@ -17,6 +17,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
+// models/ of the installation and of the source tree. An installation may have been moved, so its folder is found from the
+// program's own place.
+std::vector<std::string> own_models() {
+  std::error_code ignored;
+  const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
+  return {(program.parent_path() / SALA_MODELS_FROM_BIN).lexically_normal().string(), SALA_MODELS_DIR};
+}
+
 }  // namespace
 
 std::string models_folder() {
@@ -25,13 +33,21 @@ std::string models_folder() {
   if (const char* wanted = std::getenv("SALA_MODELS"); wanted != nullptr && *wanted != 0) {
     places.push_back(wanted);
   } else {
-    // An installation may have been moved, so its folder is found from the program's own place.
-    const fs::path program = fs::read_symlink("/proc/self/exe", ignored);
-    places = {(program.parent_path() / SALA_MODELS_FROM_BIN).lexically_normal().string(), SALA_MODELS_DIR};
+    places = own_models();
   }
   for (const std::string& place : places)
     if (fs::is_directory(place, ignored)) return place;
   throw Error(ErrorCode::kIo, "no folder of models: looked at {}; set SALA_MODELS", fmt::join(places, " and "));
+}
+
+std::string shared_path(const std::string& name) {
+  std::vector<std::string> places;
+  std::error_code ignored;
+  for (const std::string& models : own_models()) {
+    places.push_back((fs::path(models).parent_path() / name).string());
+    if (fs::exists(places.back(), ignored)) return places.back();
+  }
+  throw Error(ErrorCode::kIo, "{} is missing: looked for {}", name, fmt::join(places, " and "));
 }
 
 std::string ModelEntry::architecture() const {

@@ -13,6 +13,9 @@ namespace sala::eval {
 // Throws Error{kIo} naming the places when there is none.
 std::string models_folder();
 
+// A file or folder of the installation or the source tree: "configs/paper/table3.csv". Throws Error{kIo} naming the places.
+std::string shared_path(const std::string& name);
+
 struct ModelEntry {
   std::string name;       // "sala-tiny", or the directory as given
   std::string directory;  // empty for random weights

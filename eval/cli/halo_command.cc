@@ -1,0 +1,83 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <memory>
+
+#include "eval/cli/commands.h"
+#include "eval/cli/model_flags.h"
+#include "eval/report/table.h"
+#include "eval/spec/model_entry.h"
+#include "eval/study/halo.h"
+#include "eval/util/streams.h"
+#include "sala/core/error.h"
+#include "sim/text/near.h"
+
+namespace sala::eval {
+namespace {
+
+struct HaloFlags {
+  std::string sweep, model, rule = "halo", output = "table";
+  int64_t keep = 0;
+};
+
+std::vector<int64_t> layers_that(const HaloModel& model, bool HaloLayer::*property) {
+  std::vector<int64_t> layers;
+  for (const HaloLayer& layer : model.layers)
+    if (layer.*property) layers.push_back(layer.layer);
+  return layers;
+}
+
+std::string sentence_of(const HaloModel& model) {
+  const std::vector<int64_t> kept = layers_that(model, &HaloLayer::kept), shipped = layers_that(model, &HaloLayer::shipped);
+  std::string sentence = fmt::format("{}: softmax attention stays in {} of {} layers: {}.", model.name, kept.size(),
+                                     model.layers.size(), fmt::join(kept, ", "));
+  if (model.has_shipped)
+    sentence += kept == shipped ? " The published configuration has the same."
+                                : fmt::format(" The published configuration has {}.", fmt::join(shipped, ", "));
+  return sentence;
+}
+
+void choose(const HaloFlags& flags) {
+  const std::string path = flags.sweep.empty() ? shared_path("configs/paper/halo_layer_sweep.csv") : flags.sweep;
+  std::vector<HaloModel> models = read_halo_sweep(read_csv(path));
+  std::vector<std::string> names, sentences;
+  for (const HaloModel& model : models) names.push_back(model.name);
+  std::erase_if(models, [&](const HaloModel& model) { return !flags.model.empty() && model.name != flags.model; });
+  if (models.empty())
+    throw Error(ErrorCode::kUsage, "{} has no model '{}'{}", path, flags.model, text::near_it(flags.model, names));
+  Table table{"", {"model", "layer", "recall", "commonsense", "score", "rank", "kept", "published"}, {}};
+  for (HaloModel& model : models) {
+    select_layers(model, flags.rule == "halo" ? HaloRule::kRatio : HaloRule::kRecall, flags.keep);
+    for (const HaloLayer& layer : model.layers)
+      table.rows.push_back({text(model.name), count(layer.layer), number(layer.recall, 4), number(layer.commonsense, 4),
+                            number(layer.score, 4), count(layer.rank), yes(layer.kept),
+                            model.has_shipped ? yes(layer.shipped) : Value{}});
+    sentences.push_back(sentence_of(model));
+  }
+  sentences.emplace_back(
+      "recall, commonsense: of the model in which that layer alone is linear. score, of the rule halo: recall lost per "
+      "commonsense lost, at most 50; of jet-nemotron: recall lost against the original.");
+  streams::print_text(show_table(table, sentences, flags.output));
+}
+
+}  // namespace
+
+void add_halo_command(Program& program) {
+  auto flags = std::make_shared<HaloFlags>();
+  Command command = program.add_command("halo", "Choose the layers that stay softmax attention, as HALO does");
+  command.add_option("sweep", flags->sweep, "Table with model, layer, metric, value [the published sweeps]")
+      .type_name("FILE");
+  command.add_option("--model", flags->model, "Only this model of the table").type_name("NAME");
+  command.add_option("--keep", flags->keep, "Softmax layers to keep [a quarter]")
+      .check(whole_number(1, 10000))
+      .type_name("N");
+  command.add_option("--rule", flags->rule, "Which score").one_of({"halo", "jet-nemotron"}).show_default();
+  add_output_flag(command, flags->output, "Results");
+  command.footer(
+      "Example:\n  sala_eval halo --model hypenet-2b\n  sala_eval halo sweep.csv --keep 3\n"
+      "Each row of the sweep is the model with one layer made linear: metrics retrieval/NAME/... and\n"
+      "commonsense/NAME/acc_norm, or retrieval_avg and commonsense_avg (docs/halo.md).");
+  command.callback([flags] { choose(*flags); });
+}
+
+}  // namespace sala::eval
