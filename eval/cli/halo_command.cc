@@ -67,7 +67,7 @@ void add_halo_command(Program& program) {
   Command command = program.add_command("halo", "Choose the layers that stay softmax attention, as HALO does");
   command.add_option("sweep", flags->sweep, "Table with model, layer, metric, value [the published sweeps]")
       .type_name("FILE");
-  command.add_option("--model", flags->model, "Only this model of the table").type_name("NAME");
+  command.add_option("--model", flags->model, "The model; here one of the table [all]").type_name("NAME");
   command.add_option("--keep", flags->keep, "Softmax layers to keep [a quarter]")
       .check(whole_number(1, 10000))
       .type_name("N");

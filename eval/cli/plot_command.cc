@@ -58,11 +58,10 @@ void add_plot_command(Program& program) {
           "Folders of runs, sweeps or `score --out`, tables (cells.csv, results/family/headline.csv), or folders of these")
       .type_name("PATH ...")
       .required();
-  command.add_option("--out", flags->out, "Name without ending: NAME.png, NAME.svg and NAME.pdf are written")
-      .type_name("NAME")
-      .required();
+  command.add_option("--out", flags->out, "What is written: NAME.png, NAME.svg and NAME.pdf").type_name("NAME").required();
   command.add_option("--width", flags->width, "Of the paper: 3.33 or 6.9 inches").one_of({"column", "page"}).show_default();
-  command.add_option("--task", flags->tasks, "Only these tasks; niah is all of its eight, ruler all 13").type_name("LIST");
+  command.add_option("--task", flags->tasks, "Comma list of tasks and groups: niah is all of its eight [all]")
+      .type_name("LIST");
   command.add_option("--member", flags->members, "Only these models").type_name("LIST");
   command.add_flag("--by-task", flags->by_task, "A panel for each task (curves)");
   command.add_flag("--over-training", flags->over_training, "Length / training length on the axis (curves, recall)");

@@ -13,7 +13,6 @@
 #include "eval/run/speed.h"
 #include "eval/util/columns.h"
 #include "sala/core/error.h"
-#include "sala/model/cost.h"
 #include "sala/tasks/corpora.h"
 #include "sim/mixers/mixer.h"
 #include "sim/text/json.h"

@@ -20,6 +20,10 @@ class Flags : public testing::Test {
     add_list_command(program_);
     add_explain_command(program_);
     add_logits_command(program_);
+    add_compare_command(program_);
+    add_plot_command(program_);
+    add_paper_command(program_);
+    add_halo_command(program_);
   }
   Command command(const std::string& name) const {
     for (const Command& each : program_.commands())
