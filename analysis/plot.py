@@ -13,13 +13,20 @@ import argparse
 import sys
 from pathlib import Path
 
-KINDS = ["curves", "ablation", "heatmap", "recall", "cost", "dilution"]
+KINDS = ["curves", "ablation", "heatmap", "recall", "cost", "dilution", "serving"]
+
+
+def fail(kind: str, what: object) -> None:
+    """Ends as sala_eval does (docs/errors.md)."""
+    print(f"plot: error [{kind}] {what}", file=sys.stderr)
+    sys.exit({"usage": 2, "io": 5, "format": 6, "unsupported": 8}[kind])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("kind", choices=KINDS, metavar="KIND", help="curves: score against length. ablation: against the ratio of softmax to linear layers, a line an "
-                        "encoding. heatmap: by depth and length. recall: selection against length. cost: against seconds. dilution: attention on the evidence against length")
+                        "encoding. heatmap: by depth and length. recall: selection against length. cost: against seconds. dilution: attention on the evidence against length. "
+                        "serving: the paper's seconds beside the cost model's, from `sala_eval paper fig2 -o csv`")
     parser.add_argument("paths", nargs="+", type=Path, metavar="PATH")
     parser.add_argument("--out", required=True, type=Path, help="name without ending")
     parser.add_argument("--width", choices=["column", "page"], default="column", help="of the paper: 3.33 or 6.9 inches [column]")
@@ -30,27 +37,33 @@ def main() -> None:
     parser.add_argument("--as-trained", action="store_true", help="without what --select and switches changed")
     parser.add_argument("--title", default="", help="what the caption begins with")
     args = parser.parse_args()
-    from plots.tidy import Problem, read, tasks_wanted
+    from plots.tidy import Problem, read, read_serving, tasks_wanted
     try:
-        cells = read(args.paths, samples=args.kind in ("heatmap", "dilution"))
-        if args.as_trained:
+        if args.kind == "serving":
+            cells = read_serving(args.paths)
+        else:
+            cells = read(args.paths, samples=args.kind in ("heatmap", "dilution"))
+        if args.as_trained and args.kind != "serving":
             cells = [cell for cell in cells if not cell.changes]
-        if wanted := [name for name in args.member.split(",") if name]:
+        if args.kind != "serving" and (wanted := [name for name in args.member.split(",") if name]):
             cells = [cell for cell in cells if cell.member in wanted]
-        cells = tasks_wanted(cells, args.task) if cells else cells
+        if cells and args.kind != "serving":
+            cells = tasks_wanted(cells, args.task)
         if not cells:
             raise Problem("nothing to draw: no cell is left by --member, --task and --as-trained")
         try:
             from plots import figures, style
         except ImportError as error:
-            sys.exit(f"plot: error [unsupported] {sys.executable}: {error}; scripts/setup plots installs it for /usr/bin/python3 (SALA_PYTHON chooses the Python)")
+            fail("unsupported", f"{sys.executable}: {error}; scripts/setup plots installs it for /usr/bin/python3 (SALA_PYTHON chooses the Python)")
         options = figures.Options(args.width, args.title, args.by_task, args.over_training)
         for path in style.save(figures.KINDS[args.kind].draw(cells, options), args.out):
             print(path)
     except Problem as problem:
-        sys.exit(f"plot: error [usage] {problem}")
+        fail("usage", problem)
     except OSError as error:
-        sys.exit(f"plot: error [io] {error.filename}: {error.strerror}")
+        fail("io", f"{error.filename}: {error.strerror}")
+    except (ValueError, KeyError, TypeError) as error:
+        fail("format", f"a file is damaged or of another program: {error!r}")
 
 
 if __name__ == "__main__":

@@ -6,8 +6,8 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .style import DASHES, ENCODINGS, OTHERS, QUALITY, WIDTHS, legend_rows, length_ticks, looks, plt, rank, sheet, short, ticker
-from .tidy import Cell, Problem, mean, mover, name_length
+from .style import DASHES, ENCODINGS, MEMBERS, OTHERS, QUALITY, WIDTHS, legend_rows, length_ticks, looks, plt, rank, sheet, short, ticker
+from .tidy import Cell, Problem, Serving, mean, mover, name_length
 
 PERCENT = "score, percent"
 
@@ -420,6 +420,46 @@ def quantiles(values: list[float]) -> tuple[float, float, float]:
     return at(0.25), at(0.5), at(0.75)
 
 
+def serving(cells: list[Serving], options: Options):
+    """The paper's seconds beside the cost model's; a panel for each metric and kind of weights."""
+    panels = sorted({(cell.weights != "non-quantized", cell.metric != "first token") for cell in cells})
+    models = sorted({cell.model for cell in cells}, key=lambda model: "SALA" not in model)
+    looks_ = {model: MEMBERS["sala" if "SALA" in model else "full"] for model in models}
+    contexts = sorted({cell.context for cell in cells})
+    gpus = sorted({cell.gpu for cell in cells})
+    caption = (f"{options.title + '. ' if options.title else ''}{', '.join(gpus)}. Marks: published by MiniCPM-SALA; lines: the cost model, fitted to at most 256K (shaded: held "
+               "out). Crosses at the top: out of memory, as published (thick) and as the model says (ring).")
+    figure, axes, legend = sheet(options.width, len(panels), 0.8, 1, caption)
+    top = 2 * max(value for cell in cells for value in (cell.paper, cell.predicted) if not math.isnan(value))
+    low = 0.7 * min(value for cell in cells for value in (cell.paper, cell.predicted) if not math.isnan(value))
+    columns = min(len(panels), 2 if options.width == "column" else 4)
+    for i, ((quantized, whole), axis) in enumerate(zip(panels, axes)):
+        for shift, model in zip((0.96, 1.04), models):
+            colour, marker = looks_[model]
+            of = sorted((cell for cell in cells if cell.model == model and (cell.weights != "non-quantized", cell.metric != "first token") == (quantized, whole)), key=lambda c: c.context)
+            axis.plot([c.context for c in of], [c.predicted for c in of], color=colour, lw=1.2)
+            axis.plot([c.context for c in of], [c.paper for c in of], color=colour, ls="", marker=marker, ms=4, mec="white", mew=0.3)
+            axis.plot([c.context * shift for c in of if math.isnan(c.paper)], [0.8 * top for c in of if math.isnan(c.paper)], color=colour, ls="", marker="x", ms=4, mew=1.4)
+            axis.plot([c.context * shift for c in of if math.isnan(c.predicted)], [0.8 * top for c in of if math.isnan(c.predicted)], color=colour, ls="", marker="o", ms=6.5, mfc="none",
+                      mew=0.7)
+        axis.axvspan(256 * math.sqrt(2), contexts[-1] * 1.3, color="0.93", lw=0, zorder=0)
+        axis.set_xscale("log", base=2)
+        axis.set_yscale("log")
+        axis.set_ylim(low, top)
+        axis.set_xlim(contexts[0] / 1.3, contexts[-1] * 1.3)
+        axis.set_xticks(contexts, [f"{context:g}K" for context in contexts])
+        axis.yaxis.set_major_formatter(ticker.FormatStrFormatter("%g"))
+        axis.minorticks_off()
+        axis.grid()
+        axis.set_title(f"{'1K answered' if whole else 'first token'}, {'INT4' if quantized else 'bf16'}")
+        if i % columns == 0:
+            axis.set_ylabel("seconds")
+        if i + columns >= len(panels):
+            axis.set_xlabel("prompt")
+    legend([plt.Line2D([], [], color=looks_[model][0], marker=looks_[model][1], lw=1.2, ms=4, mec="white", mew=0.3) for model in models], models)
+    return figure
+
+
 @dataclass
 class Kind:
     draw: object
@@ -434,4 +474,5 @@ KINDS = {
     "recall": Kind(recall, "recall and reach of the selection against length"),
     "cost": Kind(cost, "score against seconds a sample"),
     "dilution": Kind(dilution, "attention on the evidence against length, one panel a softmax layer (runs with --probe answer)", True),
+    "serving": Kind(serving, "the paper's seconds on a GPU beside the cost model's"),
 }

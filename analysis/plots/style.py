@@ -97,4 +97,7 @@ def save(figure, out: Path) -> list[Path]:
         made.append(out.with_name(out.name + "." + ending))
         figure.savefig(made[-1], dpi=300, metadata=metadata)
     plt.close(figure)
+    svg = out.with_name(out.name + ".svg")
+    names: dict[str, str] = {}  # of clip paths: matplotlib makes them of addresses
+    svg.write_text(re.sub(r"\bp[0-9a-f]{10}\b", lambda found: names.setdefault(found[0], f"clip{len(names)}"), svg.read_text()))
     return made

@@ -273,3 +273,34 @@ def tasks_wanted(cells: list[Cell], names: str) -> list[Cell]:
     if not kept:
         raise Problem(f"no cell of the tasks {names}; there are {', '.join(sorted({cell.task for cell in cells}))}")
     return kept
+
+
+@dataclass
+class Serving:
+    """One cell of the paper's figures 2 and 3, measured and predicted; NaN seconds: out of memory."""
+    gpu: str
+    weights: str
+    metric: str
+    context: float  # K tokens
+    model: str
+    paper: float
+    predicted: float
+    held_out: bool
+
+
+def read_serving(paths: list[Path]) -> list[Serving]:
+    """What `sala_eval paper fig2 -o csv` printed. Raises Problem."""
+    cells = []
+    for path in paths:
+        if not path.is_file():
+            raise Problem(f"there is no file {path}")
+        with path.open(newline="") as file:
+            for row in csv.DictReader(file):
+                if not {"gpu", "metric", "context", "paper seconds", "model seconds", "cell"} <= set(row):
+                    raise Problem(f"{path} is not what `sala_eval paper fig2 -o csv` prints")
+                seconds = {name: math.nan if row[name] == "OOM" else number(row[name]) for name in ("paper seconds", "model seconds")}
+                cells.append(Serving(row["gpu"], row["weights"], row["metric"], float(row["context"].rstrip("K")), row["model"], seconds["paper seconds"], seconds["model seconds"],
+                                     row["cell"] == "held out"))
+    if not cells:
+        raise Problem(f"nothing to draw: no cells in {', '.join(map(str, paths))}")
+    return cells

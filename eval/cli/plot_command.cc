@@ -11,7 +11,7 @@
 namespace sala::eval {
 namespace {
 
-const std::vector<std::string> kKinds = {"curves", "ablation", "heatmap", "recall", "cost", "dilution"};
+const std::vector<std::string> kKinds = {"curves", "ablation", "heatmap", "recall", "cost", "dilution", "serving"};
 
 struct PlotFlags {
   std::string kind, out, width = "column", tasks, members, title;
@@ -49,7 +49,7 @@ void add_plot_command(Program& program) {
           "kind", flags->kind,
           "curves: score against length. ablation: against the ratio of softmax to linear layers, a line an encoding. "
           "heatmap: by depth and length. recall: of the selection, against length. cost: against seconds. dilution: "
-          "attention on the evidence")
+          "attention on the evidence. serving: the paper's seconds beside the cost model's, from `paper fig2 -o csv`")
       .one_of(kKinds)
       .required();
   command

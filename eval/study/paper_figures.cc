@@ -84,8 +84,8 @@ FigureFit fit_figure(const CsvTable& figure, DeviceRates device) {
   const std::vector<FigureCell> cells = cells_of(figure);
   FigureFit fit;
   calibrate(device, calibration_times(cells));
-  fit.shown.table.head = {"gpu",      "weights",  "metric",  "context", "model",
-                          "paper, s", "model, s", "error %", "cell",    "memory, GB"};
+  fit.shown.table.head = {"gpu",           "weights",       "metric",  "context", "model",
+                          "paper seconds", "model seconds", "error %", "cell",    "memory GB"};
   std::vector<double> held_out, known;
   for (const FigureCell& cell : cells) {
     const int64_t longest = cell.tokens + (cell.prefill() ? 0 : kAnswerTokens);
@@ -104,10 +104,11 @@ FigureFit fit_figure(const CsvTable& figure, DeviceRates device) {
   fit.median_held_out = median(held_out);
   fit.device = device;
   fit.shown.sentences = {
-      fmt::format("`paper, s`: published by MiniCPM-SALA (arXiv 2602.11761). `model, s`: the closed-form cost of the "
-                  "released shapes "
-                  "over four rates of {}, fitted to cells of at most 256K.",
-                  device.name),
+      fmt::format(
+          "`paper seconds`: published by MiniCPM-SALA (arXiv 2602.11761). `model seconds`: the closed-form cost of the "
+          "released shapes "
+          "over four rates of {}, fitted to cells of at most 256K.",
+          device.name),
       fmt::format("Rates: {:.0f} TFLOP/s for projections, FFN and dense attention; {:.0f} for scores of blocks; {:.1f} for "
                   "attention on "
                   "selected blocks and recurrences; {:.2f} TB/s while decoding.",

@@ -122,10 +122,22 @@ class Drawing(Temporary):
         for kind, paths in (("curves", [SWEEP]), ("ablation", [SWEEP]), ("heatmap", run), ("recall", [SWEEP]), ("cost", [SWEEP])):
             with self.subTest(kind):
                 self.plot(kind, *paths)
-                svg = (self.root / "figure.svg").read_text()
                 self.assertTrue((self.root / "figure.png").stat().st_size > 5000 and (self.root / "figure.pdf").stat().st_size > 1000)
-                self.plot(kind, *paths)
-                self.assertEqual((self.root / "figure.svg").read_text(), svg)
+        svg = (self.root / "figure.svg").read_text()
+        self.plot(kind, *paths)
+        self.assertEqual((self.root / "figure.svg").read_text(), svg)
+
+    def test_the_paper_s_figures(self):
+        table = self.root / "fig2.csv"
+        head = "gpu,weights,metric,context,model,paper seconds,model seconds,error %,cell,memory GB\n"
+        table.write_text(head + "A6000D,non-quantized,first token,64K,MiniCPM-SALA-9B,12.3,12.5,1.3,calibration,19.6\nA6000D,non-quantized,first token,512K,Qwen3-8B,OOM,OOM,,held out,93.7\n")
+        self.plot("serving", table)
+        self.assertIn("is not what `sala_eval paper fig2 -o csv` prints", self.plot("serving", SWEEP, code=2).stderr)
+
+    def test_a_damaged_file_is_said(self):
+        folder = write_run(self.root / "a", [1.0])
+        (folder / "samples.jsonl").write_text("no JSON\n")
+        self.assertIn("plot: error [format] a file is damaged", self.plot("curves", folder, code=6).stderr)
 
     def test_widths_are_those_of_the_paper(self):
         for width, points in (("column", 3.33 * 72), ("page", 6.9 * 72)):
@@ -139,7 +151,7 @@ class Drawing(Temporary):
         (tables / "headline.csv").write_bytes((ROOT / "results/family/headline.csv").read_bytes())
         for kind, paths, part in (("heatmap", [tables], "nothing to draw"), ("cost", [tables], "no cell knows its seconds"), ("dilution", [write_run(self.root / "a", [1.0])], "no attention"),
                                   ("ablation", [self.root / "a"], "an ablation needs two"), ("curves", [self.root / "none"], "there is no")):
-            result = self.plot(kind, *paths, code=1)
+            result = self.plot(kind, *paths, code=2)
             self.assertRegex(result.stderr.splitlines()[-1], r"^plot: error \[usage\] .*" + part)
         self.assertFalse((self.root / "figure.png").exists())
 
