@@ -14,6 +14,7 @@
 #include "eval/cli/sweep_cells.h"
 #include "eval/run/memory.h"
 #include "eval/run/progress.h"
+#include "eval/spec/plan_file.h"
 #include "eval/spec/provenance.h"
 #include "eval/sweep/claim.h"
 #include "eval/sweep/folder.h"
@@ -146,6 +147,8 @@ Request prepare(const SweepFlags& flags) {
   SweepFile file = read_sweep_file(flags.words[0], axis_flags());
   SweepCells planned = cells_of_sweep(file, threads);
   SweepFolder folder(flags.out.empty() ? "results/sweeps/" + file.name : flags.out);
+  if (file_exists(folder.file(kPlanFile)))
+    throw Error(ErrorCode::kUsage, "{} holds a run, which has files of the same names; choose another --out", folder.path());
   Request request{flags, std::move(file), std::move(planned), std::move(folder), {}, jobs, threads};
   for (const SweepCell& cell : request.planned.cells) request.states.push_back(request.folder.state(cell));
   const bool any =

@@ -3,6 +3,7 @@
 import getpass
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import time
@@ -39,6 +40,7 @@ SchedulerParameters=batch_sched_delay=0,sched_interval=2
 MailProg=/bin/true
 ReturnToService=2
 KillWait=5
+SlurmdTimeout=6
 NodeName={host} NodeAddr=127.0.0.1 CPUs={cpus} RealMemory={memory} State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=INFINITE State=UP
 """
@@ -58,6 +60,7 @@ def free_port():
 class OneNodeSlurm:
     def __init__(self, folder):
         self.folder = Path(folder)
+        self.host = socket.gethostname().split(".")[0]
         self.processes = []
         self.environment = {**os.environ, "SLURM_CONF": str(self.folder / "slurm.conf"), "PATH": SEARCH}
 
@@ -67,9 +70,8 @@ class OneNodeSlurm:
         key = self.folder / "munge.key"
         key.write_bytes(os.urandom(128))
         key.chmod(0o400)
-        host = socket.gethostname().split(".")[0]
         (self.folder / "slurm.conf").write_text(CONFIG.format(
-            host=host, user=getpass.getuser(), folder=self.folder, controller_port=free_port(), node_port=free_port(),
+            host=self.host, user=getpass.getuser(), folder=self.folder, controller_port=free_port(), node_port=free_port(),
             cpus=os.cpu_count(), memory=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20))
         self.background("munged", "--foreground", "--force", f"--key-file={key}", f"--socket={self.folder}/munge.socket",
                         f"--pid-file={self.folder}/munge.pid", f"--log-file={self.folder}/munge.log",
@@ -77,8 +79,37 @@ class OneNodeSlurm:
         self.wait(lambda: (self.folder / "munge.socket").exists())
         self.background("slurmctld", "-D", "-i")
         self.wait(lambda: self.run("sinfo").returncode == 0)
-        self.background("slurmd", "-D", "-N", host)
-        self.wait(lambda: "idle" in self.run("sinfo", "--noheader", "--format=%T").stdout)
+        self.start_node()
+
+    def start_node(self):
+        self.background("slurmd", "-D", "-N", self.host)
+        self.wait(lambda: self.node() in ("idle", "mixed", "allocated"))
+
+    def lose_node(self, jobs):
+        """As if it lost its power: slurmd, all steps and the processes of `jobs` are gone, and the controller has noticed."""
+        node = self.processes.pop()
+        for process in (node.pid, *self.steps(), *jobs):
+            try:
+                os.kill(process, signal.SIGKILL)
+            except ProcessLookupError:
+                pass
+        node.wait()
+        self.wait(lambda: self.node().startswith("down"))
+
+    def steps(self):
+        """Processes slurmstepd of this Slurm, which has its folder in their environment or command line."""
+        found = []
+        for entry in Path("/proc").iterdir():
+            try:
+                if entry.name.isdigit() and (entry / "comm").read_text().startswith("slurmstepd") and \
+                        str(self.folder).encode() in (entry / "environ").read_bytes() + (entry / "cmdline").read_bytes():
+                    found.append(int(entry.name))
+            except OSError:
+                pass
+        return found
+
+    def node(self):
+        return self.run("sinfo", "--noheader", "--format=%T").stdout.strip()
 
     def background(self, *words):
         with open(self.folder / "daemons.out", "ab") as log:

@@ -1,10 +1,12 @@
-"""Sweeps on this machine: results, kills, bad input. Arguments: the program sala_eval, and how many kills to survive."""
+"""Sweeps on this machine: results, kills, bad input. Arguments: the program sala_eval, how many kills to survive, and, where not
+all tests are to run, their names."""
 
 import os
 import random
 import resource
 import shutil
 import signal
+import subprocess
 import sys
 import time
 import unittest
@@ -196,6 +198,36 @@ class BadInput(SweepCase):
         self.assertIn("computing: first", self.run_sweep("status", out).stdout)
         self.assertEqual(*self.end_of(first, 0))
         self.assertEqual([row["status"] for row in rows(out)], ["done"] * 2)
+
+    def test_another_machine_is_dead_when_it_does_not_move(self):
+        out = self.folder / "out"
+        claim = out / "running" / "small.node7.5.json"
+        claim.parent.mkdir(parents=True)
+        text = ('{{"beat": {}, "sweep": "small", "shard": 1, "shards": 1, "machine": "elsewhere", "host": "node7", "process": 5, '
+                '"started": "7"}}')
+        sweep = self.write("[grid]\ntask='niah_single_1'\nlen=512\nsamples=1\n")
+        claim.write_text(text.format(0))
+        waiting = self.start(sweep, "--out", out)
+        for beat in range(1, 1000):
+            if waiting.poll() is not None:
+                break
+            time.sleep(0.5)
+            claim.write_text(text.format(beat))
+        code, wanted, said = self.end_of(waiting, 2)
+        self.assertEqual(code, wanted, said)
+        self.assertIn("is in use (small, shard 1/1: process 5 on node7)", said)
+        self.assertIn("if it does not move for 30 s it is dead", self.run_sweep(sweep, "--out", out).stderr)
+        self.assertFalse(claim.exists())
+        claim.write_text("{")
+        self.assertIn("is damaged; remove it", self.run_sweep(sweep, "--out", out, code=6).stderr)
+
+    def test_the_folder_of_a_run_is_no_folder_of_a_sweep(self):
+        out = self.folder / "out"
+        subprocess.run([self.program, "run", "--task", "niah_single_1", "--len", "512", "--samples", "1", "--out", out, "--quiet"],
+                       check=True, stdout=subprocess.DEVNULL, env=self.environment(), cwd=self.folder)
+        done = self.run_sweep(self.write(SMALL), "--out", out, "--quiet", code=2)
+        self.assertIn("holds a run", done.stderr)
+        self.assertFalse((out / "sweeps").exists())
 
     def test_a_full_disk_loses_nothing(self):
         out = self.folder / "out"

@@ -98,6 +98,15 @@ class Slurm(SweepCase):
         self.assertEqual(*self.end_of(waiter, 0))
         self.assert_as_without_slurm(out)
 
+    def test_a_lost_node(self):
+        out = self.folder / "out"
+        waiter = self.start(self.write(SWEEP), "--out", out, "--launcher", "slurm", "--wait")
+        self.wait_until(lambda: processes_in(out, "--shard"))
+        self.slurm.lose_node(processes_in(out, "--shard"))
+        self.slurm.start_node()
+        self.assertEqual(*self.end_of(waiter, 0))
+        self.assert_as_without_slurm(out)
+
     def test_a_partition_that_is_not_there(self):
         text = SWEEP + "partition = 'nowhere'\n"
         done = self.run_sweep(self.write(text), "--out", self.folder / "out", "--launcher", "slurm", "--quiet", code=5)
