@@ -60,9 +60,13 @@ Capabilities SessionSubjects::capabilities() const {
   return can;
 }
 
+int64_t SessionSubjects::most_at_once(int64_t tokens) const {
+  if (options_.device != "cpu") return std::min(kMostOnADevice, kTokensOnADevice / std::max<int64_t>(1, tokens));
+  return tokens > kOneACore ? 1 : threads_;
+}
+
 int64_t SessionSubjects::at_once(int64_t tokens, int64_t wanted) const {
-  if (tokens > kOneACore) return 1;
-  for (int64_t count = std::min<int64_t>(wanted, threads_); count > 1; --count) {
+  for (int64_t count = std::min(wanted, most_at_once(tokens)); count > 1; --count) {
     const MemoryPlan plan = Session::plan(model_.config(), shape(tokens, 0, count));  // the largest of them
     int64_t shared = 0;
     for (const MemoryPlan::Item& item : plan.items) shared += item.name == "weights" ? item.bytes : 0;

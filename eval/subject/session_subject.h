@@ -13,6 +13,8 @@ namespace sala::eval {
 // wait for each other more than they save. Longer ones have all cores, one after the other, so that a kill costs little and
 // the caches of one session suffice.
 inline constexpr int64_t kOneACore = 33000;
+// On a GPU sessions run their kernels together: at most so many at once, of at most so many tokens together.
+inline constexpr int64_t kMostOnADevice = 64, kTokensOnADevice = kMostOnADevice * kOneACore;
 
 // What a sample of so many tokens takes beside its session, while it is made and answered: texts, ids, a thread.
 int64_t sample_bytes(int64_t tokens);
@@ -31,6 +33,7 @@ class SessionSubjects final : public Subjects {
   SessionOptions shape(int64_t tokens, int64_t lane, int64_t lanes) const;
 
  private:
+  int64_t most_at_once(int64_t tokens) const;  // if memory were no question
   std::string name_;
   const Model& model_;
   SessionOptions options_;

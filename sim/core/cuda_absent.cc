@@ -1,6 +1,7 @@
 // Builds without CUDA.
 #include "sala/core/device.h"
 #include "sala/core/error.h"
+#include "sim/core/device_parts.h"
 
 namespace sala {
 
@@ -12,5 +13,8 @@ Device& cuda_device() {
 }
 
 Device& cuda_host_device() { return cuda_device(); }
+
+void time_device_parts(bool) {}
+std::vector<DevicePart> device_parts() { return {}; }
 
 }  // namespace sala

@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
-#include <mutex>
+#include <cstring>
+#include <memory>
 
 #include "sala/core/device.h"
 #include "sala/core/error.h"
@@ -8,6 +9,8 @@
 
 namespace sala {
 namespace {
+
+using cuda::Place;
 
 constexpr int kOldest = 80;  // compute capability, times ten
 
@@ -42,6 +45,54 @@ const cudaDeviceProp& properties() {
   return found;
 }
 
+constexpr int kThreads = 256;
+constexpr int64_t kBytesOfBlock = 16 * kThreads;
+
+// Sixteen bytes a thread; the ends of the memory may lie anywhere.
+struct CopyKernel {
+  char* to;
+  const char* from;
+  int64_t bytes;
+
+  __device__ void operator()(const Place& place) const {
+    const int64_t begin = int64_t{place.block.x} * kBytesOfBlock;
+    const auto count = static_cast<int>(bytes - begin < kBytesOfBlock ? bytes - begin : kBytesOfBlock);
+    if ((reinterpret_cast<uintptr_t>(to) | reinterpret_cast<uintptr_t>(from) | static_cast<uintptr_t>(count)) % 16 == 0) {
+      if (const int at = static_cast<int>(threadIdx.x) * 16; at < count)
+        *reinterpret_cast<int4*>(to + begin + at) = *reinterpret_cast<const int4*>(from + begin + at);
+      return;
+    }
+    for (int at = static_cast<int>(threadIdx.x); at < count; at += kThreads) to[begin + at] = from[begin + at];
+  }
+};
+
+struct ClearKernel {
+  char* memory;
+  int64_t bytes;
+
+  __device__ void operator()(const Place& place) const {
+    const int64_t begin = int64_t{place.block.x} * kBytesOfBlock, end = begin + kBytesOfBlock;
+    for (int64_t at = begin + threadIdx.x; at < (end < bytes ? end : bytes); at += kThreads) memory[at] = 0;
+  }
+};
+
+template <class Kernel>
+void launch_bytes(const char* name, const Kernel& kernel, int64_t bytes) {
+  cuda::launch<kThreads>(name, kernel, static_cast<unsigned>((bytes + kBytesOfBlock - 1) / kBytesOfBlock));
+}
+
+// Where memory comes from. It keeps what is freed: sessions come and go.
+cudaMemPool_t pool() {
+  static const cudaMemPool_t found = [] {
+    cudaMemPool_t pool = nullptr;
+    cuda::check(cudaDeviceGetDefaultMemPool(&pool, 0), "asking for memory");
+    uint64_t all = UINT64_MAX;
+    cuda::check(cudaMemPoolSetAttribute(pool, cudaMemPoolAttrReleaseThreshold, &all), "asking for memory");
+    return pool;
+  }();
+  return found;
+}
+
 class Cuda : public Device {
  public:
   const char* name() const override { return "cuda"; }
@@ -61,43 +112,64 @@ class Cuda : public Device {
   int64_t free_bytes() const override {
     size_t free = 0, total = 0;
     cuda::check(cudaMemGetInfo(&free, &total), "asking for free memory");
-    return static_cast<int64_t>(free);
+    uint64_t kept = 0, used = 0;  // of the pool
+    cuda::check(cudaMemPoolGetAttribute(pool(), cudaMemPoolAttrReservedMemCurrent, &kept), "asking for free memory");
+    cuda::check(cudaMemPoolGetAttribute(pool(), cudaMemPoolAttrUsedMemCurrent, &used), "asking for free memory");
+    return static_cast<int64_t>(free + kept - used);
   }
-  // Copies between the host's pageable memory and the device have read or written the host's side when they return.
   void copy(void* to, const void* from, int64_t bytes, Copy direction) override {
+    constexpr int64_t kMostStaged = int64_t{1} << 20;
     if (bytes == 0) return;
-    const cudaMemcpyKind kind = direction == Copy::kFromHost ? cudaMemcpyHostToDevice
-                                : direction == Copy::kToHost ? cudaMemcpyDeviceToHost
-                                                             : cudaMemcpyDefault;
-    cuda::check(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), kind, cuda::stream()), "copying");
-    if (direction == Copy::kToHost) sync();
+    if (direction != Copy::kWithin && bytes > kMostStaged) {
+      cuda::wait();
+      const auto kind = direction == Copy::kFromHost ? cudaMemcpyHostToDevice : cudaMemcpyDeviceToHost;
+      return cuda::check(cudaMemcpy(to, from, static_cast<size_t>(bytes), kind), "copying");
+    }
+    if (direction == Copy::kFromHost) from = std::memcpy(cuda::staging(bytes), from, static_cast<size_t>(bytes));
+    if (direction == Copy::kToHost) {
+      void* const staged = cuda::staging(bytes);
+      cuda::copy_after_waiting(to, staged, bytes);
+      to = staged;
+    }
+    launch_bytes("copying", CopyKernel{static_cast<char*>(to), static_cast<const char*>(from), bytes}, bytes);
   }
   void clear(void* memory, int64_t bytes) override {
-    if (bytes > 0) cuda::check(cudaMemsetAsync(memory, 0, static_cast<size_t>(bytes), cuda::stream()), "clearing memory");
+    if (bytes > 0) launch_bytes("clearing memory", ClearKernel{static_cast<char*>(memory), bytes}, bytes);
   }
-  void sync() override { cuda::check(cudaStreamSynchronize(cuda::stream()), "waiting for the device"); }
+  void sync() override { cuda::wait(); }
 
  protected:
-  // Other threads, whose streams do not wait for this one's, may use the memory at once.
   void* do_allocate(int64_t bytes) override {
-    return zeroed(cudaMalloc(&memory_of_thread, static_cast<size_t>(bytes)), bytes);
+    void* memory = nullptr;
+    const cudaError_t status = cudaMallocAsync(&memory, static_cast<size_t>(bytes), pool(), cudaStreamPerThread);
+    return zeroed(status, memory, bytes);
   }
-  void do_free(void* memory) noexcept override { cudaFree(memory); }
+  void do_free(void* memory) noexcept override {
+    finish();
+    cudaFreeAsync(memory, cudaStreamPerThread);
+  }
 
-  void* zeroed(cudaError_t status, int64_t bytes) {
+  // What this thread has recorded may use memory that is about to be freed.
+  static void finish() noexcept {
+    try {
+      cuda::wait();
+    } catch (...) {  // whoever waits for results hears of it
+    }
+  }
+  // Any thread may use the memory at once.
+  void* zeroed(cudaError_t status, void* memory, int64_t bytes) {
     if (status == cudaErrorMemoryAllocation) {
       cudaGetLastError();  // it is no failure of a kernel
       return nullptr;
     }
     cuda::check(status, "allocating");
-    void* memory = memory_of_thread;
-    cuda::check(cudaMemsetAsync(memory, 0, static_cast<size_t>(bytes), cuda::stream()), "clearing memory");
-    sync();
+    status = cudaMemsetAsync(memory, 0, static_cast<size_t>(bytes), cudaStreamPerThread);
+    if (status == cudaSuccess) status = cudaStreamSynchronize(cudaStreamPerThread);
+    if (status != cudaSuccess) do_free(memory);
+    cuda::check(status, "clearing memory");
     return memory;
   }
-  static thread_local void* memory_of_thread;
 };
-thread_local void* Cuda::memory_of_thread = nullptr;
 
 class CudaHost final : public Cuda {
  public:
@@ -106,10 +178,15 @@ class CudaHost final : public Cuda {
 
  protected:
   void* do_allocate(int64_t bytes) override {
-    return zeroed(cudaHostAlloc(&memory_of_thread, static_cast<size_t>(bytes), cudaHostAllocPortable | cudaHostAllocMapped),
-                  bytes);
+    void* memory = nullptr;
+    const auto size = static_cast<size_t>(bytes);
+    const cudaError_t status = cudaHostAlloc(&memory, size, cudaHostAllocPortable | cudaHostAllocMapped);
+    return zeroed(status, memory, bytes);
   }
-  void do_free(void* memory) noexcept override { cudaFreeHost(memory); }
+  void do_free(void* memory) noexcept override {
+    finish();
+    cudaFreeHost(memory);
+  }
 };
 
 }  // namespace

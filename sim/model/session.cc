@@ -88,6 +88,7 @@ Session::Impl::Impl(const Model& model, const SessionOptions& wanted)
       overflow(1, device),
       shown(&device == &cpu_device() ? 0 : config.vocab_size) {
   for (const auto& mixer : mixers) states.push_back(mixer->make_state(context, options.max_tokens));
+  device.sync();  // the session may be used by another thread
 }
 
 void Session::Impl::reset() {

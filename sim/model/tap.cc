@@ -40,6 +40,7 @@ void Taps::tell(std::string_view site, int64_t position, std::initializer_list<T
   std::vector<std::vector<char>> copies(views.size());
   std::vector<TapView> here;
   for (const TapView& view : views) here.push_back(view.on_host(*device_, copies[here.size()]));
+  device_->sync();  // on_host() has asked for the copies
   observer_->on_tap({site, layer_, position, here});
 }
 

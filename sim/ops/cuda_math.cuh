@@ -9,9 +9,8 @@
 
 namespace sala::ops::cuda {
 
-using sala::cuda::check;
-using sala::cuda::check_launch;
-using sala::cuda::stream;
+using sala::cuda::launch;
+using sala::cuda::Place;
 
 inline constexpr int kLanes = 16;
 
@@ -27,8 +26,8 @@ __device__ inline float rounded(Numerics numerics, float a) { return numerics ==
 
 // e^x from x in range; n is x / ln(2) to the nearest integer.
 __device__ inline float exp_inside(float inside) {
-  const float magic = 12582912.0f;
-  const float n = (inside * 1.44269504f + magic) - magic;
+  const float magic = 12582912.0f, shifted = inside * 1.44269504f + magic;  // the lowest bits of `shifted` are those of n
+  const float n = shifted - magic;
   float r = fmaf(n, -0.693145752f, inside);
   r = fmaf(n, -1.42860677e-6f, r);
   float p = 1.9875691500e-4f;
@@ -38,7 +37,7 @@ __device__ inline float exp_inside(float inside) {
   p = fmaf(p, r, 1.6666665459e-1f);
   p = fmaf(p, r, 5.0000001201e-1f);
   p = fmaf(p, r * r, r) + 1.0f;
-  return __int_as_float(__float_as_int(p) + (static_cast<int>(n) << 23));
+  return p * __int_as_float((__float_as_int(shifted) << 23) + 0x3f800000);  // exact: neither factor is subnormal
 }
 constexpr float kExpLowest = -87.33654f, kExpHighest = 88.37626f;
 __device__ inline float exp_below_88(float x) {
@@ -59,6 +58,21 @@ __device__ inline float reduce_add16(float a) {
 __device__ inline float warp_max(float a) {
   for (int half = 16; half > 0; half /= 2) a = fmaxf(a, __shfl_xor_sync(0xffffffffu, a, half));
   return a;
+}
+
+// Four or sixteen bytes from global to shared memory, later; zeros where there is nothing.
+template <int kBytes>
+__device__ inline void copy_later(float* to, const float* from, bool exists = true) {
+  const auto shared = static_cast<uint32_t>(__cvta_generic_to_shared(to));
+  asm volatile("cp.async.ca.shared.global [%0], [%1], %2, %3;" ::"r"(shared), "l"(from), "n"(kBytes),
+               "r"(exists ? kBytes : 0)
+               : "memory");
+}
+// What was to be copied so far is a group; all but the last kLeft groups of this thread have been copied.
+__device__ inline void end_group() { asm volatile("cp.async.commit_group;" ::: "memory"); }
+template <int kLeft>
+__device__ inline void wait_for_groups() {
+  asm volatile("cp.async.wait_group %0;" ::"n"(kLeft) : "memory");
 }
 
 // A state of a softmax that is merged with a later one (sala/core/online_softmax.h).

@@ -220,6 +220,7 @@ int64_t write_keys(const Context& context, int64_t position, int64_t block_size,
   std::vector<int32_t> ids(static_cast<size_t>(blocks.extent[0]));
   context.device.copy(ids.data(), blocks.data, static_cast<int64_t>(sizeof(int32_t)) * blocks.extent[0],
                       Device::Copy::kToHost);
+  context.device.sync();
   if (blocks.data != nullptr) blocks.data = ids.data();
   std::vector<int64_t> read(static_cast<size_t>(position + 1));
   const int64_t count = list_keys(position, block_size, blocks, read.data());

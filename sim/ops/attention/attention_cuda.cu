@@ -4,8 +4,10 @@
 #include <algorithm>
 
 #include "sala/core/error.h"
+#include "sim/ops/attention/attention_state_cuda.cuh"
 #include "sim/ops/attention/attention_tiles.h"
 #include "sim/ops/context.h"
+#include "sim/ops/cuda_limits.h"
 #include "sim/ops/cuda_math.cuh"
 
 namespace sala::ops::cuda {
@@ -13,8 +15,9 @@ namespace {
 
 constexpr int kTile = static_cast<int>(kAttendTile);
 constexpr int kTilesPerSpan = static_cast<int>(kAttendSpan / kAttendTile);
-constexpr int kWarp = 32, kMostRows = 64, kRowsPerWarp = 8;
+constexpr int kMostRows = 64, kRowsPerWarp = 8;
 constexpr int kNoTile = 0x7fffffff;
+constexpr int kMostIds = 1024;  // of blocks, that a block of threads keeps at hand
 constexpr int kPanel = static_cast<int>(PackedKeys::kPanel);
 constexpr int64_t kMostShared = 220 << 10;  // bytes of a block of threads
 constexpr int64_t kEnoughTasks = 256;       // below, the keys are split too
@@ -38,7 +41,7 @@ struct Cut {
   __host__ __device__ int query_stride() const { return static_cast<int>((dim + 3) / 4 * 4); }
   int64_t shared_bytes() const {
     const int64_t floats = row_limit * query_stride() + kTile * (dim + value_dim) + int64_t{row_limit} * kTile +
-                           2 * row_limit * (1 + kLanes + value_dim);
+                           2 * row_limit * (1 + kLanes + value_dim) + kMostIds;
     return floats * 4 + row_limit * (8 + 5 * 4) + 64;
   }
 };
@@ -49,41 +52,6 @@ struct Call {
   float* states = nullptr;               // null: each block of threads reads all spans and finishes
   int64_t together = 0, first_span = 0;  // of the states: [tasks] totals, then [tasks, together]
 };
-
-// The state of a row in shared memory, or in a state that was put aside.
-struct Row {
-  float *m, *l, *o;
-};
-struct States {
-  float* memory;
-  int rows, value_dim;
-  __device__ Row operator[](int row) const {
-    return {memory + row, memory + rows + row * kLanes, memory + rows * (1 + kLanes) + row * value_dim};
-  }
-};
-
-__device__ void start_row(const Row& row, int lane, int value_dim) {
-  if (lane == 0) *row.m = -INFINITY;
-  if (lane < kLanes) row.l[lane] = 0.0f;
-  for (int d = lane; d < value_dim; d += kWarp) row.o[d] = 0.0f;
-}
-
-// to = merge(to, later), by a warp.
-__device__ void merge_row(const Row& later, const Row& to, int lane, int value_dim) {
-  const float m1 = *to.m, m2 = *later.m;
-  const MergeWeights weights = merge_weights(m1, m2);
-  __syncwarp();
-  if (lane == 0) *to.m = weights.m;
-  if (lane < kLanes) to.l[lane] = merge(to.l[lane], later.l[lane], weights);
-  for (int d = lane; d < value_dim; d += kWarp) to.o[d] = merge(to.o[d], later.o[d], weights);
-}
-
-// out = o / l; zeros where nothing was read. + 0 turns a -0 into 0.
-__device__ void finish_row(const Row& row, int lane, int value_dim, float* out) {
-  const float sum = reduce_add16(row.l[lane % kLanes]);
-  const float divisor = sum > 0 ? sum : 1.0f;
-  for (int d = lane; d < value_dim; d += kWarp) out[d] = row.o[d] / divisor + 0.0f;
-}
 
 __device__ uint64_t key_bits(int64_t begin, int64_t end) {
   if (end <= 0 || begin >= kTile) return 0;
@@ -103,33 +71,38 @@ struct Block {
   float *q, *keys, *values, *weights;  // [rows, D], [D, 64], [64, Dv], [warps, 64, 8]
   States span, total;
   uint64_t* masks;  // [tokens] keys of the tile that the token reads
-  int *next_tile, *slot, *reader, *row_span, *counts;
+  int *next_tile, *slot, *reader, *row_span, *counts, *ids_at_hand;
 
-  __device__ Block(const Call& from, float* memory);
+  __device__ Block(const Call& from, const Place& place, float* memory);
+  __device__ bool ids_fit() const { return int64_t{tokens} * call.rows.blocks.extent[2] <= kMostIds; }
   __device__ const int32_t* blocks(int token) const {
     const auto& ids = call.rows.blocks;
+    if (ids_fit()) return ids_at_hand + token * ids.extent[2];
     return ids.data + (first_row + token) * ids.stride[0] + head * ids.stride[1];
   }
+  __device__ int rows() const { return tokens * heads; }
   __device__ int find_tile(int token, int64_t from);
   __device__ uint64_t read_keys(int token, int tile);
   __device__ void start(int first_tile);
   __device__ int nearest_tile();
   __device__ int find_readers(int tile);
   __device__ void load_tile(int tile);
+  template <int G>
+  __device__ void score_rows(const int (&row)[G], float (&low)[G], float (&high)[G]);
   template <int G, int V>
   __device__ void attend_rows(int tile, int first, int count);
   template <int V>
   __device__ void attend_tile(int tile, int readers);
 };
 
-__device__ Block::Block(const Call& from, float* memory) : call(from) {
+__device__ Block::Block(const Call& from, const Place& place, float* memory) : call(from) {
   const Cut& cut = call.cut;
-  const int64_t tile = gridDim.x - 1 - blockIdx.x;  // the last ones first: under a causal mask they are the longest
+  const int64_t tile = place.grid.x - 1 - place.block.x;  // the last ones first: under a causal mask they are the longest
   const auto parts = static_cast<int>((cut.group + cut.heads - 1) / cut.heads);
   first_row = tile * cut.tokens;
   position = call.rows.first + first_row;
-  head = blockIdx.y / parts;
-  const int64_t in_group = blockIdx.y % parts * cut.heads;
+  head = place.block.y / parts;
+  const int64_t in_group = place.block.y % parts * cut.heads;
   first_head = head * cut.group + in_group;
   const int64_t left = call.rows.q.extent[0] - first_row;
   tokens = static_cast<int>(left < cut.tokens ? left : cut.tokens);
@@ -148,6 +121,7 @@ __device__ Block::Block(const Call& from, float* memory) : call(from) {
   reader = slot + limit;
   row_span = reader + limit;
   counts = row_span + limit;
+  ids_at_hand = counts + 16;
 }
 
 // The first tile at or behind `from` that the token reads, for a token that reads blocks.
@@ -188,12 +162,18 @@ __device__ uint64_t Block::read_keys(int token, int tile) {
 // Scaled queries, empty states, cursors in front of everything.
 __device__ void Block::start(int first_tile) {
   const int D = static_cast<int>(call.cut.dim), stride = call.cut.query_stride();
-  for (int row = warp; row < tokens * heads; row += warps) {
+  for (int row = warp; row < rows(); row += warps) {
     const float* from = call.rows.q.data + (first_row + row / heads) * call.rows.q.stride[0] +
                         (first_head + row % heads) * call.rows.q.stride[1];
     for (int d = lane; d < stride; d += kWarp) q[row * stride + d] = d < D ? from[d] * call.rows.scale : 0.0f;
     start_row(total[row], lane, total.value_dim);
     if (lane == 0) row_span[row] = -1;
+  }
+  if (const auto& ids = call.rows.blocks; ids.data != nullptr && ids_fit()) {
+    const auto slots = static_cast<int>(ids.extent[2]);
+    for (int i = threadIdx.x; i < tokens * slots; i += blockDim.x)
+      ids_at_hand[i] = ids.data[(first_row + i / slots) * ids.stride[0] + head * ids.stride[1] + i % slots];
+    __syncthreads();
   }
   if (const int token = threadIdx.x; token < tokens) {
     slot[token] = 0;
@@ -214,6 +194,7 @@ __device__ int Block::nearest_tile() {
 // The tokens that read keys of the tile, in order; moves their cursors on. All threads call it and get their number.
 __device__ int Block::find_readers(int tile) {
   __syncthreads();  // the last tile is done, the nearest is known to all
+  load_tile(tile);
   if (warp == 0) {
     int count = 0;
     for (int begin = 0; begin < tokens; begin += kWarp) {
@@ -229,23 +210,29 @@ __device__ int Block::find_readers(int tile) {
     }
     if (lane == 0) counts[0] = count;
   }
-  load_tile(tile);
+  wait_for_groups<0>();
   __syncthreads();
   return counts[0];
 }
 
+// Copied later; keys behind the last one are zeros up to the end of the tile.
 __device__ void Block::load_tile(int tile) {
   const int D = static_cast<int>(call.cut.dim), Dv = static_cast<int>(call.cut.value_dim);
   const int64_t first = int64_t{tile} * kTile;
   const auto present = static_cast<int>(min(int64_t{kTile}, call.rows.num_keys - first));
   const float* panels = call.rows.keys + head * call.rows.key_head_stride + first * D;
-  for (int i = threadIdx.x; i < kTile * D; i += blockDim.x) {
-    const int panel = i / (D * kPanel), rest = i - panel * D * kPanel, d = rest / kPanel,
-              key = panel * kPanel + rest % kPanel;
-    keys[d * kTile + key] = panel * kPanel < present ? panels[i] : 0.0f;
-  }
+  for (int panel = 0; panel < kTile / kPanel; ++panel)
+    for (int i = threadIdx.x; i < D * (kPanel / 4); i += blockDim.x) {
+      const bool exists = panel * kPanel < present;
+      copy_later<16>(keys + i / (kPanel / 4) * kTile + panel * kPanel + i % (kPanel / 4) * 4,
+                     exists ? panels + panel * D * kPanel + i * 4 : panels, exists);
+    }
   const float* rows = call.rows.values + head * call.rows.value_head_stride + first * Dv;
-  for (int i = threadIdx.x; i < present * Dv; i += blockDim.x) values[i] = rows[i];
+  if (Dv % 4 == 0)
+    for (int i = threadIdx.x; i < present * Dv / 4; i += blockDim.x) copy_later<16>(values + i * 4, rows + i * 4);
+  else
+    for (int i = threadIdx.x; i < present * Dv; i += blockDim.x) copy_later<4>(values + i, rows + i);
+  end_group();
 }
 
 // Four at a time where both ends are aligned for it.
@@ -260,10 +247,36 @@ __device__ void copy_numbers(const float* from, float* to) {
   }
 }
 
+// low, high: of the keys `lane` and `lane` + 32, one chain over the dims.
+template <int G>
+__device__ void Block::score_rows(const int (&row)[G], float (&low)[G], float (&high)[G]) {
+  const int D = static_cast<int>(call.cut.dim), stride = call.cut.query_stride();
+  const auto step = [&](int d, auto&& query) {
+    const float k0 = keys[d * kTile + lane], k1 = keys[d * kTile + kWarp + lane];
+#pragma unroll
+    for (int g = 0; g < G; ++g) {
+      low[g] = fmaf(query(g), k0, low[g]);
+      high[g] = fmaf(query(g), k1, high[g]);
+    }
+  };
+  int d = 0;
+#pragma unroll(G < 8 ? 4 : 1)
+  for (; d + 4 <= D; d += 4) {
+    float4 a[G];
+#pragma unroll
+    for (int g = 0; g < G; ++g) a[g] = *reinterpret_cast<const float4*>(q + row[g] * stride + d);
+    step(d, [&](int g) { return a[g].x; });
+    step(d + 1, [&](int g) { return a[g].y; });
+    step(d + 2, [&](int g) { return a[g].z; });
+    step(d + 3, [&](int g) { return a[g].w; });
+  }
+  for (; d < D; ++d) step(d, [&](int g) { return q[row[g] * stride + d]; });
+}
+
 // Rows [first, first + G) of the `count` that read the tile; V: dims of the values a lane.
 template <int G, int V>
 __device__ void Block::attend_rows(int tile, int first, int count) {
-  const int D = static_cast<int>(call.cut.dim), Dv = static_cast<int>(call.cut.value_dim), stride = call.cut.query_stride();
+  const auto Dv = static_cast<int>(call.cut.value_dim);
   int row[G];
   uint64_t mask[G];
 #pragma unroll
@@ -273,22 +286,7 @@ __device__ void Block::attend_rows(int tile, int first, int count) {
     mask[g] = masks[token];
   }
   float low[G] = {}, high[G] = {};
-  for (int d = 0; d < D; d += 4) {
-    float4 a[G];
-#pragma unroll
-    for (int g = 0; g < G; ++g) a[g] = *reinterpret_cast<const float4*>(q + row[g] * stride + d);
-#pragma unroll
-    for (int i = 0; i < 4; ++i) {
-      if (d + i >= D) break;
-      const float k0 = keys[(d + i) * kTile + lane], k1 = keys[(d + i) * kTile + kWarp + lane];
-#pragma unroll
-      for (int g = 0; g < G; ++g) {
-        const float x = i == 0 ? a[g].x : i == 1 ? a[g].y : i == 2 ? a[g].z : a[g].w;
-        low[g] = fmaf(x, k0, low[g]);
-        high[g] = fmaf(x, k1, high[g]);
-      }
-    }
-  }
+  score_rows(row, low, high);
   float* const mine = weights + warp * kTile * kRowsPerWarp;
   float m[G], l[G];
   alignas(16) float low_p[G], high_p[G];
@@ -356,7 +354,8 @@ __device__ void Block::attend_tile(int tile, int readers) {
 }
 
 // Slot 0 of a task is its total, the others are spans of which the first was `first_span`.
-__device__ States put_aside(const Call& call, int64_t task, int64_t tasks, int64_t part) {
+__device__ States put_aside(const Call& call, const Place& place, int64_t part) {
+  const int64_t task = int64_t{place.block.y} * place.grid.x + place.block.x, tasks = int64_t{place.grid.x} * place.grid.y;
   const int64_t at = part < 0 ? task : tasks + task * call.together + part;
   const int rows = call.cut.tokens * call.cut.heads;
   return {call.states + at * rows * (1 + kLanes + call.cut.value_dim), rows, static_cast<int>(call.cut.value_dim)};
@@ -368,66 +367,72 @@ __device__ float* output_of(const Call& call, const Block& block, int row) {
 }
 
 template <int V>
-__global__ void attend_kernel(const __grid_constant__ Call call) {
-  extern __shared__ __align__(16) float memory[];
-  Block block(call, memory);
-  const bool split = call.states != nullptr;
-  const int64_t first_span = split ? call.first_span + blockIdx.z : 0;
-  const int last_tile = split ? static_cast<int>((first_span + 1) * kTilesPerSpan) : kNoTile;
-  block.start(static_cast<int>(first_span * kTilesPerSpan));
-  for (int tile = block.nearest_tile(); tile < last_tile; tile = block.nearest_tile()) {
-    const int readers = block.find_readers(tile);
-    block.attend_tile<V>(tile, readers);
-  }
-  __syncthreads();
-  const int Dv = block.total.value_dim;
-  for (int row = block.warp; row < block.tokens * block.heads; row += block.warps) {
-    if (block.row_span[row] >= 0) merge_row(block.span[row], block.total[row], block.lane, Dv);
-    __syncwarp();
-    if (!split) {
-      finish_row(block.total[row], block.lane, Dv, output_of(call, block, row));
-      continue;
+struct Attend {
+  Call call;
+
+  __device__ void operator()(const Place& place) const {
+    extern __shared__ __align__(16) float memory[];
+    Block block(call, place, memory);
+    const bool split = call.states != nullptr;
+    const int64_t first_span = split ? call.first_span + place.block.z : 0;
+    const int last_tile = split ? static_cast<int>((first_span + 1) * kTilesPerSpan) : kNoTile;
+    block.start(static_cast<int>(first_span * kTilesPerSpan));
+    for (int tile = block.nearest_tile(); tile < last_tile; tile = block.nearest_tile()) {
+      const int readers = block.find_readers(tile);
+      block.attend_tile<V>(tile, readers);
     }
-    const int64_t task = int64_t{blockIdx.y} * gridDim.x + blockIdx.x, tasks = int64_t{gridDim.x} * gridDim.y;
-    const Row to = put_aside(call, task, tasks, first_span == 0 ? -1 : int64_t{blockIdx.z})[row], from = block.total[row];
-    if (block.lane == 0) *to.m = *from.m;
-    if (block.lane < kLanes) to.l[block.lane] = from.l[block.lane];
-    for (int d = block.lane; d < Dv; d += kWarp) to.o[d] = from.o[d];
+    __syncthreads();
+    const int Dv = block.total.value_dim;
+    for (int row = block.warp; row < block.rows(); row += block.warps) {
+      if (block.row_span[row] >= 0) merge_row(block.span[row], block.total[row], block.lane, Dv);
+      __syncwarp();
+      if (!split) {
+        finish_row(block.total[row], block.lane, Dv, output_of(call, block, row));
+        continue;
+      }
+      const Row to = put_aside(call, place, first_span == 0 ? -1 : int64_t{place.block.z})[row], from = block.total[row];
+      if (block.lane == 0) *to.m = *from.m;
+      if (block.lane < kLanes) to.l[block.lane] = from.l[block.lane];
+      for (int d = block.lane; d < Dv; d += kWarp) to.o[d] = from.o[d];
+    }
   }
-}
+};
 
 // Spans [first_span, first_span + count) into the totals, in order; a warp a row.
-__global__ void merge_kernel(const __grid_constant__ Call call, int count, bool last) {
-  extern __shared__ __align__(16) float memory[];
-  const Block block(call, memory);
-  const int64_t task = int64_t{blockIdx.y} * gridDim.x + blockIdx.x, tasks = int64_t{gridDim.x} * gridDim.y;
-  for (int row = block.warp; row < block.tokens * block.heads; row += block.warps) {
-    const Row to = put_aside(call, task, tasks, -1)[row];
-    for (int i = call.first_span == 0 ? 1 : 0; i < count; ++i) {
-      const Row part = put_aside(call, task, tasks, i)[row];
-      if (*part.m != -INFINITY) merge_row(part, to, block.lane, block.total.value_dim);
-      __syncwarp();
+struct Merge {
+  Call call;
+  int count;
+  bool last;
+
+  __device__ void operator()(const Place& place) const {
+    extern __shared__ __align__(16) float memory[];
+    const Block block(call, place, memory);
+    for (int row = block.warp; row < block.rows(); row += block.warps) {
+      const Row to = put_aside(call, place, -1)[row];
+      for (int begin = call.first_span == 0 ? 1 : 0; begin < count; begin += kWarp) {
+        const int own = begin + block.lane;
+        const float m = own < count ? *put_aside(call, place, own)[row].m : -INFINITY;
+        for (unsigned some = __ballot_sync(0xffffffffu, m != -INFINITY); some != 0; some &= some - 1) {
+          merge_row(put_aside(call, place, begin + __ffs(static_cast<int>(some)) - 1)[row], to, block.lane,
+                    block.total.value_dim);
+          __syncwarp();
+        }
+      }
+      if (last) finish_row(to, block.lane, block.total.value_dim, output_of(call, block, row));
     }
-    if (last) finish_row(to, block.lane, block.total.value_dim, output_of(call, block, row));
   }
-}
+};
 
-__global__ void logits_kernel(const float* q, float scale, const float* panels, int64_t dim, const int64_t* read,
-                              int64_t count, float* logits) {
-  const int64_t i = int64_t{blockIdx.x} * blockDim.x + threadIdx.x;
-  if (i >= count) return;
-  const float* key = panels + read[i] / kPanel * dim * kPanel + read[i] % kPanel;
-  float sum = 0;
-  for (int64_t d = 0; d < dim; ++d) sum += (scale * q[d]) * key[d * kPanel];
-  logits[i] = sum;
-}
-
-using Kernel = void (*)(Call);
-Kernel kernel_of(int64_t value_dim) {
-  const int64_t vectors = ceil_div(value_dim, kWarp);
-  if (vectors <= 1) return attend_kernel<1>;
-  if (vectors <= 2) return attend_kernel<2>;
-  return vectors <= 4 ? attend_kernel<4> : attend_kernel<8>;
+constexpr int kMostThreads = kMostRows * kWarp / kRowsPerWarp;
+void launch_attend(const Call& call, dim3 grid) {
+  const auto run = [&](auto vectors) {
+    constexpr int V = decltype(vectors)::value;
+    launch<kMostThreads, V <= 2 ? 2 : 1>("attention", Attend<V>{call}, grid, call.cut.threads(), call.cut.shared_bytes());
+  };
+  const int64_t vectors = ceil_div(call.cut.value_dim, kWarp);
+  if (vectors <= 1) return run(std::integral_constant<int, 1>());
+  if (vectors <= 2) return run(std::integral_constant<int, 2>());
+  vectors <= 4 ? run(std::integral_constant<int, 4>()) : run(std::integral_constant<int, 8>());
 }
 
 AttentionSize size_of(const AttendRows& rows) {
@@ -439,35 +444,25 @@ int64_t states_together(int64_t tasks, int64_t spans) { return std::min(spans, s
 }  // namespace
 
 void attend(const Context& context, const AttendRows& rows) {
-  constexpr int64_t kMostDims = 256;
-  if (rows.q.extent[2] > kMostDims || rows.o.extent[2] > kMostDims)
+  if (rows.q.extent[2] > kMostHeadDims || rows.o.extent[2] > kMostHeadDims)
     throw Error(ErrorCode::kUnsupported, "attention: heads of {} dimensions; on device '{}' at most {}", rows.q.extent[2],
-                context.device.name(), kMostDims);
+                context.device.name(), kMostHeadDims);
   Call call{rows, Cut(size_of(rows))};
   const Cut& cut = call.cut;
-  const auto bytes = static_cast<int>(cut.shared_bytes());
-  const Kernel kernel = kernel_of(cut.value_dim);
-  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes), "attention");
-  check(cudaFuncSetAttribute(merge_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes), "attention");
   dim3 grid(grid_of(cut.tiles(rows.q.extent[0])), grid_of(rows.kv_heads * cut.parts()));
   const int64_t tasks = int64_t{grid.x} * grid.y;
   const int64_t spans = ceil_div(rows.first + rows.q.extent[0], kAttendSpan);
-  if (tasks >= kEnoughTasks || spans == 1) {
-    kernel<<<grid, cut.threads(), static_cast<size_t>(bytes), stream()>>>(call);
-    return check_launch("attention");
-  }
+  if (tasks >= kEnoughTasks || spans == 1) return launch_attend(call, grid);
   const Workspace::Scope scope(context.workspace);
   call.together = states_together(tasks, spans);
   call.states = context.workspace.take<float>(tasks * (call.together + 1), cut.state_floats()).data;
   for (call.first_span = 0; call.first_span < spans; call.first_span += call.together) {
     const int64_t count = std::min(call.together, spans - call.first_span);
     grid.z = grid_of(count);
-    kernel<<<grid, cut.threads(), static_cast<size_t>(bytes), stream()>>>(call);
-    check_launch("attention");
+    launch_attend(call, grid);
     grid.z = 1;
-    merge_kernel<<<grid, cut.threads(), static_cast<size_t>(bytes), stream()>>>(call, static_cast<int>(count),
-                                                                                call.first_span + count == spans);
-    check_launch("attention");
+    launch<kMostThreads>("attention: merge", Merge{call, static_cast<int>(count), call.first_span + count == spans}, grid,
+                         cut.threads(), cut.shared_bytes());
   }
 }
 
@@ -477,14 +472,6 @@ int64_t attend_scratch_bytes(const AttentionSize& most) {
   const int64_t tasks = std::min(kEnoughTasks, cut.tiles(most.rows) * most.kv_heads * cut.parts());
   const int64_t states = spans > 1 ? tasks + std::max(kMostStates, tasks) : 0;
   return Workspace::bytes_of<float>(states * cut.state_floats());
-}
-
-void attend_logits(const float* q, float scale, const float* panels, int64_t dim, const int64_t* read, int64_t count,
-                   float* logits) {
-  constexpr int kThreads = 128;
-  if (count == 0) return;
-  logits_kernel<<<grid_of(ceil_div(count, kThreads)), kThreads, 0, stream()>>>(q, scale, panels, dim, read, count, logits);
-  check_launch("attention_logits");
 }
 
 }  // namespace sala::ops::cuda

@@ -11,20 +11,24 @@ constexpr int kColumns = 32, kRows = 8;  // of a block of threads
 
 // step(t, n) for every element.
 template <class Step>
-__global__ void for_elements_kernel(int64_t rows, int64_t columns, Step step) {
-  const int64_t t = int64_t{blockIdx.x} * kRows + threadIdx.y;
-  if (t >= rows) return;
-  for (int64_t n = int64_t{blockIdx.y} * kColumns + threadIdx.x; n < columns; n += int64_t{gridDim.y} * kColumns) step(t, n);
-}
+struct ForElements {
+  int64_t rows, columns;
+  Step step;
+
+  __device__ void operator()(const Place& place) const {
+    const int64_t t = int64_t{place.block.x} * kRows + threadIdx.x / kColumns;
+    if (t >= rows) return;
+    const int64_t across = int64_t{place.grid.y} * kColumns;
+    for (int64_t n = int64_t{place.block.y} * kColumns + threadIdx.x % kColumns; n < columns; n += across) step(t, n);
+  }
+};
 
 template <class Step>
 void for_elements(const char* op, TensorView<const float, 2> shape, const Step& step) {
-  if (shape.size() == 0) return;
   const int64_t rows = shape.extent[0], columns = shape.extent[1];
-  const int64_t across = rows > kRows ? 1 : std::min<int64_t>(1024, ceil_div(columns, kColumns));
-  for_elements_kernel<<<dim3(grid_of(ceil_div(rows, kRows)), grid_of(across)), dim3(kColumns, kRows), 0, stream()>>>(
-      rows, columns, step);
-  check_launch(op);
+  const int64_t across = rows > kRows ? std::min<int64_t>(1, columns) : std::min<int64_t>(1024, ceil_div(columns, kColumns));
+  launch<kRows * kColumns>(op, ForElements<Step>{rows, columns, step},
+                           dim3(grid_of(ceil_div(rows, kRows)), grid_of(across)));
 }
 
 __device__ float one_plus_exp_minus(float g) { return 1.0f + exp_any(0.0f - g); }

@@ -16,86 +16,139 @@ struct Problem {
   const float* panels;
   float* y;
   int64_t T, K, N, x_stride, y_stride;
+  bool y_fours = false;  // rows of y may be written four numbers at a time
+};
+bool in_fours(const float* rows, int64_t width, int64_t stride) {
+  return width % 4 == 0 && stride % 4 == 0 && reinterpret_cast<uintptr_t>(rows) % 16 == 0;
+}
+
+// What a thread fetches of the next 16 columns of x and of the weights while the last ones are multiplied.
+struct Fetched {
+  static constexpr int kXs = kRows * kDepth / 4 / kThreads, kWs = kColumns * kDepth / 4 / kThreads;
+  float4 x[kXs], w[kWs];
+
+  // Row and first of the four columns of number n of x; column and depth of number n of the weights.
+  static __device__ int x_row(int n) { return (static_cast<int>(threadIdx.x) + n * kThreads) / (kDepth / 4); }
+  static __device__ int x_depth(int n) { return (static_cast<int>(threadIdx.x) + n * kThreads) % (kDepth / 4) * 4; }
+  static __device__ int w_column(int n) { return (static_cast<int>(threadIdx.x) + n * kThreads) % (kColumns / 4) * 4; }
+  static __device__ int w_depth(int n) { return (static_cast<int>(threadIdx.x) + n * kThreads) / (kColumns / 4); }
+
+  __device__ void put(float (*xs)[kXStride], float (*ws)[kColumns]) const {
+#pragma unroll
+    for (int n = 0; n < kXs; ++n) {
+      const int r = x_row(n), d = x_depth(n);
+      xs[d][r] = x[n].x, xs[d + 1][r] = x[n].y, xs[d + 2][r] = x[n].z, xs[d + 3][r] = x[n].w;
+    }
+#pragma unroll
+    for (int n = 0; n < kWs; ++n) *reinterpret_cast<float4*>(&ws[w_depth(n)][w_column(n)]) = w[n];
+  }
 };
 
-// x[row .. row + 128)[k .. k + 16) transposed, the weights of 64 outputs as [16, 64].
-__device__ void load_tiles(const Problem& p, int64_t row, int64_t column, int64_t k, float (*xs)[kXStride],
-                           float (*ws)[kColumns]) {
-  for (int i = threadIdx.x; i < kRows * kDepth; i += kThreads) {
-    const int r = i / kDepth, d = i % kDepth;
-    xs[d][r] = row + r < p.T && k + d < p.K ? p.x[(row + r) * p.x_stride + k + d] : 0.0f;
-  }
-  for (int i = threadIdx.x; i < kDepth * kColumns; i += kThreads) {
-    const int panel = i / (kDepth * kPanel), d = i / kPanel % kDepth, n = i % kPanel;
-    const int64_t first = column + panel * kPanel;
-    ws[d][panel * kPanel + n] = first < p.N && k + d < p.K ? p.panels[(first * p.K + (k + d) * kPanel) + n] : 0.0f;
-  }
-}
+// kFours: rows of x may be read four numbers at a time.
+template <bool kFours>
+struct Linear {
+  Problem p;
 
-__global__ void __launch_bounds__(kThreads) linear_kernel(const Problem p) {
-  __shared__ __align__(16) float xs[kDepth][kXStride];
-  __shared__ __align__(16) float ws[kDepth][kColumns];
-  const int64_t row = int64_t{blockIdx.x} * kRows, column = int64_t{blockIdx.y} * kColumns;
-  const int tx = threadIdx.x % 8, ty = threadIdx.x / 8;
-  float sum[8][8] = {};
-  for (int64_t k = 0; k < p.K; k += kDepth) {
-    load_tiles(p, row, column, k, xs, ws);
-    __syncthreads();
-    const int depth = static_cast<int>(p.K - k < kDepth ? p.K - k : kDepth);
-    const auto step = [&](int d) {
-      float a[8], b[8];
-      *reinterpret_cast<float4*>(a) = *reinterpret_cast<const float4*>(&xs[d][ty * 4]);
-      *reinterpret_cast<float4*>(a + 4) = *reinterpret_cast<const float4*>(&xs[d][64 + ty * 4]);
-      *reinterpret_cast<float4*>(b) = *reinterpret_cast<const float4*>(&ws[d][tx * 4]);
-      *reinterpret_cast<float4*>(b + 4) = *reinterpret_cast<const float4*>(&ws[d][32 + tx * 4]);
+  __device__ void fetch(int64_t row, int64_t column, int64_t k, Fetched& fetched) const {
 #pragma unroll
-      for (int r = 0; r < 8; ++r)
-#pragma unroll
-        for (int c = 0; c < 8; ++c) sum[r][c] = fmaf(a[r], b[c], sum[r][c]);
-    };
-    if (depth == kDepth) {
-#pragma unroll
-      for (int d = 0; d < kDepth; ++d) step(d);
-    } else {
-      for (int d = 0; d < depth; ++d) step(d);
+    for (int n = 0; n < Fetched::kXs; ++n) {
+      const int64_t r = row + Fetched::x_row(n), d = k + Fetched::x_depth(n);
+      const float* from = p.x + r * p.x_stride + d;
+      if constexpr (kFours) {
+        fetched.x[n] = r < p.T && d < p.K ? *reinterpret_cast<const float4*>(from) : float4{0, 0, 0, 0};
+      } else {
+        const auto one = [&](int i) { return r < p.T && d + i < p.K ? from[i] : 0.0f; };
+        fetched.x[n] = {one(0), one(1), one(2), one(3)};
+      }
     }
-    __syncthreads();
-  }
 #pragma unroll
-  for (int r = 0; r < 8; ++r) {
-    const int64_t t = row + r / 4 * 64 + ty * 4 + r % 4;
-    if (t >= p.T) continue;
-#pragma unroll
-    for (int c = 0; c < 8; ++c) {
-      const int64_t n = column + c / 4 * 32 + tx * 4 + c % 4;
-      if (n < p.N) p.y[t * p.y_stride + n] = sum[r][c];
+    for (int n = 0; n < Fetched::kWs; ++n) {
+      const int64_t first = (column + Fetched::w_column(n)) / kPanel * kPanel, d = k + Fetched::w_depth(n);
+      const float* from = p.panels + first * p.K + d * kPanel + Fetched::w_column(n) % kPanel;
+      fetched.w[n] = first < p.N && d < p.K ? *reinterpret_cast<const float4*>(from) : float4{0, 0, 0, 0};
     }
   }
-}
+  __device__ void operator()(const Place& place) const {
+    __shared__ __align__(16) float xs[2][kDepth][kXStride];
+    __shared__ __align__(16) float ws[2][kDepth][kColumns];
+    const int64_t row = int64_t{place.block.x} * kRows, column = int64_t{place.block.y} * kColumns;
+    const int tx = threadIdx.x % 8, ty = threadIdx.x / 8;
+    float sum[8][8] = {};
+    Fetched fetched;
+    fetch(row, column, 0, fetched);
+    fetched.put(xs[0], ws[0]);
+    __syncthreads();
+    int now = 0;
+    for (int64_t k = 0; k < p.K; k += kDepth, now ^= 1) {
+      if (k + kDepth < p.K) fetch(row, column, k + kDepth, fetched);
+      const int depth = static_cast<int>(p.K - k < kDepth ? p.K - k : kDepth);
+      const auto step = [&](int d) {
+        float a[8], b[8];
+        *reinterpret_cast<float4*>(a) = *reinterpret_cast<const float4*>(&xs[now][d][ty * 4]);
+        *reinterpret_cast<float4*>(a + 4) = *reinterpret_cast<const float4*>(&xs[now][d][64 + ty * 4]);
+        *reinterpret_cast<float4*>(b) = *reinterpret_cast<const float4*>(&ws[now][d][tx * 4]);
+        *reinterpret_cast<float4*>(b + 4) = *reinterpret_cast<const float4*>(&ws[now][d][32 + tx * 4]);
+#pragma unroll
+        for (int r = 0; r < 8; ++r)
+#pragma unroll
+          for (int c = 0; c < 8; ++c) sum[r][c] = fmaf(a[r], b[c], sum[r][c]);
+      };
+      if (depth == kDepth) {
+#pragma unroll
+        for (int d = 0; d < kDepth; ++d) step(d);
+      } else {
+        for (int d = 0; d < depth; ++d) step(d);
+      }
+      if (k + kDepth < p.K) fetched.put(xs[now ^ 1], ws[now ^ 1]);
+      __syncthreads();
+    }
+#pragma unroll
+    for (int r = 0; r < 8; ++r) {
+      const int64_t t = row + r / 4 * 64 + ty * 4 + r % 4;
+      if (t >= p.T) continue;
+#pragma unroll
+      for (int c = 0; c < 8; c += 4) {
+        const int64_t n = column + c / 4 * 32 + tx * 4;
+        float* to = p.y + t * p.y_stride + n;
+        if (p.y_fours) {
+          if (n < p.N) *reinterpret_cast<float4*>(to) = {sum[r][c], sum[r][c + 1], sum[r][c + 2], sum[r][c + 3]};
+          continue;
+        }
+#pragma unroll
+        for (int i = 0; i < 4; ++i)
+          if (n + i < p.N) to[i] = sum[r][c + i];
+      }
+    }
+  }
+};
 
-__global__ void few_rows_kernel(const Problem p) {
-  const int64_t n = int64_t{blockIdx.x} * blockDim.x + threadIdx.x, t = blockIdx.y;
-  if (n >= p.N) return;
-  const float* w = p.panels + n / kPanel * p.K * kPanel + n % kPanel;
-  const float* x = p.x + t * p.x_stride;
-  float sum = 0;
+// An output a thread.
+constexpr int kFewThreads = 64;
+struct LinearOfFewRows {
+  Problem p;
+
+  __device__ void operator()(const Place& place) const {
+    const int64_t n = int64_t{place.block.x} * kFewThreads + threadIdx.x, t = place.block.y;
+    if (n >= p.N) return;
+    const float* w = p.panels + n / kPanel * p.K * kPanel + n % kPanel;
+    const float* x = p.x + t * p.x_stride;
+    float sum = 0;
 #pragma unroll 16
-  for (int64_t k = 0; k < p.K; ++k) sum = fmaf(x[k], w[k * kPanel], sum);
-  p.y[t * p.y_stride + n] = sum;
-}
+    for (int64_t k = 0; k < p.K; ++k) sum = fmaf(x[k], w[k * kPanel], sum);
+    p.y[t * p.y_stride + n] = sum;
+  }
+};
 
 }  // namespace
 
 void linear(TensorView<const float, 2> x, const PackedMatrix& weight, TensorView<float, 2> y) {
-  const Problem p{x.data, weight.panel(0), y.data, x.extent[0], weight.cols(), weight.rows(), x.stride[0], y.stride[0]};
-  if (p.T == 0 || p.N == 0) return;
-  if (p.T <= kFewRows) {
-    constexpr int kBlock = 64;
-    few_rows_kernel<<<dim3(grid_of(ceil_div(p.N, kBlock)), grid_of(p.T)), kBlock, 0, stream()>>>(p);
-  } else {
-    linear_kernel<<<dim3(grid_of(ceil_div(p.T, kRows)), grid_of(ceil_div(p.N, kColumns))), kThreads, 0, stream()>>>(p);
-  }
-  check_launch("linear");
+  Problem p{x.data, weight.panel(0), y.data, x.extent[0], weight.cols(), weight.rows(), x.stride[0], y.stride[0]};
+  p.y_fours = in_fours(p.y, p.N, p.y_stride);
+  if (p.T <= kFewRows)
+    return launch<kFewThreads>("linear", LinearOfFewRows{p}, dim3(grid_of(ceil_div(p.N, kFewThreads)), grid_of(p.T)));
+  const dim3 grid(grid_of(ceil_div(p.T, kRows)), grid_of(ceil_div(p.N, kColumns)));
+  if (in_fours(p.x, p.K, p.x_stride)) return launch<kThreads, 3>("linear", Linear<true>{p}, grid);
+  launch<kThreads, 3>("linear", Linear<false>{p}, grid);
 }
 
 }  // namespace sala::ops::cuda

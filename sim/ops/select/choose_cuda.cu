@@ -1,22 +1,26 @@
-// The best blocks of each row: one block of threads a row and KV head.
+// The best blocks of each row: a warp a row and KV head.
 #include "sim/ops/cuda_math.cuh"
 #include "sim/ops/select/select_cuda.cuh"
 
 namespace sala::ops::cuda {
 namespace {
 
-constexpr int kThreads = 256, kMostCandidates = 1024;
+constexpr int kWarp = 32, kWarps = 8;  // of a block of threads
+constexpr int kMostCandidates = 256;   // of a warp
+constexpr int kManyGroups = 8;         // of blocks a lane, whose best ones bound the wanted ones from below
+constexpr int kLeast = 0, kNone = -1;  // what may be chosen has a score of at least 0
+constexpr unsigned kAll = 0xffffffffu;
 
-// A row, by all threads of a block.
+// A row, by a warp.
 struct Chooser {
   const Batch& batch;
-  int64_t row, head, r;  // r: of the call
-  float* pooled;         // [blocks]
-  int32_t* chosen;       // [slots] in shared memory
-  // Shared memory of the block.
-  float* score;  // [candidates]
-  int32_t* id;   // [candidates]
-  int* counts;   // [2]
+  int64_t kv_heads, row, head, r;  // r: of the call
+  int lane;
+  float* pooled;  // [blocks]
+  // Shared memory of the warp.
+  int32_t* chosen;  // [slots]
+  float* score;     // [candidates]
+  int32_t* id;      // [candidates]
 
   __device__ int64_t lower_bound(int64_t block) const {
     int64_t begin = 0, end = batch.num_listed;
@@ -33,8 +37,8 @@ struct Chooser {
     const int64_t at = batch.num_listed == 0 ? 0 : lower_bound(block);
     return at < batch.num_listed && batch.listed[at] == block;
   }
-  // -1 for a block that may not be chosen by score.
-  __device__ float candidate(int64_t block) const { return listed(block) ? -1.0f : pooled[block]; }
+  // kNone for a block that may not be chosen by score.
+  __device__ float candidate(int64_t block) const { return listed(block) ? kNone : pooled[block]; }
   __device__ bool has_window(int64_t block) const {
     const int64_t window = batch.shape.ratio() * block - batch.shape.extra();
     return (window < 0 ? 0 : window) < batch.shape.visible_fine(r);
@@ -43,6 +47,8 @@ struct Chooser {
   __device__ int include();
   __device__ int lowest(int count, int wanted);
   __device__ int best(int count, int wanted);
+  template <int kGroups>
+  __device__ float bound(int places);
   __device__ int best_of_few(int count, int wanted, int candidates);
   __device__ int best_one_by_one(int count, int wanted);
   __device__ void write(int count);
@@ -54,15 +60,15 @@ __device__ bool before(float a, int a_id, float b, int b_id) { return a != b ? a
 
 // Where P was written: the maximum of the visible windows that a block overlaps.
 __device__ void Chooser::pool() {
-  const float* p = batch.scores + (row * gridDim.y + head) * batch.scores_stride;
+  const float* p = batch.scores + (row * kv_heads + head) * batch.scores_stride;
   const int64_t ratio = batch.shape.ratio(), extra = batch.shape.extra(), visible = batch.shape.visible_fine(r);
-  for (int64_t block = threadIdx.x; block <= batch.shape.own_block(r); block += kThreads) {
+  for (int64_t block = lane; block <= batch.shape.own_block(r); block += kWarp) {
     float most = -INFINITY;
     const int64_t begin = ratio * block - extra, end = ratio * (block + 1);
     for (int64_t j = begin < 0 ? 0 : begin; j < end && j < visible; ++j) most = fmaxf(most, p[j]);
     pooled[block] = most;
   }
-  __syncthreads();
+  __syncwarp();
 }
 
 // Listed blocks that come first; gives how many.
@@ -70,85 +76,121 @@ __device__ int Chooser::include() {
   if (!batch.preferred) return 0;
   const int64_t begin = lower_bound(batch.shape.init(r)), end = lower_bound(batch.shape.first_local(r));
   const int64_t slots = batch.shape.free_slots(r), count = end - begin < slots ? end - begin : slots;
-  for (int64_t i = threadIdx.x; i < count; i += kThreads) chosen[i] = batch.listed[begin + i];
-  __syncthreads();
+  for (int64_t i = lane; i < count; i += kWarp) chosen[i] = batch.listed[begin + i];
+  __syncwarp();
   return static_cast<int>(count);
 }
 
 // The lowest blocks that are not listed.
 __device__ int Chooser::lowest(int count, int wanted) {
-  if (threadIdx.x == 0) {
-    for (int64_t block = batch.shape.init(r); block < batch.shape.first_local(r) && count < wanted; ++block)
-      if (!listed(block)) chosen[count++] = static_cast<int32_t>(block);
-    counts[0] = count;
+  const int64_t end = batch.shape.first_local(r);
+  for (int64_t begin = batch.shape.init(r); begin < end && count < wanted; begin += kWarp) {
+    const int64_t block = begin + lane;
+    const bool open = block < end && !listed(block);
+    const unsigned all = __ballot_sync(kAll, open);
+    const int place = count + __popc(all & ((1u << lane) - 1));
+    if (open && place < wanted) chosen[place] = static_cast<int32_t>(block);
+    count = min(wanted, count + __popc(all));
   }
-  __syncthreads();
-  return counts[0];
+  __syncwarp();
+  return count;
 }
 
-// Blocks that are at least as good as the `wanted - count`-th of the threads' best ones: few, unless many are equal.
+// A score that at least `places` blocks have, found among the best ones of kGroups groups of blocks a lane; the least that
+// may be chosen, where there are fewer.
+template <int kGroups>
+__device__ float Chooser::bound(int places) {
+  const int64_t begin = batch.shape.init(r), end = batch.shape.first_local(r);
+  int most[kGroups];  // bits of the scores: those of numbers from 0 on are in the order of the numbers
+#pragma unroll
+  for (int g = 0; g < kGroups; ++g) most[g] = kNone;
+  for (int64_t at = begin + lane; at < end; at += kManyGroups * kWarp) {
+    float value[kManyGroups];
+#pragma unroll
+    for (int n = 0; n < kManyGroups; ++n) value[n] = at + n * kWarp < end ? candidate(at + n * kWarp) : kNone;
+#pragma unroll
+    for (int n = 0; n < kManyGroups; ++n) {
+      int& own = most[n % kGroups];
+      if (value[n] >= kLeast) own = max(own, __float_as_int(value[n] + 0.0f));  // + 0 turns a -0 into 0
+    }
+  }
+  const auto at_least = [&](int bits) {
+    int count = 0;
+#pragma unroll
+    for (int g = 0; g < kGroups; ++g) count += __popc(__ballot_sync(kAll, most[g] >= bits));
+    return count;
+  };
+  int bits = 0;
+  for (int bit = 30; bit >= 0; --bit) {
+    const int count = at_least(bits | 1 << bit);
+    if (count < places) continue;
+    bits |= 1 << bit;
+    if (count == places) break;
+  }
+  return __int_as_float(bits);
+}
+
 __device__ int Chooser::best(int count, int wanted) {
   const int64_t begin = batch.shape.init(r), end = batch.shape.first_local(r);
   const int places = wanted - count;
   if (places <= 0) return count;
-  if (places > kThreads) return best_one_by_one(count, wanted);
-  float mine = -2.0f;
-  for (int64_t block = begin + threadIdx.x; block < end; block += kThreads) mine = fmaxf(mine, candidate(block));
-  score[threadIdx.x] = mine;
-  if (threadIdx.x == 0) counts[0] = 0;
-  __syncthreads();
-  int rank = 0;
-  for (int i = 0; i < kThreads; ++i) rank += before(score[i], i, mine, threadIdx.x);
-  if (rank == places - 1) counts[1] = __float_as_int(fmaxf(mine, 0.0f));
-  __syncthreads();
-  const float least = __int_as_float(counts[1]);
-  for (int64_t block = begin + threadIdx.x; block < end; block += kThreads) {
-    const float value = candidate(block);
-    if (!(value >= least)) continue;
-    const int at = atomicAdd(&counts[0], 1);  // their order does not matter: they are ranked
-    if (at < kMostCandidates) score[at] = value, id[at] = static_cast<int32_t>(block);
+  if (places > kWarp * kManyGroups) return best_one_by_one(count, wanted);
+  const float least = places <= kWarp ? bound<2>(places) : bound<kManyGroups>(places);
+  int candidates = 0;
+  for (int64_t at = begin; at < end; at += 4 * kWarp) {
+    float value[4];
+#pragma unroll
+    for (int n = 0; n < 4; ++n) value[n] = at + n * kWarp + lane < end ? candidate(at + n * kWarp + lane) : kNone;
+#pragma unroll
+    for (int n = 0; n < 4; ++n) {
+      const unsigned good = __ballot_sync(kAll, value[n] >= least);
+      if (good == 0) continue;
+      const int place = candidates + __popc(good & ((1u << lane) - 1));
+      if (value[n] >= least && place < kMostCandidates)
+        score[place] = value[n], id[place] = static_cast<int32_t>(at + n * kWarp + lane);
+      candidates += __popc(good);
+    }
   }
-  __syncthreads();
-  const int candidates = counts[0];
-  __syncthreads();
+  __syncwarp();
   return candidates <= kMostCandidates ? best_of_few(count, wanted, candidates) : best_one_by_one(count, wanted);
 }
 
+// Candidates come with ascending ids.
 __device__ int Chooser::best_of_few(int count, int wanted, int candidates) {
-  for (int i = threadIdx.x; i < candidates; i += kThreads) {
-    int rank = 0;
-    for (int j = 0; j < candidates; ++j) rank += before(score[j], id[j], score[i], id[i]);
-    if (count + rank < wanted) chosen[count + rank] = id[i];
+  for (int begin = 0; begin < candidates; begin += kWarp) {
+    const int i = begin + lane;
+    int rank = wanted;
+    if (i < candidates) {
+      rank = count;
+      for (int j = 0; j < candidates; ++j) rank += before(score[j], j, score[i], i);
+    }
+    if (rank < wanted) chosen[rank] = id[i];
   }
-  __syncthreads();
+  __syncwarp();
   return count + candidates < wanted ? count + candidates : wanted;
 }
 
 __device__ int Chooser::best_one_by_one(int count, int wanted) {
   float last = INFINITY;
-  int last_id = -1;
+  int last_id = kNone;
   for (; count < wanted; ++count) {
-    float value = -1.0f;
+    float value = kNone;
     int at = 0x7fffffff;
-    for (int64_t block = batch.shape.init(r) + threadIdx.x; block < batch.shape.first_local(r); block += kThreads) {
+    for (int64_t block = batch.shape.init(r) + lane; block < batch.shape.first_local(r); block += kWarp) {
       const float own = candidate(block);
       const auto own_id = static_cast<int>(block);
-      if (own >= 0 && before(last, last_id, own, own_id) && before(own, own_id, value, at)) value = own, at = own_id;
+      if (own >= kLeast && before(last, last_id, own, own_id) && before(own, own_id, value, at)) value = own, at = own_id;
     }
-    score[threadIdx.x] = value, id[threadIdx.x] = at;
-    __syncthreads();
-    for (int half = kThreads / 2; half > 0; half /= 2) {
-      const int other = threadIdx.x + half;
-      if (threadIdx.x < half && before(score[other], id[other], score[threadIdx.x], id[threadIdx.x]))
-        score[threadIdx.x] = score[other], id[threadIdx.x] = id[other];
-      __syncthreads();
+    for (int half = kWarp / 2; half > 0; half /= 2) {
+      const float other = __shfl_xor_sync(kAll, value, half);
+      const int other_id = __shfl_xor_sync(kAll, at, half);
+      if (before(other, other_id, value, at)) value = other, at = other_id;
     }
-    last = score[0], last_id = id[0];
-    __syncthreads();
-    if (last < 0) break;
-    if (threadIdx.x == 0) chosen[count] = last_id;
+    last = value, last_id = at;
+    if (last < kLeast) break;
+    if (lane == 0) chosen[count] = last_id;
   }
-  __syncthreads();
+  __syncwarp();
   return count;
 }
 
@@ -158,12 +200,12 @@ __device__ void Chooser::write(int count) {
   int32_t* out = to.data + r * to.stride[0] + head * to.stride[1];
   const int64_t init = batch.shape.init(r), local = batch.shape.first_local(r);
   const int64_t end = init + count, locals = batch.shape.own_block(r) - local + 1;
-  for (int64_t i = threadIdx.x; i < to.extent[2]; i += kThreads)
+  for (int64_t i = lane; i < to.extent[2]; i += kWarp)
     if (i < init)
       out[i] = static_cast<int32_t>(i);
     else if (i >= end)
-      out[i] = i < end + locals ? static_cast<int32_t>(local + i - end) : -1;
-  for (int i = threadIdx.x; i < count; i += kThreads) {
+      out[i] = i < end + locals ? static_cast<int32_t>(local + i - end) : kNone;
+  for (int i = lane; i < count; i += kWarp) {
     int place = 0;
     for (int j = 0; j < count; ++j) place += chosen[j] < chosen[i];
     out[init + place] = chosen[i];
@@ -173,7 +215,7 @@ __device__ void Chooser::write(int count) {
 // The scores as the caller sees them: forced blocks are infinite, blocks after the query are none.
 __device__ void Chooser::show(bool scored) {
   const int64_t init = batch.shape.init(r), local = batch.shape.first_local(r), own = batch.shape.own_block(r);
-  for (int64_t block = threadIdx.x; block < batch.score_blocks; block += kThreads) {
+  for (int64_t block = lane; block < batch.score_blocks; block += kWarp) {
     if (block > own)
       pooled[block] = -INFINITY;
     else if (!scored || block < init || block >= local)
@@ -183,29 +225,36 @@ __device__ void Chooser::show(bool scored) {
   }
 }
 
-__global__ void __launch_bounds__(kThreads) choose_kernel(const __grid_constant__ Batch batch) {
-  extern __shared__ int32_t chosen[];
-  __shared__ float score[kMostCandidates];
-  __shared__ int32_t id[kMostCandidates];
-  __shared__ int counts[2];
-  const int64_t row = blockIdx.x, head = blockIdx.y, r = batch.first_row + row;
-  Chooser chooser{batch, row, head, r, batch.pooled_of(row, head), chosen, score, id, counts};
-  const bool scored = batch.shape.needs_scores(r, batch.wanted);
-  if (scored && !batch.pooled_here()) chooser.pool();
-  const auto wanted = static_cast<int>(batch.shape.free_slots(r));
-  const int included = chooser.include();
-  const int count = scored ? chooser.best(included, wanted) : chooser.lowest(included, wanted);
-  chooser.write(count);
-  if (batch.wanted) chooser.show(scored);
-}
+struct Choose {
+  Batch batch;
+  int64_t kv_heads;
+
+  __device__ void operator()(const Place& place) const {
+    extern __shared__ int32_t all_chosen[];  // [warps, slots]
+    __shared__ float score[kWarps][kMostCandidates];
+    __shared__ int32_t id[kWarps][kMostCandidates];
+    const int warp = static_cast<int>(threadIdx.x) / kWarp, lane = static_cast<int>(threadIdx.x) % kWarp;
+    const int64_t task = int64_t{place.block.x} * kWarps + warp, row = task / kv_heads, head = task - row * kv_heads;
+    if (row >= batch.count) return;
+    const int64_t r = batch.first_row + row;
+    Chooser chooser{
+        batch,       kv_heads, row, head, r, lane, batch.pooled_of(row, head), all_chosen + warp * batch.blocks.extent[2],
+        score[warp], id[warp]};
+    const bool scored = batch.shape.needs_scores(r, batch.wanted);
+    if (scored && !batch.pooled_here()) chooser.pool();
+    const auto wanted = static_cast<int>(batch.shape.free_slots(r));
+    const int included = chooser.include();
+    const int count = scored ? chooser.best(included, wanted) : chooser.lowest(included, wanted);
+    chooser.write(count);
+    if (batch.wanted) chooser.show(scored);
+  }
+};
 
 }  // namespace
 
 void choose_blocks(const Batch& batch, int64_t kv_heads) {
-  const auto bytes = static_cast<int>(batch.blocks.extent[2] * static_cast<int64_t>(sizeof(int32_t)));
-  check(cudaFuncSetAttribute(choose_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes), "select_blocks");
-  choose_kernel<<<dim3(grid_of(batch.count), grid_of(kv_heads)), kThreads, static_cast<size_t>(bytes), stream()>>>(batch);
-  check_launch("select_blocks");
+  launch<kWarp * kWarps>("select_blocks: choice", Choose{batch, kv_heads}, grid_of(ceil_div(batch.count * kv_heads, kWarps)),
+                         kWarp * kWarps, kWarps * batch.blocks.extent[2] * static_cast<int64_t>(sizeof(int32_t)));
 }
 
 }  // namespace sala::ops::cuda

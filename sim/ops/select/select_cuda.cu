@@ -5,6 +5,7 @@
 
 #include "sala/core/error.h"
 #include "sim/ops/context.h"
+#include "sim/ops/cuda_limits.h"
 #include "sim/ops/cuda_math.cuh"
 #include "sim/ops/exact_math.h"
 #include "sim/ops/select/select_cuda.cuh"
@@ -18,8 +19,10 @@ constexpr int kTilesPerSpan = static_cast<int>(kLseSpan) / kTile;
 constexpr float kLowest = -3.402823466e38f;  // of a key that is not visible
 constexpr int kPanel = static_cast<int>(PackedKeys::kPanel);
 
-// Shared memory of a block: queries [D, 132] and keys [D, 64].
-__host__ __device__ int64_t shared_floats(int64_t dim) { return dim * (kQueryStride + kTile); }
+// Shared memory of a block: queries [D, 132] and keys [stages, D, 64]. With two stages the keys of the next tile come while
+// one is multiplied.
+__host__ __device__ int stages_of(int64_t dim) { return dim <= 64 ? 2 : 1; }
+int64_t shared_bytes(int64_t dim) { return dim * (kQueryStride + stages_of(dim) * kTile) * 4; }
 
 // Rows [first, first + 128) of `count`, transposed and scaled; row_of(row) points to a query.
 template <class RowOf>
@@ -30,16 +33,42 @@ __device__ void load_queries(float* queries, int dim, int64_t first, int64_t cou
   }
 }
 
-// 64 keys from whole panels, as [D, 64]; `keys` exist.
+// 64 keys from whole panels, as [D, 64], later; `keys` exist.
 __device__ void load_keys(float* to, int dim, const float* panels, int64_t tile, int64_t keys) {
   const float* from = panels + tile * kTile * dim;
   const int64_t left = keys - tile * kTile;
-  for (int i = threadIdx.x; i < kTile * dim / 4; i += kThreads) {
-    const int panel = i / (dim * kPanel / 4), rest = i - panel * (dim * kPanel / 4);
-    const float4 four = panel * kPanel < left ? *reinterpret_cast<const float4*>(from + i * 4) : float4{0, 0, 0, 0};
-    *reinterpret_cast<float4*>(to + rest / 4 * kTile + panel * kPanel + rest % 4 * 4) = four;
-  }
+  for (int panel = 0; panel < kTile / kPanel; ++panel)
+    for (int i = threadIdx.x; i < dim * (kPanel / 4); i += kThreads) {
+      const bool exists = panel * kPanel < left;
+      copy_later<16>(to + i / (kPanel / 4) * kTile + panel * kPanel + i % (kPanel / 4) * 4,
+                     exists ? from + panel * dim * kPanel + i * 4 : panels, exists);
+    }
+  end_group();
 }
+
+// The keys of a range of tiles, one tile after the other.
+struct KeyTiles {
+  float* memory;
+  const float* panels;
+  int dim;
+  int64_t keys, end;  // keys that exist; behind the last tile
+
+  __device__ float* at(int64_t tile) const { return memory + tile % stages_of(dim) * dim * kTile; }
+  __device__ void start(int64_t tile) const {
+    if (stages_of(dim) == 2) load_keys(at(tile), dim, panels, tile, keys);
+  }
+  // All threads have done with the tile before when this returns, and see what was stored before it was called.
+  __device__ const float* get(int64_t tile) const {
+    if (stages_of(dim) == 1) {
+      __syncthreads();
+      load_keys(at(tile), dim, panels, tile, keys);
+    }
+    wait_for_groups<0>();
+    __syncthreads();
+    if (stages_of(dim) == 2 && tile + 1 < end) load_keys(at(tile + 1), dim, panels, tile + 1, keys);
+    return at(tile);
+  }
+};
 
 // sum[r][c] of rows ty * 4 + r % 4 + 64 * (r / 4) and the keys at place[c / kWide] + c % kWide of the tile; one chain over
 // d.
@@ -72,167 +101,220 @@ __device__ void multiply(const float* queries, const float* keys, int dim, int t
 
 __device__ int row_of_thread(int ty, int r) { return ty * 4 + r % 4 + r / 4 * 64; }
 
+// Of `visible` keys those in the tile, at most 64.
+__device__ int visible_here(int64_t visible, int64_t tile) {
+  const int64_t left = visible - tile * kTile;
+  return static_cast<int>(left < 0 ? 0 : left > kTile ? kTile : left);
+}
+
 // One span of coarse keys: lanes 2 tx and 2 tx + 1 of each of a thread's rows, as select_lse() has them.
-__global__ void __launch_bounds__(kThreads, 2) lse_kernel(const __grid_constant__ Batch batch) {
-  extern __shared__ __align__(16) float memory[];
-  const int dim = static_cast<int>(batch.q.extent[2]), tx = threadIdx.x % 8, ty = threadIdx.x / 8;
-  const int64_t head = blockIdx.z, first = int64_t{blockIdx.x} * kRows, count = batch.count * batch.group;
-  float *queries = memory, *keys = memory + dim * kQueryStride;
-  const auto token_of = [&](int64_t row) { return batch.first_row + row / batch.group; };
-  load_queries(queries, dim, first, count, batch.scale, [&](int64_t row) {
-    return batch.q.data + token_of(row) * batch.q.stride[0] + (head * batch.group + row % batch.group) * batch.q.stride[1];
-  });
-  int64_t visible[8];
-  float m[8][2], z[8][2];
-#pragma unroll
-  for (int r = 0; r < 8; ++r) {
-    const int64_t row = first + row_of_thread(ty, r);
-    visible[r] = row < count ? batch.shape.visible_coarse(token_of(row)) : 0;
-#pragma unroll
-    for (int lane = 0; lane < 2; ++lane) m[r][lane] = kLowest, z[r][lane] = 0;
-  }
-  const int64_t most = batch.shape.visible_coarse(token_of((first + kRows < count ? first + kRows : count) - 1));
-  const int place[4] = {2 * tx, kPanel + 2 * tx, 2 * kPanel + 2 * tx, 3 * kPanel + 2 * tx};
-  for (int i = 0; i < kTilesPerSpan; ++i) {
-    const int64_t tile = int64_t{blockIdx.y} * kTilesPerSpan + i;
-    if (tile * kTile >= most) break;
-    __syncthreads();
-    load_keys(keys, dim, batch.coarse + head * batch.coarse_stride, tile, batch.num_coarse);
-    __syncthreads();
-    float sum[8][8];
-    multiply<2>(queries, keys, dim, ty, place, sum);
-#pragma unroll
-    for (int r = 0; r < 8; ++r)
-#pragma unroll
-      for (int lane = 0; lane < 2; ++lane) {
-        float s[4];
-#pragma unroll
-        for (int panel = 0; panel < 4; ++panel) {
-          const int64_t key = tile * kTile + panel * kPanel + 2 * tx + lane;
-          s[panel] = key < visible[r] ? sum[r][panel * 2 + lane] : kLowest;
-        }
-        const float now = fmaxf(m[r][lane], fmaxf(fmaxf(s[0], s[1]), fmaxf(s[2], s[3])));
-#pragma unroll
-        for (int panel = 0; panel < 4; ++panel) s[panel] = exp_below_88(s[panel] - now);
-        // where the maximum stays the factor is 1
-        z[r][lane] = fmaf(z[r][lane], exp_below_88(m[r][lane] - now), (s[0] + s[1]) + (s[2] + s[3]));
-        m[r][lane] = now;
-      }
-  }
-#pragma unroll
-  for (int r = 0; r < 8; ++r) {
-    const int64_t row = first + row_of_thread(ty, r);
-    if (row >= count) continue;
-    float* part = batch.parts + ((blockIdx.y * gridDim.z + head) * count + row) * 2 * kLanes;
-#pragma unroll
-    for (int lane = 0; lane < 2; ++lane) part[2 * tx + lane] = m[r][lane], part[kLanes + 2 * tx + lane] = z[r][lane];
-  }
-}
+struct Lse {
+  Batch batch;
 
-// L of each row: the spans merged in order, then the lanes. Sixteen threads a row.
-__global__ void lse_merge_kernel(const __grid_constant__ Batch batch, int spans) {
-  const int64_t count = batch.count * batch.group, at = int64_t{blockIdx.x} * (kThreads / kLanes) + threadIdx.x / kLanes;
-  const int lane = threadIdx.x % kLanes;
-  const bool exists = at < count;
-  const int64_t row = exists ? at : 0, head = blockIdx.y;
-  float m = kLowest, z = 0;
-  for (int span = 0; span < spans; ++span) {
-    const float* part = batch.parts + ((int64_t{span} * gridDim.y + head) * count + row) * 2 * kLanes;
-    const MergeWeights weights = merge_weights(m, part[lane]);
-    z = merge(z, part[kLanes + lane], weights);
-    m = weights.m;
-  }
-  float largest = m;
-  for (int half = 8; half > 0; half /= 2) largest = fmaxf(largest, __shfl_xor_sync(0xffffffffu, largest, half));
-  const float sum = reduce_add16(z * exp_below_88(m - largest));
-  if (exists && lane == 0)
-    batch.lse[head * count + row] = static_cast<float>(static_cast<double>(largest) + log_exact(static_cast<double>(sum)));
-}
-
-// P of 128 tokens and a range of tiles of fine keys. kPooled: four windows a block and one that overlaps the next, pooled
-// here; else P itself is written.
-template <bool kPooled>
-__global__ void __launch_bounds__(kThreads, 2) score_kernel(const __grid_constant__ Batch batch, int tiles_per_range) {
-  extern __shared__ __align__(16) float memory[];
-  const int dim = static_cast<int>(batch.q.extent[2]), tx = threadIdx.x % 8, ty = threadIdx.x / 8;
-  const int64_t head = blockIdx.z, first = int64_t{blockIdx.x} * kRows;
-  float *queries = memory, *keys = memory + dim * kQueryStride;
-  const int64_t last_row = (first + kRows < batch.count ? first + kRows : batch.count) - 1;
-  const int64_t most = batch.shape.visible_fine(batch.first_row + last_row);
-  const int64_t begin = int64_t{blockIdx.y} * tiles_per_range, end = begin + tiles_per_range;
-  if (begin * kTile >= most) return;
-  const int place[2] = {tx * 4, 32 + tx * 4};
-  float previous[8];  // of a row: P of the last key of the tile before, of the thread with tx 7
+  __device__ void operator()(const Place& place) const {
+    extern __shared__ __align__(16) float memory[];
+    const int dim = static_cast<int>(batch.q.extent[2]), tx = threadIdx.x % 8, ty = threadIdx.x / 8;
+    const int64_t head = place.block.z, first = int64_t{place.block.x} * kRows, count = batch.count * batch.group;
+    float* const queries = memory;
+    const auto token_of = [&](int64_t row) { return batch.first_row + row / batch.group; };
+    const int64_t last = (first + kRows < count ? first + kRows : count) - 1;
+    const int64_t least = batch.shape.visible_coarse(token_of(first)), most = batch.shape.visible_coarse(token_of(last));
+    const int64_t begin = int64_t{place.block.y} * kTilesPerSpan, tiles = (most + kTile - 1) / kTile;
+    const int64_t end = tiles < begin + kTilesPerSpan ? tiles : begin + kTilesPerSpan;
+    const KeyTiles keys{memory + dim * kQueryStride, batch.coarse + head * batch.coarse_stride, dim, batch.num_coarse, end};
+    if (begin < end) keys.start(begin);
+    load_queries(queries, dim, first, count, batch.scale, [&](int64_t row) {
+      return batch.q.data + token_of(row) * batch.q.stride[0] + (head * batch.group + row % batch.group) * batch.q.stride[1];
+    });
+    int64_t visible[8];
+    float m[8][2], z[8][2];
 #pragma unroll
-  for (int r = 0; r < 8; ++r) previous[r] = -INFINITY;
-  // The tile before the range gives the key that its first block shares with it.
-  for (int64_t tile = kPooled && begin > 0 ? begin - 1 : begin; tile < end && tile * kTile < most; ++tile) {
-    float p[8][8];
-    for (int64_t h = 0; h < batch.group; ++h) {
-      __syncthreads();
-      if (h == 0) load_keys(keys, dim, batch.fine + head * batch.fine_stride, tile, batch.num_fine);
-      if (batch.group > 1 || tile <= begin)
-        load_queries(queries, dim, first, batch.count, batch.scale, [&](int64_t row) {
-          return batch.q.data + (batch.first_row + row) * batch.q.stride[0] + (head * batch.group + h) * batch.q.stride[1];
-        });
-      __syncthreads();
+    for (int r = 0; r < 8; ++r) {
+      const int64_t row = first + row_of_thread(ty, r);
+      visible[r] = row < count ? batch.shape.visible_coarse(token_of(row)) : 0;
+#pragma unroll
+      for (int lane = 0; lane < 2; ++lane) m[r][lane] = kLowest, z[r][lane] = 0;
+    }
+    const int at[4] = {2 * tx, kPanel + 2 * tx, 2 * kPanel + 2 * tx, 3 * kPanel + 2 * tx};
+    for (int64_t tile = begin; tile < end; ++tile) {
       float sum[8][8];
-      multiply<4>(queries, keys, dim, ty, place, sum);
+      multiply<2>(queries, keys.get(tile), dim, ty, at, sum);
+      if (tile * kTile + kTile > least) hide(visible, tile, at, sum);
 #pragma unroll
-      for (int r = 0; r < 8; ++r) {
-        const int64_t row = min(first + row_of_thread(ty, r), batch.count - 1);
-        const float lse = batch.lse[head * batch.count * batch.group + row * batch.group + h];
+      for (int r = 0; r < 8; ++r)
 #pragma unroll
-        for (int c = 0; c < 8; ++c) {
-          const float e = exp_below_88(fminf(sum[r][c] - lse, 80.0f));
-          p[r][c] = h == 0 ? e : p[r][c] + e;
+        for (int lane = 0; lane < 2; ++lane) {
+          float s[4];
+#pragma unroll
+          for (int panel = 0; panel < 4; ++panel) s[panel] = sum[r][panel * 2 + lane];
+          const float now = fmaxf(m[r][lane], fmaxf(fmaxf(s[0], s[1]), fmaxf(s[2], s[3])));
+#pragma unroll
+          for (int panel = 0; panel < 4; ++panel) s[panel] = exp_below_88(s[panel] - now);
+          // where the maximum stays the factor is 1
+          z[r][lane] = fmaf(z[r][lane], exp_below_88(m[r][lane] - now), (s[0] + s[1]) + (s[2] + s[3]));
+          m[r][lane] = now;
         }
-      }
     }
 #pragma unroll
     for (int r = 0; r < 8; ++r) {
       const int64_t row = first + row_of_thread(ty, r);
-      const int64_t visible = row < batch.count ? batch.shape.visible_fine(batch.first_row + row) : 0;
+      if (row >= count) continue;
+      float* part = batch.parts + ((place.block.y * place.grid.z + head) * count + row) * 2 * kLanes;
 #pragma unroll
-      for (int c = 0; c < 8; ++c) {
-        const int64_t key = tile * kTile + place[c / 4] + c % 4;
-        p[r][c] = key < visible ? rounded(batch.numerics, p[r][c]) : -INFINITY;
+      for (int lane = 0; lane < 2; ++lane) part[2 * tx + lane] = m[r][lane], part[kLanes + 2 * tx + lane] = z[r][lane];
+    }
+  }
+  static __device__ void hide(const int64_t (&visible)[8], int64_t tile, const int (&at)[4], float (&sum)[8][8]) {
+#pragma unroll
+    for (int r = 0; r < 8; ++r) {
+      const int here = visible_here(visible[r], tile);
+#pragma unroll
+      for (int c = 0; c < 8; ++c)
+        if (at[c / 2] + c % 2 >= here) sum[r][c] = kLowest;
+    }
+  }
+};
+
+// L of each row: the spans merged in order, then the lanes. Sixteen threads a row.
+struct MergeLse {
+  Batch batch;
+  int spans;
+
+  __device__ void operator()(const Place& place) const {
+    const int64_t count = batch.count * batch.group,
+                  at = int64_t{place.block.x} * (kThreads / kLanes) + threadIdx.x / kLanes;
+    const int lane = threadIdx.x % kLanes;
+    const bool exists = at < count;
+    const int64_t row = exists ? at : 0, head = place.block.y;
+    float m = kLowest, z = 0;
+    for (int span = 0; span < spans; ++span) {
+      const float* part = batch.parts + ((int64_t{span} * place.grid.y + head) * count + row) * 2 * kLanes;
+      const MergeWeights weights = merge_weights(m, part[lane]);
+      z = merge(z, part[kLanes + lane], weights);
+      m = weights.m;
+    }
+    float largest = m;
+    for (int half = 8; half > 0; half /= 2) largest = fmaxf(largest, __shfl_xor_sync(0xffffffffu, largest, half));
+    const float sum = reduce_add16(z * exp_below_88(m - largest));
+    if (exists && lane == 0)
+      batch.lse[head * count + row] = static_cast<float>(static_cast<double>(largest) + log_exact(static_cast<double>(sum)));
+  }
+};
+
+// P of 128 tokens and a range of tiles of fine keys. kPooled: four windows a block and one that overlaps the next, pooled
+// here; else P itself is written.
+template <bool kPooled>
+struct Scores {
+  Batch batch;
+  int tiles_per_range;
+
+  __device__ void operator()(const Place& place) const {
+    extern __shared__ __align__(16) float memory[];
+    const int dim = static_cast<int>(batch.q.extent[2]), tx = threadIdx.x % 8, ty = threadIdx.x / 8;
+    const int64_t head = place.block.z, first = int64_t{place.block.x} * kRows;
+    float* const queries = memory;
+    const int64_t last = (first + kRows < batch.count ? first + kRows : batch.count) - 1;
+    const int64_t least = batch.shape.visible_fine(batch.first_row + first);
+    const int64_t tiles = (batch.shape.visible_fine(batch.first_row + last) + kTile - 1) / kTile;
+    const int64_t begin = int64_t{place.block.y} * tiles_per_range;
+    const int64_t end = begin + tiles_per_range < tiles ? begin + tiles_per_range : tiles;
+    if (begin >= end) return;
+    // The tile before the range gives the key that its first block shares with it.
+    const int64_t from = kPooled && begin > 0 ? begin - 1 : begin;
+    const KeyTiles keys{memory + dim * kQueryStride, batch.fine + head * batch.fine_stride, dim, batch.num_fine, end};
+    keys.start(from);
+    const auto load = [&](int64_t h) {
+      load_queries(queries, dim, first, batch.count, batch.scale, [&](int64_t row) {
+        return batch.q.data + (batch.first_row + row) * batch.q.stride[0] + (head * batch.group + h) * batch.q.stride[1];
+      });
+    };
+    load(0);
+    const int at[2] = {tx * 4, 32 + tx * 4};
+    int64_t visible[8];
+    float lse[8], previous[8];  // previous: P of the last key of the tile before, of the thread with tx 7
+#pragma unroll
+    for (int r = 0; r < 8; ++r) {
+      const int64_t row = first + row_of_thread(ty, r);
+      visible[r] = row < batch.count ? batch.shape.visible_fine(batch.first_row + row) : 0;
+      previous[r] = -INFINITY;
+    }
+    for (int64_t tile = from; tile < end; ++tile) {
+      const float* const tile_keys = keys.get(tile);
+      float p[8][8];
+      for (int64_t h = 0; h < batch.group; ++h) {
+        if (batch.group > 1) {
+          __syncthreads();
+          load(h);
+          __syncthreads();
+        }
+        if (batch.group > 1 || tile == from) {
+#pragma unroll
+          for (int r = 0; r < 8; ++r) {
+            const int64_t row = min(first + row_of_thread(ty, r), batch.count - 1);
+            lse[r] = batch.lse[head * batch.count * batch.group + row * batch.group + h];
+          }
+        }
+        float sum[8][8];
+        multiply<4>(queries, tile_keys, dim, ty, at, sum);
+#pragma unroll
+        for (int r = 0; r < 8; ++r)
+#pragma unroll
+          for (int c = 0; c < 8; ++c) {
+            const float e = exp_below_88(fminf(sum[r][c] - lse[r], 80.0f));
+            p[r][c] = h == 0 ? e : p[r][c] + e;
+          }
       }
-      if constexpr (kPooled) {
-        // The key in front of each four belongs to the thread before; tx 0 gets it from tx 7: of its first half for the
-        // second half, of the tile before for the first.
-        const float low = __shfl_up_sync(0xffffffffu, p[r][3], 1, 8), high = __shfl_up_sync(0xffffffffu, p[r][7], 1, 8);
-        const float middle = __shfl_sync(0xffffffffu, p[r][3], 7, 8), before = __shfl_sync(0xffffffffu, previous[r], 7, 8);
-        previous[r] = p[r][7];
-        const float first_four = fmaxf(fmaxf(p[r][0], p[r][1]), fmaxf(p[r][2], p[r][3]));
-        const float second_four = fmaxf(fmaxf(p[r][4], p[r][5]), fmaxf(p[r][6], p[r][7]));
-        if (row >= batch.count || tile < begin) continue;
-        float* out = batch.pooled_of(row, head);
-        const int64_t block = tile * (kTile / 4) + tx;
-        if (block < batch.pooled_blocks) out[block] = fmaxf(first_four, tx == 0 ? before : low);
-        if (block + 8 < batch.pooled_blocks) out[block + 8] = fmaxf(second_four, tx == 0 ? middle : high);
-      } else if (row < batch.count) {
-        float* out = batch.scores + (row * gridDim.z + head) * batch.scores_stride + tile * kTile;
+      if (batch.numerics == Numerics::kBf16) {
 #pragma unroll
-        for (int c = 0; c < 8; ++c)
-          if (tile * kTile + place[c / 4] + c % 4 < batch.scores_stride) out[place[c / 4] + c % 4] = p[r][c];
+        for (int r = 0; r < 8; ++r)
+#pragma unroll
+          for (int c = 0; c < 8; ++c) p[r][c] = round_bf16(p[r][c]);
+      }
+      if (tile * kTile + kTile > least) {
+#pragma unroll
+        for (int r = 0; r < 8; ++r) {
+          const int here = visible_here(visible[r], tile);
+#pragma unroll
+          for (int c = 0; c < 8; ++c)
+            if (at[c / 4] + c % 4 >= here) p[r][c] = -INFINITY;
+        }
+      }
+#pragma unroll
+      for (int r = 0; r < 8; ++r) {
+        const int64_t row = first + row_of_thread(ty, r);
+        if constexpr (kPooled) {
+          // The key in front of each four belongs to the thread before; tx 0 gets it from tx 7: of its first half for the
+          // second half, of the tile before for the first.
+          const float low = __shfl_up_sync(0xffffffffu, p[r][3], 1, 8), high = __shfl_up_sync(0xffffffffu, p[r][7], 1, 8);
+          const float middle = __shfl_sync(0xffffffffu, p[r][3], 7, 8), before = __shfl_sync(0xffffffffu, previous[r], 7, 8);
+          previous[r] = p[r][7];
+          const float first_four = fmaxf(fmaxf(p[r][0], p[r][1]), fmaxf(p[r][2], p[r][3]));
+          const float second_four = fmaxf(fmaxf(p[r][4], p[r][5]), fmaxf(p[r][6], p[r][7]));
+          if (row >= batch.count || tile < begin) continue;
+          float* out = batch.pooled_of(row, head);
+          const int64_t block = tile * (kTile / 4) + tx;
+          if (block < batch.pooled_blocks) out[block] = fmaxf(first_four, tx == 0 ? before : low);
+          if (block + 8 < batch.pooled_blocks) out[block + 8] = fmaxf(second_four, tx == 0 ? middle : high);
+        } else if (row < batch.count) {
+          float* out = batch.scores + (row * place.grid.z + head) * batch.scores_stride + tile * kTile;
+#pragma unroll
+          for (int c = 0; c < 8; ++c)
+            if (tile * kTile + at[c / 4] + c % 4 < batch.scores_stride) out[at[c / 4] + c % 4] = p[r][c];
+        }
       }
     }
   }
-}
+};
 
 void run_lse(const Batch& batch, int64_t kv_heads) {
   const int64_t rows = batch.count * batch.group;
   const int64_t most = batch.shape.visible_coarse(batch.first_row + batch.count - 1);
   const int64_t spans = ceil_div(most, kLseSpan);
-  const auto bytes = static_cast<int>(shared_floats(batch.q.extent[2]) * 4);
-  check(cudaFuncSetAttribute(lse_kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes), "select_blocks");
-  lse_kernel<<<dim3(grid_of(ceil_div(rows, kRows)), grid_of(spans), grid_of(kv_heads)), kThreads, static_cast<size_t>(bytes),
-               stream()>>>(batch);
-  check_launch("select_blocks");
-  lse_merge_kernel<<<dim3(grid_of(ceil_div(rows, kThreads / kLanes)), grid_of(kv_heads)), kThreads, 0, stream()>>>(
-      batch, static_cast<int>(spans));
-  check_launch("select_blocks");
+  launch<kThreads, 2>("select_blocks: normalisers", Lse{batch},
+                      dim3(grid_of(ceil_div(rows, kRows)), grid_of(spans), grid_of(kv_heads)), kThreads,
+                      shared_bytes(batch.q.extent[2]));
+  launch<kThreads>("select_blocks: normalisers", MergeLse{batch, static_cast<int>(spans)},
+                   dim3(grid_of(ceil_div(rows, kThreads / kLanes)), grid_of(kv_heads)));
 }
 
 void run_scores(const Batch& batch, int64_t kv_heads) {
@@ -240,12 +322,12 @@ void run_scores(const Batch& batch, int64_t kv_heads) {
   const int64_t tiles = ceil_div(batch.shape.visible_fine(batch.first_row + batch.count - 1), kTile);
   const int64_t row_tiles = ceil_div(batch.count, kRows);
   const int64_t range = std::clamp(tiles * row_tiles * kv_heads / kWanted, kLeastTiles, kMostTiles);
-  const auto kernel = batch.pooled_here() ? score_kernel<true> : score_kernel<false>;
-  const auto bytes = static_cast<int>(shared_floats(batch.q.extent[2]) * 4);
-  check(cudaFuncSetAttribute(kernel, cudaFuncAttributeMaxDynamicSharedMemorySize, bytes), "select_blocks");
-  kernel<<<dim3(grid_of(row_tiles), grid_of(ceil_div(tiles, range)), grid_of(kv_heads)), kThreads,
-           static_cast<size_t>(bytes), stream()>>>(batch, static_cast<int>(range));
-  check_launch("select_blocks");
+  const dim3 grid(grid_of(row_tiles), grid_of(ceil_div(tiles, range)), grid_of(kv_heads));
+  const auto run = [&](const auto& scores) {
+    launch<kThreads, 2>("select_blocks: scores", scores, grid, kThreads, shared_bytes(batch.q.extent[2]));
+  };
+  batch.pooled_here() ? run(Scores<true>{batch, static_cast<int>(range)})
+                      : run(Scores<false>{batch, static_cast<int>(range)});
 }
 
 // What a call needs for each of its rows, beside what it needs once.
@@ -303,11 +385,10 @@ void run_batch(const Context& context, const SelectCall& call, const Need& need,
 }  // namespace
 
 void select_blocks(const Context& context, const SelectCall& call) {
-  constexpr int64_t kMostDims = 256;
   const int64_t R = call.q.extent[0], dim = call.q.extent[2], kv_heads = call.fine.kv_heads();
-  if (dim > kMostDims)
+  if (dim > kMostHeadDims)
     throw Error(ErrorCode::kUnsupported, "select_blocks: heads of {} dimensions; on device '{}' at most {}", dim,
-                context.device.name(), kMostDims);
+                context.device.name(), kMostHeadDims);
   const PackedKeys& coarse = call.shape.exact_lse ? call.fine : call.coarse;
   Batch batch{};
   batch.shape = call.shape;

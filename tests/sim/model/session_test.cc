@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <thread>
 
 #include "sala/core/parallel.h"
 #include "sim/mixers/infllm_v2/fields.h"
@@ -145,6 +146,23 @@ TEST_P(EveryModel, ACudaDeviceGivesTheBytesOfTheCpu) {
     chosen.device = "cuda";
     EXPECT_EQ(logits(chosen), want) << "chunks of " << chunk;
   }
+}
+
+// Their kernels run together, with those of sequences of other lengths.
+TEST_P(EveryModel, SessionsOfSeveralThreadsOnACudaDeviceGiveTheBytesOfTheCpu) {
+  SALA_SKIP_WITHOUT_CUDA();
+  const std::vector<float> want = logits(options());
+  constexpr int kSessions = 6;
+  std::vector<std::vector<float>> got(kSessions);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kSessions; ++i)
+    threads.emplace_back([&, i] {
+      SessionOptions chosen = options();
+      chosen.device = "cuda";
+      got[static_cast<size_t>(i)] = logits(chosen, i == 0 ? kTokens : i);
+    });
+  for (std::thread& thread : threads) thread.join();
+  for (const std::vector<float>& one : got) EXPECT_EQ(one, want);
 }
 
 TEST_P(EveryModel, PruningChangesNoByte) {

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <cstring>
 #include <span>
 #include <string>
@@ -18,6 +19,9 @@
 #include "tests/sim/expect_error.h"
 
 namespace sala::ops {
+
+// Kernels have run when their launch returns: a test reads what they wrote without waiting.
+inline const bool kLaunchesBlock = setenv("CUDA_LAUNCH_BLOCKING", "1", 0) == 0;
 
 inline const Kernels& cuda_kernels() { return find_kernels("cuda", Device::Kind::kCuda); }
 // All that this machine runs but `ref`: they must agree with `ref` within a tolerance and with each other to the bit.

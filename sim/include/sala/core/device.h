@@ -30,8 +30,8 @@ class Device {
   void* allocate(int64_t bytes);
   // What allocate(bytes) gave.
   void free(void* memory, int64_t bytes) noexcept;
-  // Ordered with the kernels and copies of the same thread; may return before the copy is done. Host memory is free to be
-  // used or read when it returns. Ranges must not overlap.
+  // Ordered with the kernels and copies of the same thread; may return before the copy is done. Host memory that was read
+  // may be changed when it returns; host memory that is written may be read after sync(). Ranges must not overlap.
   virtual void copy(void* to, const void* from, int64_t bytes, Copy direction) = 0;
   // Zeros, in the same order.
   virtual void clear(void* memory, int64_t bytes);
