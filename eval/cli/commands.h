@@ -24,5 +24,6 @@ void add_compare_command(Program& program);
 void add_plot_command(Program& program);
 void add_paper_command(Program& program);
 void add_halo_command(Program& program);
+void add_bench_command(Program& program, CommandState& state);
 
 }  // namespace sala::eval

@@ -159,6 +159,7 @@ void write_logits(const LogitsFlags& flags) {
   SessionOptions options = session_options(flags.engine);
   const ModelEntry entry = choose_model(flags.model.choice);
   const ModelConfig config = configured(entry, flags.model);
+  check_heads(entry, config, flags.engine);
   const std::vector<int32_t> ids = read_ids(flags.ids, config.vocab_size);
   const auto tokens = static_cast<int64_t>(ids.size());
   const int64_t rows = flags.rows == 0 ? tokens : std::min(flags.rows, tokens);

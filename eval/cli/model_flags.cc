@@ -10,6 +10,7 @@
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
 #include "sim/mixers/mixer.h"
+#include "sim/ops/cuda_limits.h"
 #include "sim/ops/kernels.h"
 #include "sim/text/printable.h"
 
@@ -230,6 +231,14 @@ SessionOptions session_options(const EngineFlags& flags) {
   options.chunk_tokens = flags.chunk;
   options.prune = !flags.no_prune;
   return options;
+}
+
+void check_heads(const ModelEntry& entry, const ModelConfig& config, const EngineFlags& flags) {
+  if (flags.device != "cuda") return;
+  for (const MixerKind& kind : mixer_kinds())
+    if (config.uses(kind.name) && kind.shape(config).head_dim > ops::kMostHeadDims)
+      throw Error(ErrorCode::kUnsupported, "{}: heads of {} dimensions; --device cuda takes at most {}, leave it out",
+                  entry.name, kind.shape(config).head_dim, ops::kMostHeadDims);
 }
 
 MemoryLimit memory_limit(const EngineFlags& flags) {

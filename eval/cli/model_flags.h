@@ -55,6 +55,8 @@ void add_engine_flags(Command& command, EngineFlags& flags);
 // Sets the number of threads, checks device and kernels; max_tokens is left to the caller.
 // Throws Error{kUnsupported} for a device that this build lacks.
 SessionOptions session_options(const EngineFlags& flags);
+// Throws Error{kUnsupported} with the model's name when its heads are too large for the kernels of such a device.
+void check_heads(const ModelEntry& entry, const ModelConfig& config, const EngineFlags& flags);
 // What --mem leaves of the device's memory, or what is there.
 MemoryLimit memory_limit(const EngineFlags& flags);
 // Whether sessions have memory of their own, so that --mem is theirs alone.

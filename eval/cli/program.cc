@@ -46,6 +46,7 @@ int run_program(int argc, char** argv) {
   add_plot_command(program);
   add_paper_command(program);
   add_halo_command(program);
+  add_bench_command(program, state);
   try {
     program.run(prepare_words(program, {argv + 1, argv + argc}));
     streams::finish();

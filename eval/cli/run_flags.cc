@@ -76,6 +76,7 @@ RunModel choose_run_model(const RunFlags& flags) {
   chosen.entry = choose_model(flags.model.choice);
   chosen.tokenizer = model_tokenizer(chosen.entry, flags.tokenizer);
   chosen.config = configured(chosen.entry, flags.model);
+  check_heads(chosen.entry, chosen.config, flags.engine);
   chosen.rules = token_rules(chosen.entry, chosen.config, *chosen.tokenizer, flags.tokenizer);
   return chosen;
 }

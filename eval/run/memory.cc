@@ -85,7 +85,10 @@ MemoryLimit usable_memory(const Device& device) {
 }
 
 MemoryLimit memory_within(int64_t bytes, const Device& device) {
-  if (device.free_bytes() >= 0) return {bytes, fmt::format("--mem {} leaves", format_bytes(bytes))};
+  if (const int64_t free = device.free_bytes(); free >= 0 && bytes > free)
+    return {free, fmt::format("--mem {} is more than is free on this device, which has", format_bytes(bytes))};
+  else if (free >= 0)
+    return {bytes, fmt::format("--mem {} leaves", format_bytes(bytes))};
   const int64_t own = resident_memory() + kResults;
   return {std::max<int64_t>(0, bytes - own),
           fmt::format("--mem {} leaves, beside {} for the program itself,", format_bytes(bytes), format_bytes(own))};

@@ -24,7 +24,7 @@ struct MemoryLimit {
 // else (a tenth, at least 256 MiB).
 MemoryLimit usable_memory(const Device& device = cpu_device());
 // What --mem leaves: the limit, less what the process has now and what results take while they are written. Of a device that
-// has memory of its own the limit is the session's alone.
+// has memory of its own the limit is the session's alone, and at most what is free there.
 MemoryLimit memory_within(int64_t bytes, const Device& device = cpu_device());
 
 // "weights 9.1 MiB, kv cache ..., total 312.0 MiB, chunks of 8192 tokens"

@@ -379,7 +379,8 @@ TEST_F(Cli, AFullDiskIsSaidAndNothingIsLost) {
 }
 
 TEST_F(Cli, HelpOfEveryCommandShowsAnExample) {
-  for (const char* command : {"run", "list", "explain", "score", "logits", "generate", "compare", "plot", "paper", "halo"}) {
+  for (const char* command :
+       {"run", "list", "explain", "score", "logits", "bench", "generate", "compare", "plot", "paper", "halo"}) {
     const Finished result = program_.run({command, "--help"});
     EXPECT_EQ(result.code, 0);
     EXPECT_NE(result.out.find("Example:"), std::string::npos) << command;

@@ -7,6 +7,9 @@
 
 #include "eval/cli/commands.h"
 #include "eval/cli/generate.h"
+#include "eval/cli/model_flags.h"
+#include "sala/core/error.h"
+#include "tests/sim/model/small_model.h"
 
 namespace sala::eval {
 namespace {
@@ -24,6 +27,7 @@ class Flags : public testing::Test {
     add_plot_command(program_);
     add_paper_command(program_);
     add_halo_command(program_);
+    add_bench_command(program_, state_);
   }
   Command command(const std::string& name) const {
     for (const Command& each : program_.commands())
@@ -64,6 +68,27 @@ TEST_F(Flags, SamplesIsTheWordAndCountItsOldName) {
   const Command generate = command("generate");
   EXPECT_EQ(generate.description("--count"), generate.description("--samples"));
   EXPECT_FALSE(generate.has_flag("--sample")) << "indexes in `run`, so not ids here";
+}
+
+TEST(CheckHeads, HeadsThatADeviceDoesNotTakeAreRefusedWithTheModelsName) {
+  ModelEntry entry;
+  entry.name = "wide-tiny";
+  EngineFlags flags;
+  ModelConfig config = small_config("SL");
+  config.head_dim = 258;
+  check_heads(entry, config, flags);
+  flags.device = "cuda";
+  try {
+    check_heads(entry, config, flags);
+    FAIL() << "heads of 258 dimensions";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+    EXPECT_NE(std::string(error.what()).find("wide-tiny: heads of 258 dimensions; --device cuda takes at most 256"),
+              std::string::npos)
+        << error.what();
+  }
+  config.head_dim = 256;
+  check_heads(entry, config, flags);
 }
 
 }  // namespace

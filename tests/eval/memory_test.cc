@@ -100,5 +100,31 @@ TEST(Memory, TheProcessKnowsWhatItHas) {
   EXPECT_GT(resident_memory(), before + 60 * kMiB) << more[1000];
 }
 
+// A device with memory of its own, of which so much is free.
+class Card final : public Device {
+ public:
+  explicit Card(int64_t free) : free_(free) {}
+  const char* name() const override { return "card"; }
+  int64_t free_bytes() const override { return free_; }
+  void copy(void*, const void*, int64_t, Copy) override {}
+  void sync() override {}
+
+ protected:
+  void* do_allocate(int64_t) override { return nullptr; }
+  void do_free(void*) noexcept override {}
+
+ private:
+  int64_t free_;
+};
+
+TEST(MemoryWithin, ALimitMakesASmallerCardAndNeverALargerOne) {
+  const Card card(1000 * kMiB);
+  EXPECT_EQ(memory_within(300 * kMiB, card).bytes, 300 * kMiB);
+  EXPECT_EQ(memory_within(1000 * kMiB, card).bytes, 1000 * kMiB);
+  const MemoryLimit more = memory_within(1001 * kMiB, card);
+  EXPECT_EQ(more.bytes, 1000 * kMiB);
+  EXPECT_NE(more.whose.find("more than is free on this device"), std::string::npos) << more.whose;
+}
+
 }  // namespace
 }  // namespace sala::eval
