@@ -25,7 +25,7 @@ void start_library() {
   });
 }
 
-// HDF5's own words: the innermost entry of its error stack.
+// Why HDF5 failed: the innermost entry of its error stack, or of that what the system said.
 std::string reason() {
   std::string text;
   const auto visit = [](unsigned, const H5E_error2_t* entry, void* out) -> herr_t {
@@ -34,9 +34,17 @@ std::string reason() {
   };
   H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, visit, &text);
   H5Eclear2(H5E_DEFAULT);
+  constexpr std::string_view kSystem = "error message = '";
+  if (const std::size_t at = text.find(kSystem); at != std::string::npos) {
+    text.erase(0, at + kSystem.size());
+    text.resize(std::min(text.size(), text.find('\'')));
+  }
   std::replace(text.begin(), text.end(), '\n', ' ');
   return text.empty() ? "unknown reason" : text;
 }
+
+// `run.h5:` is the root of a file, `run.h5:/cells` a part of it.
+std::string_view place(std::string_view where) { return where.ends_with(':') ? where.substr(0, where.size() - 1) : where; }
 
 // Closes that failed, of any object: as global as the library's own state.
 int64_t failed_closes = 0;
@@ -45,12 +53,12 @@ std::string last_failed_close;
 // Passes a result of the C library through, or throws.
 template <class Result>
 Result written(Result result, const std::string& where) {
-  if (result < 0) throw Error(ErrorCode::kIo, "cannot write {}: {}", where, reason());
+  if (result < 0) throw Error(ErrorCode::kIo, "cannot write {}: {}", place(where), reason());
   return result;
 }
 template <class Result>
 Result found(Result result, const std::string& where) {
-  if (result < 0) throw Error(ErrorCode::kFormat, "cannot read {}: {}", where, reason());
+  if (result < 0) throw Error(ErrorCode::kFormat, "cannot read {}: {}", place(where), reason());
   return result;
 }
 

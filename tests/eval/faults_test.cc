@@ -52,6 +52,7 @@ void expect_no_wrong_file(int faults) {
       ++failed;
       EXPECT_EQ(result.code, static_cast<int>(ErrorCode::kIo)) << what << ": " << result.err;
       EXPECT_NE(result.err.find("sala_eval: error [io] "), std::string::npos) << what << ": " << result.err;
+      EXPECT_EQ(result.err.find("errno"), std::string::npos) << what << ": words of a library: " << result.err;
       const Finished resumed = program.run(words("run"));
       ASSERT_EQ(resumed.code, 0) << what << ": " << resumed.err;
     }
