@@ -1,5 +1,6 @@
 // Reading, writing, comparing and explaining ModelConfig: visitors of ModelConfig::visit_fields.
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <set>
 #include <sstream>
@@ -72,14 +73,14 @@ bool read_value(const Json& value, LogitScaling& out) {
   }
   if (!value.is_string()) return false;
   std::istringstream words(value.get<std::string>());
-  std::string word, rest;
+  std::string word, number, rest;
   if (!(words >> word) || word != "hype") return false;
   out.kind = LogitScaling::Kind::kHype;
-  if (!(words >> out.value)) {
-    out.value = 362;  // the reference's default when "hype" stands alone
-    return words.eof();
-  }
-  return !(words >> rest) && out.value > 1 && std::isfinite(out.value);
+  out.value = 362;  // the reference's default when "hype" stands alone
+  if (!(words >> number)) return true;
+  const auto [end, error] = std::from_chars(number.data(), number.data() + number.size(), out.value);
+  const bool whole = error == std::errc() && end == number.data() + number.size() && !(words >> rest);
+  return whole && out.value > 1 && std::isfinite(out.value);
 }
 
 bool read_value(const Json& value, EncodingChoice& out) {
@@ -187,7 +188,9 @@ class Reader final : public FieldVisitor {
     } else {
       good = read_value(value, out);
     }
-    if (!good) wrong(source_, name, value, type_text(&out, spec));
+    if (good) return;
+    const bool too_large = spec.max >= kMaxExtent && value.is_number() && value.get<double>() > spec.max;
+    wrong(source_, name, value, too_large ? fmt::format("at most {}", spec.max) : type_text(&out, spec));
   }
 
   template <class T>
