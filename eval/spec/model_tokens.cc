@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <map>
 
 #include "eval/util/json_fields.h"
 #include "sala/core/error.h"
@@ -19,6 +20,7 @@ using fields::Json;
 
 constexpr int64_t kMostJsonBytes = 64 << 20;
 constexpr const char* kTokenizerConfig = "tokenizer_config.json";
+constexpr const char* kGenerationConfig = "generation_config.json";
 
 // The object in a file of the folder; an empty one when there is no such file.
 Json read_object(const fs::path& folder, const char* name) {
@@ -125,14 +127,37 @@ std::vector<int32_t> own_prefix(const ModelEntry& entry, const ModelConfig& conf
   return {*id};
 }
 
+// Keys of generation_config.json that would change a greedy answer and are not served, by name.
+std::vector<std::string> unserved(const Json& generation) {
+  static const std::map<std::string, Json> neutral = {{"bad_words_ids", nullptr},
+                                                      {"begin_suppress_tokens", nullptr},
+                                                      {"exponential_decay_length_penalty", nullptr},
+                                                      {"forced_bos_token_id", nullptr},
+                                                      {"forced_eos_token_id", nullptr},
+                                                      {"guidance_scale", 1},
+                                                      {"min_length", 0},
+                                                      {"min_new_tokens", 0},
+                                                      {"no_repeat_ngram_size", 0},
+                                                      {"num_beams", 1},
+                                                      {"repetition_penalty", 1},
+                                                      {"sequence_bias", nullptr},
+                                                      {"stop_strings", nullptr},
+                                                      {"suppress_tokens", nullptr}};
+  std::vector<std::string> names;
+  for (const auto& [key, value] : neutral) {
+    const auto found = generation.find(key);
+    if (found != generation.end() && !found->is_null() && *found != value) names.push_back(key);
+  }
+  return names;
+}
+
 }  // namespace
 
 void read_generation_config(ModelEntry& entry) {
-  constexpr const char* kName = "generation_config.json";
-  const Json object = read_object(entry.directory, kName);
+  const Json object = read_object(entry.directory, kGenerationConfig);
   const auto stops = object.find("eos_token_id");
   if (stops == object.end() || stops->is_null()) return;
-  const std::string path = (fs::path(entry.directory) / kName).string();
+  const std::string path = (fs::path(entry.directory) / kGenerationConfig).string();
   std::vector<int64_t> ids;
   for (const Json& id : stops->is_array() ? *stops : Json::array({*stops})) {
     const int64_t checked = checked_id(id, entry.config.vocab_size, path);
@@ -172,6 +197,8 @@ TokenRules token_rules(const ModelEntry& entry, const ModelConfig& config, const
   const TokenizerFolder folder(entry, wanted);
   folder.check_added(tokenizer);
   rules.prefix = own_prefix(entry, config, tokenizer, folder, rules.notes);
+  if (const auto names = unserved(read_object(entry.directory, kGenerationConfig)); !names.empty())
+    rules.notes.push_back(fmt::format("{}: {} not used, answers are greedy", kGenerationConfig, fmt::join(names, ", ")));
   for (const int32_t id : rules.prefix) fitting(id, "a token before every prompt", entry);
   if (rules.stops.empty())
     if (const std::string eos = folder.token("eos_token", ""); !eos.empty())

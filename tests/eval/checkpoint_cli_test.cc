@@ -104,6 +104,9 @@ TEST_F(Checkpoint, StopsComeFromGenerationConfigThenConfigThenTokenizerConfig) {
   EXPECT_EQ(plan({"--set", "eos_token_id=9"})["model_config"]["eos_token_id"], Json({9}));
   write("generation_config.json", {{"eos_token_id", 3}});
   EXPECT_EQ(plan()["model_config"]["eos_token_id"], Json({3}));
+  write("generation_config.json", {{"eos_token_id", 3}, {"repetition_penalty", 1.3}, {"num_beams", 1}});
+  plan();
+  EXPECT_NE(result_.err.find("generation_config.json: repetition_penalty not used"), std::string::npos) << result_.err;
   write("generation_config.json", {{"eos_token_id", 1000}});
   refused(ErrorCode::kConfig, {"generation_config.json", "1000"});
   write("generation_config.json", {{"eos_token_id", "x"}});

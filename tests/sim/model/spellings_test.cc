@@ -85,6 +85,8 @@ TEST(ConfigSpellings, WhatWouldChangeNumbersIsRefusedByName) {
       {R"("partial_rotary_factor": 0.25)", {"partial_rotary_factor", "0.25"}},
       {R"("final_logit_softcapping": 30.0)", {"final_logit_softcapping", "30"}},
       {R"("num_experts": 128)", {"num_experts", "128"}},
+      {R"("clip_qkv": 8)", {"clip_qkv", "8"}},
+      {R"("rotary_dim": 8)", {"rotary_dim", "8"}},
       {R"("mlp_bias": true)", {"mlp_bias"}},
       {R"("layer_types": ["full_attention", "sliding_attention"])", {"layer_types", "sliding_attention"}},
       {R"("use_sliding_window": true)", {"use_sliding_window"}},
