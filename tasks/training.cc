@@ -1,18 +1,14 @@
 #include "sala/tasks/training.h"
 
-#include <fcntl.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <array>
 #include <atomic>
-#include <cerrno>
 #include <cstring>
 #include <mutex>
 
 #include "sala/core/error.h"
 #include "sala/core/parallel.h"
 #include "sala/core/rng.h"
+#include "sim/text/output_file.h"
 
 namespace sala::tasks {
 namespace {
@@ -39,37 +35,10 @@ const Task& draw_task(const TrainingRequest& request, Rng& rng) {
   throw Error(ErrorCode::kUsage, "training rows: no task '{}'", chosen);
 }
 
-class File {
- public:
-  explicit File(const std::string& path) : path_(path), fd_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644)) {
-    if (fd_ < 0) throw Error(ErrorCode::kIo, "cannot write {}: {}", path_, std::strerror(errno));
-    struct stat status;
-    regular_ = ::fstat(fd_, &status) == 0 && S_ISREG(status.st_mode);
-  }
-  ~File() {
-    if (fd_ >= 0) ::close(fd_);
-    if (!kept_ && regular_) ::unlink(path_.c_str());  // never a device or a pipe
-  }
-  void write_at(const void* data, int64_t bytes, int64_t offset) const {
-    const char* from = static_cast<const char*>(data);
-    while (bytes > 0) {
-      const ssize_t n = ::pwrite(fd_, from, static_cast<size_t>(bytes), offset);
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) throw Error(ErrorCode::kIo, "cannot write {}: {}", path_, std::strerror(errno));
-      from += n, bytes -= n, offset += n;
-    }
-  }
-  void keep() {
-    if (::close(std::exchange(fd_, -1)) != 0)
-      throw Error(ErrorCode::kIo, "cannot write {}: {}", path_, std::strerror(errno));
-    kept_ = true;
-  }
-
- private:
-  std::string path_;
-  int fd_;
-  bool kept_ = false, regular_ = false;
-};
+template <class T>
+std::string_view bytes_of(const T& values) {
+  return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(values[0])};
+}
 
 std::array<unsigned char, kHeaderBytes> make_header(const TrainingRequest& request, const Tokenizer& tokenizer) {
   std::array<unsigned char, kHeaderBytes> header{};
@@ -104,9 +73,8 @@ void write_training_file(const std::string& path, const TrainingRequest& request
     throw Error(ErrorCode::kUsage, "training rows: {} rows of {} tokens; a row has 1 to {} tokens, a file at most {}",
                 request.rows, request.row_tokens, kMostRowTokens, kMostTokens);
   make_training_row(request, 0, tokenizer);  // refuse before the file exists
-  File file(path);
-  const auto header = make_header(request, tokenizer);
-  file.write_at(header.data(), kHeaderBytes, 0);
+  text::OutputFile file(path);
+  file.write_at(bytes_of(make_header(request, tokenizer)), 0);
   const int64_t mask_start = kHeaderBytes + request.rows * request.row_tokens * 2;
   std::atomic<int64_t> done{0};
   std::mutex progress_mutex;
@@ -119,8 +87,8 @@ void write_training_file(const std::string& path, const TrainingRequest& request
       ids.insert(ids.end(), row.ids.begin(), row.ids.end());
       mask.insert(mask.end(), row.mask.begin(), row.mask.end());
     }
-    file.write_at(ids.data(), static_cast<int64_t>(ids.size()) * 2, kHeaderBytes + first * request.row_tokens * 2);
-    file.write_at(mask.data(), static_cast<int64_t>(mask.size()), mask_start + first * request.row_tokens);
+    file.write_at(bytes_of(ids), kHeaderBytes + first * request.row_tokens * 2);
+    file.write_at(bytes_of(mask), mask_start + first * request.row_tokens);
     const int64_t total = done += last - first;
     if (progress) {
       const std::lock_guard lock(progress_mutex);

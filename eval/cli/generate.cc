@@ -21,6 +21,7 @@
 #include "sala/core/parallel.h"
 #include "sala/tasks/training.h"
 #include "sim/text/json.h"
+#include "sim/text/output_file.h"
 #include "sim/text/utf8.h"
 
 namespace sala::eval {
@@ -158,17 +159,21 @@ class Output {
  public:
   explicit Output(const std::string& name) : name_(name) {}
   void line(const std::string& text) {
-    const bool to_file = name_ != "-";
-    if (to_file && !file_.is_open()) file_.open(name_);
-    if (!file_) throw Error(ErrorCode::kIo, "cannot write {}", name_);
-    std::ostream& out = to_file ? file_ : std::cout;
-    out << text << '\n';
-    if (!out.flush()) throw Error(ErrorCode::kIo, "cannot write {}: is the disk full?", name_);
+    if (name_ == "-") {
+      std::cout << text << '\n';
+      if (!std::cout.flush()) throw Error(ErrorCode::kIo, "cannot write {}: is the disk full?", name_);
+      return;
+    }
+    if (!file_) file_.emplace(name_);
+    file_->write(text + '\n');
+  }
+  void keep() {
+    if (file_) file_->keep();
   }
 
  private:
   const std::string& name_;
-  std::ofstream file_;
+  std::optional<text::OutputFile> file_;
 };
 
 // Writes lines in the order of their turns, whatever the order in which threads bring them. A thread whose turn it is not
@@ -237,7 +242,7 @@ void generate_jsonl(const Options& options, const Tokenizer& tokenizer, const ta
     const tasks::Task& task = *tasks::find_task(sample.task, files.tasks());
     output.line(to_line(task, std::move(sample), tokenizer));
   }
-  if (!options.ids.empty()) return;
+  if (!options.ids.empty()) return output.keep();
   if (options.tasks.empty() || options.lengths.empty())
     throw Error(ErrorCode::kUsage, "generate needs --task and --len, or --id");
   const std::vector<const tasks::Task*> chosen = tasks::resolve_tasks(options.tasks, files.tasks());
@@ -256,6 +261,7 @@ void generate_jsonl(const Options& options, const Tokenizer& tokenizer, const ta
       }
     }
   }
+  output.keep();
   if (failure) throw *failure;
 }
 

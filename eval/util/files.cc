@@ -29,22 +29,6 @@ void write_all(int descriptor, std::string_view bytes, const std::string& path) 
   }
 }
 
-std::string folder_of(const std::string& path) {
-  const std::string parent = std::filesystem::path(path).parent_path().string();
-  return parent.empty() ? "." : parent;
-}
-
-// A rename is on the disk only after its folder is.
-void sync_folder(const std::string& folder) {
-  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (descriptor < 0) throw io_error("open", folder);
-  const int problem = ::fsync(descriptor) == 0 ? 0 : errno;
-  ::close(descriptor);
-  if (problem == 0 || problem == EINVAL || problem == ENOTSUP || problem == ENOSYS) return;  // some file systems cannot
-  errno = problem;
-  throw io_error("flush", folder);
-}
-
 }  // namespace
 
 bool file_exists(const std::string& path) {
@@ -69,46 +53,10 @@ void make_own_folder(const std::string& path) {
   if (!is_own_folder(path)) throw failure;
 }
 
-std::string fresh_name(const std::string& path) { return path + ".tmp"; }
-
-std::string fresh_beside(const std::string& path) {
-  const std::string temporary = fresh_name(path);
-  ::unlink(temporary.c_str());  // what cannot be removed is found by whoever makes it anew
-  return temporary;
-}
-
 void write_atomically(const std::string& path, std::string_view text) {
-  const std::string temporary = fresh_beside(path);
-  const int descriptor = ::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
-  if (descriptor < 0) throw io_error("write", temporary);
-  try {
-    write_all(descriptor, text, path);
-  } catch (...) {
-    ::close(descriptor);
-    ::unlink(temporary.c_str());
-    throw;
-  }
-  if (::close(descriptor) != 0) {
-    const Error failure = io_error("write", path);
-    ::unlink(temporary.c_str());
-    throw failure;
-  }
-  replace_file(temporary, path);
-}
-
-void replace_file(const std::string& temporary, const std::string& path) {
-  const auto fail = [&](const char* verb) {
-    const Error failure = io_error(verb, path);
-    ::unlink(temporary.c_str());
-    return failure;
-  };
-  const int descriptor = ::open(temporary.c_str(), O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
-  if (descriptor < 0) throw fail("open");
-  const int synced = ::fsync(descriptor);
-  ::close(descriptor);
-  if (synced != 0) throw fail("flush");
-  if (::rename(temporary.c_str(), path.c_str()) != 0) throw fail("replace");
-  sync_folder(folder_of(path));
+  text::OutputFile file(path);
+  file.write(text);
+  file.keep();
 }
 
 AppendFile::AppendFile(const std::string& path) : path_(path) {

@@ -1,5 +1,5 @@
-// Files that survive a kill: written whole beside their place and renamed, or appended and flushed to the disk. No file is
-// written through a symbolic link: what stands in a result's folder may be a stranger's.
+// Files that survive a kill: written whole (sim/text/output_file.h), or appended and flushed to the disk. No file is written
+// through a symbolic link.
 #pragma once
 
 #include <cstdint>
@@ -7,10 +7,14 @@
 #include <string_view>
 
 #include "sim/text/files.h"
+#include "sim/text/output_file.h"
 
 namespace sala::eval {
 
+using text::fresh_beside;
+using text::fresh_name;
 using text::read_file;
+using text::replace_file;
 bool file_exists(const std::string& path);
 // Creates the folder and its parents.
 void make_folders(const std::string& path);
@@ -18,14 +22,8 @@ void make_folders(const std::string& path);
 bool is_own_folder(const std::string& path);
 // Creates the folder, whose parent exists. Throws Error{kIo} also when a link to a folder stands there.
 void make_own_folder(const std::string& path);
-// The name beside `path` under which a file is made before it takes its place.
-std::string fresh_name(const std::string& path);
-// The same, with what a kill left there removed.
-std::string fresh_beside(const std::string& path);
 // After this returns, `path` holds all of `text`, whatever happens next; before, it holds what it held.
 void write_atomically(const std::string& path, std::string_view text);
-// The second half of that for a file made by someone else: flushes `temporary`, renames it to `path`, flushes the folder.
-void replace_file(const std::string& temporary, const std::string& path);
 
 // A file that only grows. Every append is on the disk when it returns; one that fails leaves the file as it was. Where that
 // fails too, no other append is taken.

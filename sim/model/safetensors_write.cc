@@ -1,10 +1,9 @@
-#include <cerrno>
-#include <cstdio>
 #include <cstring>
 
 #include "sala/core/error.h"
 #include "sala/model/safetensors.h"
 #include "sim/text/json.h"
+#include "sim/text/output_file.h"
 
 namespace sala {
 namespace {
@@ -70,19 +69,11 @@ void SafetensorsWriter::write(const std::string& path) const {
   std::string text = text::write_json(header);
   text.resize((text.size() + 7) / 8 * 8, ' ');
   const uint64_t length = text.size();
-  const std::string temporary = path + ".part";
-  std::FILE* file = std::fopen(temporary.c_str(), "wb");
-  if (file == nullptr) throw Error(ErrorCode::kIo, "{}: cannot be written: {}", temporary, std::strerror(errno));
-  bool good = std::fwrite(&length, 8, 1, file) == 1 && std::fwrite(text.data(), 1, text.size(), file) == text.size();
-  for (const Item& item : items_)
-    good = good && (item.bytes.empty() || std::fwrite(item.bytes.data(), item.bytes.size(), 1, file) == 1);
-  int problem = good ? 0 : errno;
-  if (std::fclose(file) != 0 && problem == 0) problem = errno;
-  if (problem == 0 && std::rename(temporary.c_str(), path.c_str()) != 0) problem = errno;
-  if (problem != 0) {
-    std::remove(temporary.c_str());
-    throw Error(ErrorCode::kIo, "{}: cannot be written: {}", path, std::strerror(problem));
-  }
+  text::OutputFile file(path);
+  file.write({reinterpret_cast<const char*>(&length), sizeof(length)});
+  file.write(text);
+  for (const Item& item : items_) file.write({reinterpret_cast<const char*>(item.bytes.data()), item.bytes.size()});
+  file.keep();
 }
 
 }  // namespace sala

@@ -5,11 +5,11 @@
 #include <cmath>
 #include <cstring>
 #include <filesystem>
-#include <fstream>
 #include <map>
 #include <set>
 
 #include "sala/core/error.h"
+#include "sim/text/output_file.h"
 
 namespace sala {
 namespace {
@@ -250,9 +250,9 @@ void save_model(const std::string& directory, const ModelConfig& config, const W
   }
   const std::filesystem::path folder(directory);
   writer.write((folder / "model.safetensors").string());
-  std::ofstream file(folder / "config.json", std::ios::binary);
-  file << config.to_json() << std::flush;
-  if (!file) throw Error(ErrorCode::kIo, "{}: cannot be written", (folder / "config.json").string());
+  text::OutputFile file((folder / "config.json").string());
+  file.write(config.to_json());
+  file.keep();
 }
 
 }  // namespace sala

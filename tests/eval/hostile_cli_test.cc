@@ -65,6 +65,24 @@ TEST_F(Hostile, OnlyRegularFilesAreRead) {
   }
 }
 
+TEST_F(Hostile, NothingIsWrittenThroughALinkOrOverADevice) {
+  const std::string link = folder_.file("link"), ids = write("ids", "1 2 3"), precious = write("precious", "precious");
+  fs::create_symlink(precious, link);
+  for (const std::string& path : {link, std::string("/dev/null"), folder_.path()}) {
+    refused({"generate", "--task", "vt", "--len", "1k", "--samples", "1", "--out", path}, ErrorCode::kIo,
+            {"no regular file"});
+    refused({"logits", "--ids", ids, "--out", path}, ErrorCode::kIo, {"no regular file"});
+  }
+  for (const char* end : {".tmp", ".part"}) {
+    const std::string out = folder_.file("o");
+    fs::create_symlink(precious, out + end);
+    EXPECT_EQ(program_.run({"logits", "--ids", ids, "--out", out}).code, 0);
+    EXPECT_EQ(program_.run({"generate", "--task", "vt", "--len", "1k", "--samples", "1", "--out", out}).code, 0);
+  }
+  EXPECT_EQ(read_bytes(precious), "precious");
+  EXPECT_TRUE(fs::is_character_file("/dev/null"));
+}
+
 TEST_F(Hostile, FilesThatMultiplyAreBounded) {
   const std::string many = repeated("{1}", 10000),
                     needle = R"([{"id":"0401","needle":"{CHAR} )" + many +

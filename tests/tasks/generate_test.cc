@@ -2,7 +2,6 @@
 #include "eval/cli/generate.h"
 
 #include <gtest/gtest.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <array>
@@ -276,10 +275,10 @@ TEST_F(Generate, Refusals) {
               ErrorCode::kUsage)
         << weights;
   EXPECT_FALSE(fs::exists(folder_ / "refused"));
-  struct stat status;
-  if (::stat("/dev/full", &status) == 0) {
-    EXPECT_EQ(refusal("--task niah --len 1k --out /dev/full"), ErrorCode::kIo);
-  }
+  EXPECT_EQ(refusal("--task niah --len 1k --out /dev/null"), ErrorCode::kIo);
+  fs::create_symlink("/dev/null", folder_ / "link");
+  EXPECT_EQ(refusal("--task niah --len 1k --out " + (folder_ / "link").string()), ErrorCode::kIo);
+  EXPECT_TRUE(fs::is_character_file("/dev/null"));
 }
 
 }  // namespace
