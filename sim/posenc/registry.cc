@@ -62,9 +62,9 @@ EncodingChoice complete_encoding(const ModelConfig& config, const EncodingChoice
       throw Error(ErrorCode::kConfig, "position encoding {}: '{}' is {}, expected a number from {} to {}", kind.name,
                   param.name, found->second, param.min, param.max);
   }
-  for (const auto& [name, value] : complete.params)
-    if (std::none_of(kind.params.begin(), kind.params.end(), [&](const EncodingParam& p) { return p.name == name; }))
-      refuse_params(kind, name);
+  for (const auto& given : complete.params)
+    if (std::none_of(kind.params.begin(), kind.params.end(), [&](const auto& known) { return known.name == given.first; }))
+      refuse_params(kind, given.first);
   return complete;
 }
 
