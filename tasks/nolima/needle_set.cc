@@ -23,12 +23,17 @@ constexpr std::string_view kCharacter = "{CHAR}";
 
 std::string argument(size_t index) { return fmt::format("{{{}}}", index + 1); }
 
-// The first placeholder-like word in braces of `text` that is none of `filled`, for messages; empty when there is none.
+// The first word in braces of `text`, spaces beside it or not, that is none of `filled`, for messages; empty when there is
+// none.
 std::string unfilled(std::string_view text, std::initializer_list<std::string_view> filled, size_t arguments) {
   for (size_t open = text.find('{'); open != std::string_view::npos; open = text.find('{', open + 1)) {
-    size_t end = open + 1;
+    size_t begin = open + 1;
+    while (begin < text.size() && text[begin] == ' ') ++begin;
+    size_t end = begin;
     while (end < text.size() && (std::isalnum(static_cast<unsigned char>(text[end])) != 0 || text[end] == '_')) ++end;
-    if (end == open + 1 || end == text.size() || text[end] != '}') continue;
+    if (end == begin) continue;
+    while (end < text.size() && text[end] == ' ') ++end;
+    if (end == text.size() || text[end] != '}') continue;
     const std::string word(text.substr(open, end + 1 - open));
     const bool is_argument = word.size() == 3 && word[1] >= '1' && word[1] < static_cast<char>('1' + arguments);
     if (!is_argument && std::find(filled.begin(), filled.end(), word) == filled.end()) return word;

@@ -87,6 +87,8 @@ TEST(NolimaNeedleSet, NoPlaceholderSurvives) {
             second + "question 'onehop' has {CHAR}, which is filled in the needle alone: the name is the answer");
   EXPECT_EQ(complaint("needle", R"("{CHAR} met {NAME} at the {1}.")"),
             second + "the needle has the placeholder {NAME}, which nothing fills");
+  EXPECT_EQ(complaint("needle", R"("{CHAR} met { NAME } at the {1}.")"),
+            second + "the needle has the placeholder { NAME }, which nothing fills");
   EXPECT_EQ(complaint("distractors", R"({"onehop": "{CHAR} forgot {2}."})"),
             second + "distractor 'onehop' has {CHAR}, which is filled in the needle alone: the name is the answer");
   EXPECT_EQ(complaint("distractors", R"({"onehop": "Nobody was in {7}."})"),
