@@ -140,11 +140,12 @@ Table group_table(const RunResults& results) {
 }
 
 std::string view(const Table& table, bool markdown) { return markdown ? markdown_view(table) + "\n" : plain_view(table); }
+std::string sentence(const std::string& words, bool markdown) { return markdown ? words + "\n" : plain_sentence(words); }
 
 std::string aggregate_text(const Aggregate& aggregate, bool markdown) {
   std::string words;
   if (!aggregate.overview.empty()) words += view(aggregate.overview, markdown);
-  for (const std::string& remark : aggregate.remarks) words += remark + "\n";
+  for (const std::string& remark : aggregate.remarks) words += sentence(remark, markdown);
   if (!markdown) return words;
   if (!aggregate.remarks.empty()) words += "\n";
   for (const Table& table : aggregate.details)
@@ -183,14 +184,13 @@ ReportSubject::ReportSubject(const RunPlan& run)
 std::string format_results(const ReportSubject& subject, const RunResults& results, const std::string& format) {
   if (format == "csv") return csv_view(csv_table(subject, results));
   const bool markdown = format == "md";
-  std::string words = subject.heading.empty() ? "" : subject.heading + (markdown ? "\n\n" : "\n");
+  std::string words = subject.heading.empty() ? "" : sentence(subject.heading, markdown) + (markdown ? "\n" : "");
   words += view(people_table(subject, results), markdown);
   for (const Aggregate& aggregate : results.aggregates) words += aggregate_text(aggregate, markdown);
-  for (const std::string& remark : results.remarks) words += remark + "\n";
-  std::vector<std::string> meanings;
-  for (const FigureKind& kind : found_figures(results)) meanings.push_back(kind.name + ": " + kind.meaning);
-  if (!meanings.empty()) words += fmt::format("{}.\n", fmt::join(meanings, "; "));
-  return words + subject.legend + "\n";
+  for (const std::string& remark : results.remarks) words += sentence(remark, markdown);
+  for (const FigureKind& kind : found_figures(results))
+    words += sentence(fmt::format("{}: {}.", kind.name, kind.meaning), markdown);
+  return words + sentence(subject.legend, markdown);
 }
 
 Json summary_json(const ReportSubject& subject, const RunResults& results, const Provenance& provenance) {

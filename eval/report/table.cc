@@ -61,6 +61,19 @@ std::string for_csv(const Value& value) {
 std::string plain_view(const Table& table) { return plain_table(rows_for_people(table)); }
 std::string markdown_view(const Table& table) { return markdown_table(rows_for_people(table)); }
 
+std::string plain_sentence(std::string_view words) {
+  constexpr std::size_t kColumns = 100;
+  std::string lines;
+  while (words.size() > kColumns) {
+    std::size_t end = words.rfind(' ', kColumns);
+    if (end == std::string_view::npos) end = words.find(' ', kColumns);
+    if (end == std::string_view::npos) break;
+    lines.append(words.substr(0, end)) += '\n';
+    words.remove_prefix(end + 1);
+  }
+  return lines.append(words) += '\n';
+}
+
 std::string csv_view(const Table& table) {
   std::string text = fmt::format("{}\n", fmt::join(table.head, ","));
   for (const std::vector<Value>& values : table.rows) {

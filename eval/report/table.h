@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <variant>
 #include <vector>
 
@@ -45,6 +46,8 @@ struct Table {
 // For people: rounded, "-" where nothing is known.
 std::string plain_view(const Table& table);
 std::string markdown_view(const Table& table);
+// A sentence beside a plain view: lines of at most 100 bytes, a word being whole, each with its newline.
+std::string plain_sentence(std::string_view words);
 // For programs. csv: rounded, nothing where nothing is known, quoted as RFC 4180 says. json: one object a row, unrounded,
 // null where nothing is known, a range as [low, high].
 std::string csv_view(const Table& table);

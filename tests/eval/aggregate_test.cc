@@ -62,7 +62,7 @@ TEST(AggregateRuler, MeansEffectiveLengthAndAveragesAreThePublishedOnes) {
   subject.legend = "End.";
   const std::string table = format_results(subject, results, "table");
   EXPECT_NE(table.find("mean of 2 of 13   8,192   62.50"), std::string::npos) << table;
-  EXPECT_NE(table.find("Effective length: 4,096 (the longest of 2 with a mean of 2 of 13 above 85.6). Over 2 lengths: Avg "
+  EXPECT_NE(table.find("Effective length: 4,096 (the longest of 2 with a mean of 2 of 13 above 85.6). Over 2 lengths: Avg\n"
                        "81.25, wAvg (inc) 75.00, wAvg (dec) 87.50.\n"),
             std::string::npos)
       << table;

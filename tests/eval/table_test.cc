@@ -22,6 +22,15 @@ TEST(Table, PeopleSeeRoundedValues) {
   EXPECT_EQ(markdown_view(example()).substr(0, 50), "| task | tokens | score | interval | whole |\n| ---");
 }
 
+TEST(Table, SentencesBesideItHaveAtMost100Columns) {
+  const std::string word(40, 'a');
+  EXPECT_EQ(plain_sentence("short"), "short\n");
+  EXPECT_EQ(plain_sentence(word + " " + word + " " + word), word + " " + word + "\n" + word + "\n");
+  EXPECT_EQ(plain_sentence(std::string(150, 'b') + " c"), std::string(150, 'b') + "\nc\n");
+  EXPECT_EQ(plain_sentence(std::string(100, 'b') + " c"), std::string(100, 'b') + "\nc\n");
+  EXPECT_EQ(plain_sentence(std::string(150, 'b')), std::string(150, 'b') + "\n");
+}
+
 TEST(Table, ProgramsSeeFieldsAndWhatIsNotKnownIsAbsent) {
   EXPECT_EQ(csv_view(example()),
             "task,tokens,score,interval,whole\n\"vt, \"\"hard\"\"\",131072,100.0,\"1.2 - 2.0\",true\ncwe,,,,false\n");
