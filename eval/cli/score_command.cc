@@ -10,6 +10,7 @@
 #include "eval/score/score.h"
 #include "eval/spec/models.h"
 #include "eval/spec/provenance.h"
+#include "eval/util/columns.h"
 #include "eval/util/files.h"
 #include "eval/util/streams.h"
 #include "sala/core/error.h"
@@ -150,8 +151,10 @@ void score(const ScoreFlags& flags, const CommandState& state) {
   }
   streams::print_text(flags.output == "json" ? json_text : format_results(subject, results, flags.output));
   if (!scored.problems.empty())
-    throw Error(ErrorCode::kFormat, "{} {} above; {} predictions were scored", scored.problems.size(),
-                scored.problems.size() == 1 ? "problem is named" : "problems are named", scored.records.size());
+    throw Error(
+        ErrorCode::kFormat, "{} above; {} scored",
+        scored.problems.size() == 1 ? "1 problem is named" : fmt::format("{} problems are named", scored.problems.size()),
+        counted(static_cast<int64_t>(scored.records.size()), "prediction"));
 }
 
 }  // namespace

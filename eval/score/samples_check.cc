@@ -185,8 +185,8 @@ void SamplesCheck::finish(std::vector<SampleRecord>& records, std::vector<std::s
   for (const auto& [cell, count] : counts) {
     sizes[cell.first].insert(count);
     if (request_.samples > 0 && count != request_.samples)
-      problems.push_back(
-          fmt::format("{}@{}: {} predictions, --samples says {}", cell.second, cell.first, count, request_.samples));
+      problems.push_back(fmt::format("{}@{}: {}, --samples says {}", cell.second, cell.first, counted(count, "prediction"),
+                                     request_.samples));
   }
   if (request_.samples > 0) return;
   for (const auto& [length, different] : sizes)

@@ -279,8 +279,8 @@ Sample QaTask::fixed_sample(const SampleRequest& request, const Tokenizer& token
   if (static_cast<double>(tokens.tokens()) < kMinimumFill * static_cast<double>(target) && queue.ended() &&
       selection.documents.size() == queue.size())
     throw Error(ErrorCode::kUsage,
-                "{}: {} holds {} documents, which make {} tokens of prompt with this question; length {} would repeat them "
-                "(mode upstream does)",
+                "{}: {} holds too few documents ({}; with this question a prompt of {} tokens); length {} would repeat "
+                "them (mode upstream does)",
                 name(), source->title(), queue.size(), tokens.tokens(), request.length);
   add_part(request, text, queue, selection, target, tokenizer, tokens);
   RulerText made;

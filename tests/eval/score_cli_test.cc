@@ -47,7 +47,7 @@ TEST_F(ScoreCli, WhatCannotBeScoredIsSaidTheRestIsKeptAndTheExitCodeTells) {
   EXPECT_EQ(result.code, static_cast<int>(ErrorCode::kFormat)) << result.err;
   EXPECT_NE(result.out.find("vt        4k   4,096  2  16.67"), std::string::npos) << result.out;
   EXPECT_NE(result.err.find("vt.jsonl:3: the line: not valid JSON"), std::string::npos) << result.err;
-  EXPECT_NE(result.err.find("error [format] 1 problem is named above; 2 predictions were scored\n"), std::string::npos)
+  EXPECT_NE(result.err.find("error [format] 1 problem is named above; 2 predictions scored\n"), std::string::npos)
       << result.err;
   EXPECT_EQ(Json::parse(read_bytes(folder_.file("s") + "/summary.json"))["sala"]["problems"].size(), 1u);
 }
