@@ -35,6 +35,9 @@ BROKEN = [
     ("mixer-name", "eval/spec/models.cc", 'bool x = config.uses("full-attn");\n'),
     ("mixer-fields", "sim/model/config.cc", "auto& f = config.own<SoftmaxFields>();\n"),
     ("marker", "docs/x.md", "TO" "DO: later\n"),
+    ("conflict", "CHANGELOG.md", "a\n" + "<" * 7 + " ours\n"),
+    ("conflict", "eval/x.cc", "int x;\n" + "=" * 7 + "\n"),
+    ("conflict", "docs/x.md", ">" * 7 + " 1ea1a67 (a commit)\n"),
     ("include-guard", "eval/x.h", "int x;\n"),
     ("file-length", "eval/x.cc", "int x;\n" * 501),
     ("function-length", "eval/x.cc", "void f(int a,\n       int b) {\n" + "  g();\n" * 80 + "}\n"),
@@ -44,6 +47,7 @@ BROKEN = [
     ("results", "results/family/sala-tiny-4k/summary.json", "{}\n"),
     ("results", "results/family/run.h5", "x\n"),
     ("prose-width", "docs/x.md", "word " * 20 + "words\n"),
+    ("prose-width", "README.md", "```\n" + "word " * 32 + "words\n```\n"),
     ("prose-width", "docs/x.md", "```\ncode\n```\n- " + "word " * 20 + "[one](x.md)\n"),
 ]
 
