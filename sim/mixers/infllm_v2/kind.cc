@@ -8,7 +8,7 @@
 namespace sala {
 
 void SparseConfig::visit_fields(FieldVisitor& visit) {
-  visit("kernel_size", kernel_size, {"tokens averaged into one fine key", true, 1, kMaxExtent});
+  visit("kernel_size", kernel_size, {"tokens averaged into one fine key: twice kernel_stride", true, 1, kMaxExtent});
   visit("kernel_stride", kernel_stride, {"tokens between fine keys", true, 1, kMaxExtent});
   visit("block_size", block_size,
         {.help = "tokens of an attention block",
