@@ -1,14 +1,13 @@
 #!/usr/bin/env python3
-"""Prints the tables of docs/training.md: what members answer of held-out rows of the training split, from their training.json. Example:
+"""Prints the table of docs/training.md: what members answer of held-out rows of the training split, from their training.json. Example:
 
-  analysis/training_tables.py models/*/training.json results/family/training.json --members '*-s2' --recipe 5000 --length 8192
+  analysis/training_tables.py models/*/training.json --recipe 5000 --length 8192
 
-results/family/training.json holds the records of many members by name. A row for each record that followed the recipe (told by its data_seed, here tasks-mrcr.toml's); what came before a record stands inside it and is looked at too.
+A row for each record that followed the recipe (told by its data_seed, here tasks-mrcr.toml's); what came before a record stands inside it and is looked at too.
 Values of the answer that are right for single_2, multikey, multivalue and fwe; its tokens for multiquery, vt, cwe and MRCR; whole answers for qa and NoLiMa.
 """
 
 import argparse
-import fnmatch
 import json
 import sys
 from pathlib import Path
@@ -24,24 +23,12 @@ def history(record: dict):
         record = record.get("before")
 
 
-def matches(name: str, patterns: list[str]) -> bool:
-    """`*-s2` is dense-tiny-s2, but not first/dense-tiny-s2, which is `first/*`."""
-    return any(name.count("/") == pattern.count("/") and fnmatch.fnmatch(name, pattern) for pattern in patterns)
-
-
-def records_of(path: Path, patterns: list[str]) -> list[tuple[str, dict]]:
-    """Member and record: the one of a file, named after its folder or itself, or those of a collection that fit a pattern."""
-    made = json.loads(path.read_text())
-    if "recipe" in made:
-        return [(path.parent.name if path.name == "training.json" else path.stem, made)]
-    return [(name.rsplit("/", 1)[-1], record) for name, record in made.items() if "recipe" in record and matches(name, patterns)]
-
-
-def rows_of(paths: list[Path], recipe: int, length: int, patterns: list[str] | None = None) -> list[list[str]]:
+def rows_of(paths: list[Path], recipe: int, length: int) -> list[list[str]]:
     """[member, a figure or "-" for each column] for each record of the recipe that was validated at the length."""
     rows = []
-    for member, all_ in [pair for path in paths for pair in records_of(path, patterns or ["*"])]:
-        for record in history(all_):
+    for path in paths:
+        member = path.parent.name if path.name == "training.json" else path.stem
+        for record in history(json.loads(path.read_text())):
             found = record.get("validation", {})
             if record["recipe"]["data_seed"] != recipe or not any(key.endswith(f"_{length}") for key in found):
                 continue
@@ -54,11 +41,10 @@ def rows_of(paths: list[Path], recipe: int, length: int, patterns: list[str] | N
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("records", nargs="+", type=Path, help="training.json, or files named after members")
-    parser.add_argument("--members", default="*", help="comma list of patterns, of the members that a collection is to show [%(default)s]")
     parser.add_argument("--recipe", type=int, default=3000, help="its data_seed [%(default)s]")
     parser.add_argument("--length", type=int, default=8192, help="of the rows, in tokens [%(default)s]")
     args = parser.parse_args()
-    rows = rows_of(args.records, args.recipe, args.length, args.members.split(","))
+    rows = rows_of(args.records, args.recipe, args.length)
     if not rows:
         sys.exit(f"training_tables: error [usage] no record of recipe {args.recipe} was validated on rows of {args.length} tokens")
     print("| member | " + " | ".join(task.removeprefix("niah_") for task in COLUMNS) + " |\n| --- |" + " ---: |" * len(COLUMNS))

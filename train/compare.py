@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Holds the C++ engine to the PyTorch definition (double precision) on trained members. Example:
 
-  train/compare.py --binary build/release/sala_eval models/sala-tiny models/full-tiny --data /tmp/data
+  train/compare.py --binary build/release/sala_eval models/sala-tiny models/full-tiny --data runs/data
 
 Reads a held-out row (multikey_2) of --length from --data, written by prepare_data.py; reports for each member the largest relative difference of logits and hidden states, the
 share of positions with the same best token, and how many blocks are selected otherwise. Two block scores may be nearer to each other than fp32 tells apart; then the other

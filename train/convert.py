@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Converts a trained full-attention teacher into a hybrid with HALO: transfer, align, select, distil (spec 6.1). Example:
 
-  train/convert.py --teacher /tmp/runs/teacher-tiny --recipe train/recipes/convert.toml --data /tmp/convert-data --keep 3 --out /tmp/runs/student
+  train/convert.py --teacher runs/tasks/teacher-tiny --recipe train/recipes/convert.toml --data runs/convert-data --keep 3 --out runs/tasks/student
 
 Writes halo.json (what each layer costs when it becomes linear, and which stay), config.json, model.safetensors and training.json into --out;
 train.py --init goes on from there (docs/training.md). The recipe's first stage aligns, its second distils.

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Writes the packed token files of a recipe with the C++ generator. Example:
 
-  train/prepare_data.py train/recipes/tasks.toml --generator build/release/sala_generate --out /tmp/data --threads 2
+  train/prepare_data.py train/recipes/tasks.toml --generator build/release/sala_generate --out runs/data --threads 2
 """
 
 import argparse

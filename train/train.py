@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains one member of the family, in pieces that resume. Example:
 
-  train/train.py --config models/sala-tiny/config.json --recipe train/recipes/tasks.toml --data /tmp/data --out /tmp/sala-tiny --minutes 9
+  train/train.py --config models/sala-tiny/config.json --recipe train/recipes/tasks.toml --data runs/data --out runs/sala-tiny --minutes 9
 
 Writes checkpoint.pt (resumable), model.safetensors (bf16, released tensor names), training.json and log.jsonl into --out.
 On a GPU the layers are compiled (--eager: not) and the whole step is one CUDA graph; on a CPU everything runs as written, in fp32.

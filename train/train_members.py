@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains several members at once, spread over the GPUs of this machine. Example, eight runs on two GPUs for nine minutes:
 
-  train/train_members.py --members sala-tiny,full-tiny,linear-tiny,sala-tiny:2 --recipe train/recipes/tasks.toml --data /tmp/data --out /tmp/runs --minutes 9
+  train/train_members.py --members sala-tiny,full-tiny,linear-tiny,sala-tiny:2 --recipe train/recipes/tasks.toml --data runs/data --out runs/tasks --minutes 9
 
 NAME:SEED trains a member of train/family.toml from another seed, into OUT/NAME-sSEED. The same command goes on from the checkpoints.
 """

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Says how much of packed rows members answer: teacher-forced, as training.json records it after training. Example, qa_2 of the evaluation's split:
 
-  sala_generate --tokens --as-evaluated --split eval --task qa_2 --len 4096 --samples 40 --out /tmp/rows/valid_qa_2_4096.tok
-  train/validate.py models/sala-tiny models/dense-tiny --data /tmp/rows
+  sala_generate --tokens --as-evaluated --split eval --task qa_2 --len 4096 --samples 40 --out runs/rows/valid_qa_2_4096.tok
+  train/validate.py models/sala-tiny models/dense-tiny --data runs/rows
 
 Of each file valid_NAME_LENGTH.tok in --data, for each member: rows whose answer is right as a whole (exact), values of answers (values), tokens of answers (tokens).
 """
