@@ -4,6 +4,7 @@
   tests/tools/numpy_reference.py make             writes tests/data/numpy/<name>/{config.json, model.safetensors, expected.safetensors}
   tests/tools/numpy_reference.py compare FOLDER   the largest difference from FOLDER/expected.safetensors (see train/make_fixtures.py)
   tests/tools/numpy_reference.py renew FOLDER     draws weights for FOLDER/config.json and writes the two other files
+  tests/tools/numpy_reference.py omit FOLDER      what each rounding point of a bf16 fixture changes when it alone is left out
 
 Fixtures of the bf16 class are rounded where the reference rounds. expected.safetensors: ids int32 [T]; positions int32 [R]; hidden.I
 float32 [R, E] behind layer I (embedding, 0, 1, ...) at these positions; selected.I int32 [Hkv, R, slots]; logits float32 [R, V].
@@ -169,7 +170,7 @@ class Reference:
         for tile in np.unique(read // 64):
             here = read // 64 == tile
             largest = scores[here].max()
-            weights[here] = bf16(np.exp(scores[here] - largest)) * np.exp(largest - scores.max())
+            weights[here] = self.round(np.exp(scores[here] - largest)) * np.exp(largest - scores.max())
         return weights @ values / total.sum()
 
     def select(self, q, k, rows):
@@ -292,6 +293,28 @@ def compare(folder):
         print(f"{folder.name} {name}: {np.abs(got - want).max():.2e} of {np.abs(want).max():.3g}")
 
 
+def omit(folder):
+    """For each place in the code that rounds: the share of hidden.0 and of logits that differ in the median row, and blocks selected otherwise."""
+    config, weights = json.loads((folder / "config.json").read_text()), read_tensors(folder / "model.safetensors")
+    stored, places = read_tensors(folder / "expected.safetensors"), set()
+
+    def place():
+        frame = sys._getframe(2)
+        return frame.f_lineno, frame.f_lasti
+
+    def run(rounding):
+        reference = Reference(config, weights, True)
+        reference.round = rounding
+        return reference.run(stored["ids"], stored["positions"])
+
+    run(lambda x: places.add(place()) or bf16(x))
+    for left_out in sorted(places):
+        got = run(lambda x: x if place() == left_out else bf16(x))
+        rows = {name: np.median((got[name].astype(np.float32) != stored[name]).mean(axis=1)) for name in ("hidden.0", "logits")}
+        blocks = (got["selected.0"] != stored["selected.0"]).sum() if "selected.0" in stored else 0
+        print(f"{folder.name} line {left_out[0]}: hidden.0 {rows['hidden.0']:.3f}, logits {rows['logits']:.3f}, blocks {blocks}")
+
+
 def renew(folder, tokens=203, kept=40):
     config = json.loads((folder / "config.json").read_text())
     weights, ids = random_weights(config, 70), random_ids(config, tokens, 71)
@@ -304,7 +327,7 @@ def renew(folder, tokens=203, kept=40):
 if __name__ == "__main__":
     if sys.argv[1:] == ["make"]:
         make()
-    elif len(sys.argv) == 3 and sys.argv[1] in ("compare", "renew"):
-        {"compare": compare, "renew": renew}[sys.argv[1]](Path(sys.argv[2]))
+    elif len(sys.argv) == 3 and sys.argv[1] in ("compare", "renew", "omit"):
+        {"compare": compare, "renew": renew, "omit": omit}[sys.argv[1]](Path(sys.argv[2]))
     else:
         sys.exit(__doc__)
