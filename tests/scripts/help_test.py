@@ -20,6 +20,7 @@ def is_script(path):
 
 SCRIPTS = [path for path in source_files() if is_script(path)]
 FOLDERS = {path.parent for path in SCRIPTS} | {Path("analysis/plots"), Path("cmake"), Path("train/sala_train")}
+NEEDS = {"theory.py": "numpy", **dict.fromkeys(("train.py", "convert.py", "compare.py", "make_fixtures.py"), "torch")}  # for their help too
 NOBODY = 65534
 WORKING = ("apt-get", "sudo", "cmake", "ninja", "clang-format", "git", "g++", "curl", "pip")  # what a call for help never starts
 
@@ -63,8 +64,8 @@ class Help(unittest.TestCase):
     def test_every_script_explains_itself(self):
         self.assertGreater(len(SCRIPTS), 15)
         for script in SCRIPTS:
-            if script.name == "theory.py" and importlib.util.find_spec("numpy") is None:
-                continue  # the one that needs a package for its help
+            if script.name in NEEDS and importlib.util.find_spec(NEEDS[script.name]) is None:
+                continue
             for flag in ("--help", "-h"):
                 with self.subTest(script=script, flag=flag):
                     result = self.run_script(script, flag)
