@@ -81,7 +81,7 @@ MemoryLimit usable_memory(const Device& device) {
   const int64_t own = device.free_bytes();
   const int64_t available = own >= 0 ? own : std::min(machine_memory(), control_group_memory());
   return {std::max<int64_t>(0, available - std::max(kLeastReserve, available / 10)),
-          own >= 0 ? "this device has" : "this machine has"};
+          own >= 0 ? "this device has" : "this machine or a control group around the process leaves"};
 }
 
 MemoryLimit memory_within(int64_t bytes, const Device& device) {

@@ -18,7 +18,7 @@ int64_t resident_memory();
 // How much sessions and samples may take.
 struct MemoryLimit {
   int64_t bytes = 0;
-  std::string whose;  // "this machine has", for messages
+  std::string whose;  // "--mem 1g leaves", for messages
 };
 // What the machine and the control groups still have, or a device that has memory of its own, less a reserve for everything
 // else (a tenth, at least 256 MiB).
