@@ -100,6 +100,17 @@ def mean_and_error(values: np.ndarray) -> list[float]:
     return [mean, 2 * deviation / math.sqrt(max(count - 1, 1))]
 
 
+def query_factor(length: int) -> float:
+    """How much longer `--logit-scaling "hype 1024"` makes a query behind `length` tokens."""
+    return math.log(length + 1024) / math.log(1024)
+
+
+def gains(scaled: dict, unscaled: dict, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """What scaling adds to the log-odds of each sample, measured and by the formula from its own margin and background."""
+    factor = query_factor(length)
+    return scaled["log_odds"] - unscaled["log_odds"], (factor - 1) * unscaled["margin"] - (factor ** 2 - 1) * unscaled["lift"]
+
+
 def dilution(lab: Laboratory) -> dict:
     """Attention on the needle against the number of keys. The samples of all lengths are the same, with more essay around them."""
     series, lengths = {}, (1024, 2048, 4096, 8192, 16384, 32768)
@@ -116,15 +127,18 @@ def dilution(lab: Laboratory) -> dict:
                 row[figure] = mean_and_error(here[figure])
                 row[f"{figure}_change"] = mean_and_error(here[figure] - first[figure])
             if more:
-                factor, unscaled = math.log(length + 1024) / math.log(1024), paired_figures(lab, model, head, length, count)
-                row["gain"] = mean_and_error(here["log_odds"] - unscaled["log_odds"])
-                row["gain_theory"] = mean_and_error((factor - 1) * unscaled["margin"] - (factor ** 2 - 1) * unscaled["lift"])
-                row["margin_factor"], row["query_factor"] = mean_and_error(here["margin"] / unscaled["margin"]), factor
+                unscaled, unscaled_first = (paired_figures(lab, model, head, at, count) for at in (length, lengths[0]))
+                (gain, promised), (gain_first, promised_first) = (gains(*pair, at) for *pair, at in ((here, unscaled, length), (first, unscaled_first, lengths[0])))
+                row["gain"], row["gain_theory"] = mean_and_error(gain), mean_and_error(promised)
+                # Of the same samples: how log-odds fall without scaling, and by how much less with it.
+                row["log_odds_change_unscaled"] = mean_and_error(unscaled["log_odds"] - unscaled_first["log_odds"])
+                row["gain_change"], row["gain_change_theory"] = mean_and_error(gain - gain_first), mean_and_error(promised - promised_first)
+                row["margin_factor"], row["query_factor"] = mean_and_error(here["margin"] / unscaled["margin"]), query_factor(length)
             rows.append(row)
         start = rows[0]
         if more:  # from the margin and the background without scaling
             plain = series[model]["rows"][0]
-            theory = [formulas.scaled_log_odds(plain["margin"][0], plain["lift"][0], row["keys"], math.log(row["length"] + 1024) / math.log(1024)) for row in rows]
+            theory = [formulas.scaled_log_odds(plain["margin"][0], plain["lift"][0], row["keys"], query_factor(row["length"])) for row in rows]
         else:
             theory = [start["log_odds"][0] - math.log(row["keys"] / start["keys"]) for row in rows]
         series[name] = {"head": list(head), "rows": rows, "theory": theory}

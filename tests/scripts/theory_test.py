@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import json
 import math
 import random
 import sys
@@ -69,6 +70,19 @@ class Dilution(unittest.TestCase):
         for keys in (2e3, 1e6):  # margin 2 ln(1000): without scaling the odds fall below 1 beyond a million keys
             factor = math.log(keys) / math.log(1e3)
             self.assertAlmostEqual(theory.scaled_log_odds(2 * math.log(1e3), 0, keys, factor), math.log(keys))
+
+
+    def test_the_page_says_of_the_same_samples_what_was_measured(self):
+        root = Path(__file__).resolve().parents[2]
+        rows = {row["length"]: row for row in json.loads((root / "results/theory/dilution.json").read_text())["series"]["dense-tiny, ln(t + 1024) / ln(1024)"]["rows"]}
+        page = " ".join((root / "docs/theory.md").read_text().split())
+        (scaled, error), (plain, plain_error) = (rows[32768][name] for name in ("log_odds_change", "log_odds_change_unscaled"))
+        saved, formula, before = (rows[length][name] for length, name in ((32768, "gain_change"), (32768, "gain_change_theory"), (16384, "gain_change")))
+        self.assertEqual(rows[32768]["pairs"], 10)
+        self.assertAlmostEqual(saved[0], scaled - plain, places=3)  # only of the same samples is it the difference
+        for sentence in (f"of the same ten samples fall by {-scaled:.1f} with scaling and by {-plain:.1f} without (give or take {error:.1f} and {plain_error:.1f})",
+                         f"saves {saved[0]:.1f} of it ({saved[1]:.1f}), where the formula has {formula[0]:.1f}. To 16k it saves {before[0]:.1f} ({before[1]:.1f})"):
+            self.assertIn(sentence, page)
 
 
 class Selection(unittest.TestCase):
