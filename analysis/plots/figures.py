@@ -64,6 +64,17 @@ def whole_points(cells: list[Cell]) -> dict[tuple[str, int], dict[int, list[Cell
     return {key: kept for key, lengths in points.items() if (kept := {length: of for length, of in lengths.items() if len(of) == len(tasks)})}
 
 
+def dashes_of(names: list[str]) -> dict[str, object]:
+    """A model as trained is solid; what was switched after training has dashes, another kind each."""
+    variants: dict = defaultdict(int)
+    dashes = {}
+    for name in sorted(names):
+        member, _, switched = name.partition(" [")
+        variants[member] += 1 if switched else 0
+        dashes[name] = DASHES[variants[member] % len(DASHES)] if switched else "-"
+    return dashes
+
+
 @dataclass
 class Curve:
     """x and what stands over it; several trainings are one line with their own lines behind it."""
@@ -84,7 +95,7 @@ def curves_of(cells: list[Cell], over_training: bool) -> list[Curve]:
     names = sorted({curve for curve, _ in points}, key=lambda name: (rank(name.split(" [")[0]), name))
     members = {name: next(cell.member for cell in cells if cell.curve == name) for name in names}
     look = looks(list(members.values()))
-    made, variants = [], defaultdict(int)
+    made, dashes = [], dashes_of(names)
     for name in names:
         member = members[name]
         colour, marker = look[member]
@@ -102,8 +113,7 @@ def curves_of(cells: list[Cell], over_training: bool) -> list[Curve]:
             each = [mover(lengths[length]) for lengths in of_seed.values() if length in lengths]
             values.append((x(length), mean([m for m, _, _ in each]), min(low for _, low, _ in each), max(high for _, _, high in each)))
         lines = [[(x(length), mover(of)[0]) for length, of in sorted(lengths.items())] for lengths in of_seed.values()] if len(of_seed) > 1 else []
-        made.append(Curve(name, member, DASHES[variants[member] % len(DASHES)], colour, marker, short(member) == "sala" and "[" not in name, values, lines))
-        variants[member] += 1
+        made.append(Curve(name, member, dashes[name], colour, marker, short(member) == "sala" and "[" not in name, values, lines))
     if not made:
         raise Problem("no curve is left to draw")
     return made
@@ -136,7 +146,7 @@ def length_axis(axes, xs: list[float], trained: list[int], over_training: bool, 
         if min(xs) <= place <= max(xs):
             axes.axvline(place, color="0.35", ls=":", lw=0.8, zorder=1)
     if label:
-        axes.set_xlabel("length / training length" if over_training else "tokens of prompt and answer")
+        axes.set_xlabel("length / training length" if over_training else "length, tokens")
 
 
 def handles_of(curves: list[Curve]) -> list:
@@ -162,7 +172,7 @@ def caption_of(cells: list[Cell], options: Options, what: str) -> str:
     words = [f"{options.title}." if options.title else "", f"Mean of {tasks_text({cell.task for cell in cells})}" if not options.by_task else "One task a panel",
              f"{span_text([cell.n for cell in cells])} samples a cell"]
     sentence = f"{words[0]} {words[1]}; {words[2]}. {what}".strip()
-    if trained:
+    if any(min(cell.length for cell in cells) <= length <= max(cell.length for cell in cells) for length in trained):
         sentence += f" Dotted: training length {', '.join(map(name_length, trained))}."
     return sentence
 
@@ -211,10 +221,11 @@ def as_score(cells: list[Cell], name: str) -> list[Cell]:
 
 def recall(cells: list[Cell], options: Options):
     """Recall and reach of the selection by length."""
-    panels = [(title, common_tasks(of)) for name, title in (("recall", "recall: evidence blocks selected"), ("reached", "reached: read by some head")) if (of := as_score(cells, name))]
+    panels = [(title, common_tasks(of)) for name, title in (("recall", "recall"), ("reached", "reached")) if (of := as_score(cells, name))]
     if not panels:
         raise Problem("no recall: no model here selects blocks at these lengths, or the runs had --probe none")
-    return curve_figure(panels, options, "share of evidence blocks", 1, 1, "Means over the samples' answer queries.")
+    return curve_figure(panels, options, "share of evidence blocks", 1, 1,
+                        "Recall: blocks that were selected, mean over layers, heads and the queries of the answer; reached: that some head read.")
 
 
 def ratio_value(ratio: str) -> float:
@@ -332,7 +343,7 @@ def cost(cells: list[Cell], options: Options):
     what = "Numbers beside points: length. Seconds are those of the machines that ran the cells. Bars: 95% intervals (Wilson's of each task, joined by MOVER)."
     caption = f"{options.title + '. ' if options.title else ''}Mean of {tasks_text({cell.task for cell in cells})}; {span_text([cell.n for cell in cells])} samples a cell. {what}"
     figure, axes, legend = sheet(options.width, 1, 0.65 if options.width == "column" else 0.4, legend_rows(labels, options.width), caption)
-    axis, variants, handles = axes[0], defaultdict(int), []
+    axis, dashes, handles = axes[0], dashes_of(names), []
     for name in names:
         member = name.split(" [")[0]
         colour, marker = look[member]
@@ -344,9 +355,8 @@ def cost(cells: list[Cell], options: Options):
         row = [(mean([cell.seconds for cell in group]), *mover(group), length) for length, group in sorted(lengths.items())]
         main = short(member) == "sala"
         axis.errorbar([p[0] for p in row], [100 * p[1] for p in row], [[100 * (p[1] - p[2]) for p in row], [100 * (p[3] - p[1]) for p in row]], color=colour, marker=marker,
-                      ls=DASHES[variants[member] % len(DASHES)], lw=1.6 if main else 1.0, ms=3.4, mec="white", mew=0.3, elinewidth=0.6, clip_on=False)
-        handles.append(plt.Line2D([], [], color=colour, marker=marker, ls=DASHES[variants[member] % len(DASHES)], lw=1.2, ms=3.4, mec="white", mew=0.3))
-        variants[member] += 1
+                      ls=dashes[name], lw=1.6 if main else 1.0, ms=3.4, mec="white", mew=0.3, elinewidth=0.6, clip_on=False)
+        handles.append(plt.Line2D([], [], color=colour, marker=marker, ls=dashes[name], lw=1.2, ms=3.4, mec="white", mew=0.3))
         for p in row:
             axis.annotate(name_length(p[4]), (p[0], 100 * p[1]), xytext=(2, -7), textcoords="offset points", fontsize=5, color=colour)
     axis.set_xscale("log")
@@ -384,6 +394,7 @@ def dilution(cells: list[Cell], options: Options):
     layers = sorted({layer for name in names for layer in masses[name]})
     lengths = sorted({length for name in names for layer in masses[name].values() for length in layer})
     labels = [shown_name(name) for name in names]
+    dashes = dashes_of(names)
     caption = (f"{options.title + '. ' if options.title else ''}{tasks_text({cell.task for cell in cells}).capitalize()}. Attention of the last token of the prompt on the "
                f"evidence, in each softmax layer that of the head with most; lines: medians over {span_text([len(v) for n in names for layer in masses[n].values() for v in layer.values()])} "
                "samples, bands: their middle half. Samples differ from length to length.")
@@ -398,14 +409,14 @@ def dilution(cells: list[Cell], options: Options):
                 continue
             quarters = [quantiles(of[length]) for length in sorted(of)]
             axis.fill_between(sorted(of), [q[0] for q in quarters], [q[2] for q in quarters], color=colour, alpha=0.15, lw=0)
-            axis.plot(sorted(of), [q[1] for q in quarters], color=colour, marker=marker, ms=3.2, mec="white", mew=0.3, lw=1.6 if short(name.split(" [")[0]) == "sala" else 1.0, clip_on=False)
+            axis.plot(sorted(of), [q[1] for q in quarters], color=colour, marker=marker, ls=dashes[name], ms=3.2, mec="white", mew=0.3, lw=1.6 if short(name.split(" [")[0]) == "sala" else 1.0, clip_on=False)
         axis.set_ylim(0, 1)
         axis.grid()
         axis.set_title(f"layer {layer}")
         length_axis(axis, lengths, trained, False, WIDTHS[options.width] / columns - 0.5, i + columns >= len(layers))
         if i % columns == 0:
             axis.set_ylabel("attention on evidence")
-    legend([plt.Line2D([], [], color=look[name.split(" [")[0]][0], marker=look[name.split(" [")[0]][1], lw=1.2, ms=3.4, mec="white", mew=0.3) for name in names], labels)
+    legend([plt.Line2D([], [], color=look[name.split(" [")[0]][0], marker=look[name.split(" [")[0]][1], ls=dashes[name], lw=1.2, ms=3.4, mec="white", mew=0.3) for name in names], labels)
     return figure
 
 

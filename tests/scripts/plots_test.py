@@ -171,6 +171,11 @@ class Style(unittest.TestCase):
         self.assertEqual(style.member_style("sala-tiny", 3), alone["sala-tiny"])
         self.assertEqual(len({together[name] for name in ("dense-tiny", "sala-tiny", "llama")}), 3)
 
+    def test_what_was_switched_has_dashes_everywhere(self):
+        from plots import figures
+        self.assertEqual(figures.dashes_of(["a-tiny [x=2]", "a-tiny", "a-tiny [x=1]", "b-tiny [x=1]"]),
+                         {"a-tiny": "-", "a-tiny [x=1]": "--", "a-tiny [x=2]": "-.", "b-tiny [x=1]": "--"})
+
     def test_ticks_do_not_run_into_one_another(self):
         from plots import style
         ticks = style.length_ticks([1024 * 2 ** i for i in range(12)], 1.5)
