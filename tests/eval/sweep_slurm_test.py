@@ -3,6 +3,7 @@ and how many jobs to kill."""
 
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -27,7 +28,7 @@ topk = [4, 12]
 [slurm]
 jobs = 3
 cpus = 1
-requeue = 8
+requeue = 100
 """
 
 
@@ -81,15 +82,22 @@ class Slurm(SweepCase):
         words = (self.write(SWEEP), "--out", out, "--launcher", "slurm", "--wait")
         chance = random.Random(2)
         waiter = self.start(*words)
-        for kill in range(KILLS):
+        kills = 0
+        while kills < KILLS:
             self.wait_until(lambda: processes_in(out, "--shard") or waiter.poll() is not None)
+            if waiter.poll() is not None:  # it was faster than the kills: once more
+                self.assertEqual(*self.end_of(waiter, 0))
+                shutil.rmtree(out)
+                waiter = self.start(*words)
+                continue
             time.sleep(chance.uniform(0, 1.5))
             for pid in processes_in(out, "--shard")[:1]:
                 try:
                     os.kill(pid, signal.SIGKILL)
+                    kills += 1
                 except ProcessLookupError:  # it has just ended
                     pass
-            if kill == 1 and waiter.poll() is None:
+            if kills == 2 and waiter.poll() is None:
                 waiter.kill()
                 waiter.communicate()
                 before = self.jobs()
