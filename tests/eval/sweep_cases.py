@@ -8,7 +8,9 @@ import time
 import unittest
 from pathlib import Path
 
-MODELS = Path(__file__).resolve().parents[2] / "models"
+ROOT = Path(__file__).resolve().parents[2]
+MODELS = ROOT / "models"
+EXAMPLE = ROOT / "tests/data/sweep/cells.csv"
 SECONDS = ("prefill_seconds", "decode_seconds")
 
 # 8 cells of 3 samples, and 2 that cannot run.

@@ -1,6 +1,7 @@
 """Sweeps on this machine: results, kills, bad input. Arguments: the program sala_eval, how many kills to survive, and, where not
 all tests are to run, their names."""
 
+import csv
 import os
 import random
 import resource
@@ -11,7 +12,7 @@ import sys
 import time
 import unittest
 
-from sweep_cases import SMALL, SweepCase, processes_in, rows
+from sweep_cases import EXAMPLE, SMALL, SweepCase, processes_in, rows
 
 KILLS = int(sys.argv.pop(2))
 SweepCase.program = sys.argv.pop(1)
@@ -26,6 +27,7 @@ class Results(SweepCase):
         self.assertFalse(out.exists())
         self.run_sweep(sweep, "--out", out, code=1)
         table = rows(out)
+        self.assertEqual([*table[0]], [*csv.DictReader(EXAMPLE.open(newline="")).fieldnames])
         self.assertEqual([row["status"] for row in table], ["done"] * 8 + ["refused"] * 2)
         self.assertEqual({(row["task"], row["length"], row["topk"]) for row in table[:8]},
                          {(task, length, topk) for task in ("niah_single_1", "niah_multikey_1") for length in ("512", "600")
