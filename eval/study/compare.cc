@@ -78,6 +78,15 @@ Cells shared_cells(const Side& a, const Side& b, const std::vector<std::string>&
   return cells;
 }
 
+std::string mean_label(std::size_t tasks) { return fmt::format("mean of {}", counted(static_cast<int64_t>(tasks), "task")); }
+
+// The trainings of one task, as the bootstrap wants them.
+Trainings one_task(const std::vector<std::vector<double>>& trainings) {
+  Trainings wrapped;
+  for (const std::vector<double>& scores : trainings) wrapped.push_back({scores});
+  return wrapped;
+}
+
 // The mean over the tasks of one length.
 std::vector<Value> mean_row(const std::map<std::string, Shared>& tasks, int64_t length) {
   std::vector<double> differences, scores_a, scores_b;
@@ -99,7 +108,7 @@ std::vector<Value> mean_row(const std::map<std::string, Shared>& tasks, int64_t 
     samples += shared.count();
   }
   const auto bootstrap = hierarchical_bootstrap(of_a, of_b);
-  return {text(fmt::format("mean of {}", counted(static_cast<int64_t>(tasks.size()), "task"))),
+  return {text(mean_label(tasks.size())),
           tokens(length),
           large(samples),
           percent(mean_of(scores_a)),
@@ -145,6 +154,40 @@ Comparison compare(const Side& a, const Side& b, const std::vector<std::string>&
   if (a.size() == 1 && b.size() == 1)
     made.sentences.emplace_back(
         "One training a side: the intervals are those of samples, and a difference may be one between trainings.");
+  if (alone > 0) made.sentences.push_back(fmt::format("Left out: {} that not all have.", counted(alone, "sample")));
+  return made;
+}
+
+Comparison summarise(const Side& side, const std::vector<std::string>& tasks) {
+  int64_t alone = 0;
+  const Cells cells = shared_cells(side, side, tasks, alone);
+  if (cells.empty())
+    throw Error(ErrorCode::kUsage, "{} have no sample in common: a mean is one of the same samples", names(side));
+  Comparison made;
+  made.table.head = {"task", "length", "n", "score", "95% interval", "bootstrap 95%"};
+  for (const auto& [length, of_length] : cells) {
+    std::vector<double> scores;
+    std::vector<Interval> intervals;
+    Trainings trainings(side.size());
+    int64_t samples = 0;
+    for (const auto& [task, shared] : of_length) {
+      scores.push_back(mean_of(means(shared.a)));
+      intervals.push_back(wilson_interval(scores.back(), shared.count()));
+      const auto bootstrap = hierarchical_bootstrap(one_task(shared.a), {});
+      made.table.rows.push_back({text(task), tokens(length), large(shared.count()), percent(scores.back()),
+                                 points(intervals.back()), bootstrap ? points(*bootstrap) : Value{}});
+      for (std::size_t i = 0; i < trainings.size(); ++i) trainings[i].push_back(shared.a[i]);
+      samples += shared.count();
+    }
+    if (of_length.size() < 2) continue;
+    const auto bootstrap = hierarchical_bootstrap(trainings, {});
+    made.table.rows.push_back({text(mean_label(of_length.size())), tokens(length), large(samples), percent(mean_of(scores)),
+                               points(mean_interval(scores, intervals)), bootstrap ? points(*bootstrap) : Value{}});
+  }
+  made.sentences = {fmt::format("Scores of {} in percent, of the samples that all of its trainings answered.", names(side)),
+                    "95% interval: Wilson's for the samples, joined over tasks by MOVER; the trainings count as one. "
+                    "Bootstrap: trainings, "
+                    "then samples within tasks; tasks are fixed."};
   if (alone > 0) made.sentences.push_back(fmt::format("Left out: {} that not all have.", counted(alone, "sample")));
   return made;
 }

@@ -20,4 +20,7 @@ struct Comparison {
 // `tasks`: only these; empty = all. Throws Error{kUsage} when no sample is shared.
 Comparison compare(const Side& a, const Side& b, const std::vector<std::string>& tasks);
 
+// The trainings of one model alone: scores with their intervals, and means over tasks that trainings and samples carry.
+Comparison summarise(const Side& side, const std::vector<std::string>& tasks);
+
 }  // namespace sala::eval

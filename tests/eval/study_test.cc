@@ -161,6 +161,20 @@ TEST(Compare, JoinsTasksAndTrainings) {
   EXPECT_EQ(mean["bootstrap 95%"][1], 50);
 }
 
+TEST(Compare, OneModelAloneHasItsIntervals) {
+  ScoredAnswers a = answers("a", {1, 1}), b = answers("b", {0, 0});
+  for (ScoredAnswers* side : {&a, &b}) side->scores.merge(answers("", {1, 1}, "cwe").scores);
+  a.scores[{"vt", 8192, "0"}] = 1;
+  const Comparison made = summarise({a, b}, {});
+  ASSERT_EQ(made.table.rows.size(), 3u);
+  const nlohmann::ordered_json mean = json_view(made.table)[2];
+  EXPECT_EQ(mean["task"], "mean of 2 tasks");
+  EXPECT_EQ(mean["score"], 75);
+  EXPECT_EQ(mean["bootstrap 95%"][0], 50);  // both draws the second training
+  EXPECT_EQ(mean["bootstrap 95%"][1], 100);
+  EXPECT_EQ(made.sentences.back(), "Left out: 1 sample that not all have.");
+}
+
 TEST(Answers, OfARunOfAFileAndOfTheFamily) {
   const TemporaryFolder folder;
   const std::string line = R"({"id":"ruler/vt@4096#0!42","task":"vt","length":4096,"index":0,"score":0.5})";
