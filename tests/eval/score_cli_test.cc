@@ -29,7 +29,7 @@ TEST_F(ScoreCli, PrintsTheTableAndWritesTheSummaries) {
       program_.run({"score", "--task", "ruler", "--model", "someone", "--out", folder_.file("s"), kGolden + "/ruler"});
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_NE(result.out.find("niah_multivalue            4k   4,096  4  37.50"), std::string::npos) << result.out;
-  EXPECT_NE(result.out.find("What answered them is someone."), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("What\nanswered them is someone."), std::string::npos) << result.out;
   EXPECT_NE(result.err.find("score: note: the tasks at 4,096 have different numbers of samples: 2, 3, 4"), std::string::npos)
       << result.err;
   const Json summary = Json::parse(read_bytes(folder_.file("s") + "/summary.json"));

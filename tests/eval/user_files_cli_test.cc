@@ -50,7 +50,7 @@ TEST_F(UserFilesCli, OwnFilesAndModeMakeTheSamplesAndAreStored) {
   EXPECT_NE(result.out.find("nolima_user"), std::string::npos) << result.out;
   EXPECT_NE(result.out.find("Samples in mode upstream.\nMade from the user's files: needles (sha256 "), std::string::npos)
       << result.out;
-  EXPECT_NE(result.out.find("add --len 500,1000."), std::string::npos) << result.out;
+  EXPECT_NE(result.out.find("add\n--len 500,1000."), std::string::npos) << result.out;
   EXPECT_EQ(result.err.find("run: needles: "), std::string::npos) << "nothing is given away: " << result.err;
   const auto plan = nlohmann::json::parse(read_bytes(folder_.file("own") + "/summary.json"))["sala"]["plan"];
   EXPECT_EQ(plan["mode"], "upstream");
