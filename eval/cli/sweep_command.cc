@@ -137,7 +137,7 @@ struct Request {
   double flops_a_second = 0;  // of each job; 0 = not measured
 };
 
-bool must_run(CellStatus status) { return status != CellStatus::kDone && status != CellStatus::kRefused; }
+bool must_run(const CellState& state) { return state.status != CellStatus::kDone && state.status != CellStatus::kRefused; }
 
 Request prepare(const SweepFlags& flags) {
   set_num_threads(flags.threads);
@@ -151,10 +151,15 @@ Request prepare(const SweepFlags& flags) {
     throw Error(ErrorCode::kUsage, "{} holds a run, which has files of the same names; choose another --out", folder.path());
   Request request{flags, std::move(file), std::move(planned), std::move(folder), {}, jobs, threads};
   for (const SweepCell& cell : request.planned.cells) request.states.push_back(request.folder.state(cell));
-  const bool any =
-      std::any_of(request.states.begin(), request.states.end(), [](const auto& each) { return must_run(each.status); });
-  if (any && !flags.quiet) request.flops_a_second = request.planned.speed();
+  const bool any = std::any_of(request.states.begin(), request.states.end(), must_run);
+  if (any && (!flags.quiet || flags.launcher == "slurm")) request.flops_a_second = request.planned.speed();
   return request;
+}
+
+// As the folder is now.
+void read_states(Request& request) {
+  for (std::size_t i = 0; i < request.states.size(); ++i)
+    if (request.states[i].status != CellStatus::kDone) request.states[i] = request.folder.state(request.planned.cells[i]);
 }
 
 std::string plan_text(const Request& request) {
@@ -164,7 +169,7 @@ std::string plan_text(const Request& request) {
   for (std::size_t i = 0; i < request.states.size(); ++i) {
     const SweepCell& cell = request.planned.cells[i];
     all.add(request.states[i]);
-    if (!must_run(request.states[i].status)) continue;
+    if (!must_run(request.states[i])) continue;
     const auto left = static_cast<int64_t>(cell.samples.size() - request.states[i].records.size());
     ++to_run;
     samples += left;
@@ -200,7 +205,7 @@ std::vector<CellWork> work_of(const Request& request, const std::vector<std::siz
   for (const std::size_t i : places) {
     const SweepCell& cell = request.planned.cells[i];
     const CellState& state = request.states[i];
-    if (!must_run(state.status)) continue;
+    if (!must_run(state)) continue;
     SweepCell whole = cell;  // a run only grows
     whole.ask_for(state.others);
     work.push_back({&cell, whole.samples});
@@ -214,12 +219,13 @@ void note_interrupt(CommandState& state, const std::string& what) {
   streams::note("interrupted; {}. Go on with:\n  {}\n", what, shell_quoted(state.words));
 }
 
-void run_here(const Request& request, CommandState& state) {
+void run_here(Request& request, CommandState& state) {
   const SweepFlags& flags = request.flags;
   const Shard shard = flags.shard.empty() ? Shard{} : parse_shard(flags.shard);
   Claim claim(
       request.folder.path(), request.file.name, shard, [&](const std::string& line) { say(flags, line); },
       stop_if_interrupted);
+  read_states(request);  // nobody else changes it from here on
   request.folder.write({request.file.name, request.file.text, request.planned.cells});
   const std::vector<std::size_t> places = shards_of(request, shard.count)[static_cast<std::size_t>(shard.index - 1)];
   PoolOptions options;
@@ -239,13 +245,8 @@ void run_here(const Request& request, CommandState& state) {
 
 // Whether another attempt may end otherwise.
 bool may_succeed(const CellState& state) {
-  if (state.status != CellStatus::kFailed) return must_run(state.status) && state.status != CellStatus::kDamaged;
+  if (state.status != CellStatus::kFailed) return must_run(state) && state.status != CellStatus::kDamaged;
   return std::any_of(kPassing.begin(), kPassing.end(), [&](const char* kind) { return state.error.starts_with(kind); });
-}
-
-void read_states(Request& request) {
-  for (std::size_t i = 0; i < request.states.size(); ++i)
-    if (request.states[i].status != CellStatus::kDone) request.states[i] = request.folder.state(request.planned.cells[i]);
 }
 
 // Half an hour each, at this machine's speed.
@@ -294,12 +295,12 @@ SlurmJob submit_shards(const Request& request, const std::vector<int64_t>& shard
   return job;
 }
 
-// The shards in which something is left that another attempt may do.
-std::vector<int64_t> open_shards(const Request& request, int64_t count) {
+// The shards that have a cell of which `is_open` is true.
+std::vector<int64_t> open_shards(const Request& request, int64_t count, bool (*is_open)(const CellState&)) {
   const auto packs = shards_of(request, count);
   std::vector<int64_t> open;
   for (std::size_t i = 0; i < packs.size(); ++i)
-    if (std::any_of(packs[i].begin(), packs[i].end(), [&](std::size_t cell) { return may_succeed(request.states[cell]); }))
+    if (std::any_of(packs[i].begin(), packs[i].end(), [&](std::size_t cell) { return is_open(request.states[cell]); }))
       open.push_back(static_cast<int64_t>(i) + 1);
   return open;
 }
@@ -316,7 +317,7 @@ void run_in_slurm(Request& request, CommandState& state) {
   const int64_t count = job ? job->shards : shard_count(request);
   for (int64_t round = 0; round <= request.file.slurm.requeue; ++round) {
     if (!job) {
-      const std::vector<int64_t> shards = open_shards(request, count);
+      const std::vector<int64_t> shards = open_shards(request, count, round == 0 ? must_run : may_succeed);
       if (shards.empty()) break;
       job = submit_shards(request, shards, count);
     }
