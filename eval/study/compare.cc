@@ -27,7 +27,7 @@ std::vector<double> means(const std::vector<std::vector<double>>& trainings) {
   return of;
 }
 
-double mean_of(const std::vector<double>& values) {
+double mean_score(const std::vector<double>& values) {
   double sum = 0;
   for (const double value : values) sum += value;
   return sum / static_cast<double>(values.size());
@@ -96,8 +96,8 @@ std::vector<Value> mean_row(const std::map<std::string, Shared>& tasks, int64_t 
   int64_t samples = 0;
   for (const auto& [task, shared] : tasks) {
     const std::vector<double> a = means(shared.a), b = means(shared.b);
-    scores_a.push_back(mean_of(a));
-    scores_b.push_back(mean_of(b));
+    scores_a.push_back(mean_score(a));
+    scores_b.push_back(mean_score(b));
     differences.push_back(scores_a.back() - scores_b.back());
     intervals.push_back(paired_interval(a, b));
     for (std::size_t i = 0; i < of_a.size(); ++i) of_a[i].push_back(shared.a[i]);
@@ -111,9 +111,9 @@ std::vector<Value> mean_row(const std::map<std::string, Shared>& tasks, int64_t 
   return {text(mean_label(tasks.size())),
           tokens(length),
           large(samples),
-          percent(mean_of(scores_a)),
-          percent(mean_of(scores_b)),
-          percent(mean_of(differences)),
+          percent(mean_score(scores_a)),
+          percent(mean_score(scores_b)),
+          percent(mean_score(differences)),
           points(mean_difference_interval(differences, intervals)),
           bootstrap ? points(*bootstrap) : Value{},
           large(count.better),
@@ -136,8 +136,8 @@ Comparison compare(const Side& a, const Side& b, const std::vector<std::string>&
     for (const auto& [task, shared] : of_length) {
       const std::vector<double> of_a = means(shared.a), of_b = means(shared.b);
       const Count count = count_of(of_a, of_b);
-      made.table.rows.push_back({text(task), tokens(length), large(shared.count()), percent(mean_of(of_a)),
-                                 percent(mean_of(of_b)), percent(mean_of(of_a) - mean_of(of_b)),
+      made.table.rows.push_back({text(task), tokens(length), large(shared.count()), percent(mean_score(of_a)),
+                                 percent(mean_score(of_b)), percent(mean_score(of_a) - mean_score(of_b)),
                                  points(paired_interval(of_a, of_b)), Value{}, large(count.better), large(count.worse),
                                  number(sign_test(count.better, count.worse), 4)});
     }
@@ -171,7 +171,7 @@ Comparison summarise(const Side& side, const std::vector<std::string>& tasks) {
     Trainings trainings(side.size());
     int64_t samples = 0;
     for (const auto& [task, shared] : of_length) {
-      scores.push_back(mean_of(means(shared.a)));
+      scores.push_back(mean_score(means(shared.a)));
       intervals.push_back(wilson_interval(scores.back(), shared.count()));
       const auto bootstrap = hierarchical_bootstrap(one_task(shared.a), {});
       made.table.rows.push_back({text(task), tokens(length), large(shared.count()), percent(scores.back()),
@@ -181,8 +181,9 @@ Comparison summarise(const Side& side, const std::vector<std::string>& tasks) {
     }
     if (of_length.size() < 2) continue;
     const auto bootstrap = hierarchical_bootstrap(trainings, {});
-    made.table.rows.push_back({text(mean_label(of_length.size())), tokens(length), large(samples), percent(mean_of(scores)),
-                               points(mean_interval(scores, intervals)), bootstrap ? points(*bootstrap) : Value{}});
+    made.table.rows.push_back({text(mean_label(of_length.size())), tokens(length), large(samples),
+                               percent(mean_score(scores)), points(mean_interval(scores, intervals)),
+                               bootstrap ? points(*bootstrap) : Value{}});
   }
   made.sentences = {fmt::format("Scores of {} in percent, of the samples that all of its trainings answered.", names(side)),
                     "95% interval: Wilson's for the samples, joined over tasks by MOVER; the trainings count as one. "

@@ -16,7 +16,7 @@
 namespace sala::eval {
 namespace {
 
-constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+constexpr double kNoScore = std::numeric_limits<double>::quiet_NaN();
 constexpr const char* kSala = "MiniCPM-SALA-9B";
 constexpr const char* kSameMultiple = "same multiple";
 constexpr const char* kSameLength = "same length";
@@ -31,7 +31,7 @@ struct Setting {
   double of(const std::string& model) const {
     for (const auto& [name, score] : models)
       if (name == model) return score;
-    return kUnknown;
+    return kNoScore;
   }
 };
 
@@ -86,7 +86,7 @@ class Builder {
  private:
   // The paper's score at its training length: of RULER, at the context nearest to it.
   double paper_reference(const std::string& benchmark, const std::string& model) const {
-    double found = kUnknown, nearest = 0.1;  // of an octave or so
+    double found = kNoScore, nearest = 0.1;  // of an octave or so
     for (const Setting& each : reference_)
       if (const double away = std::abs(std::log2(each.multiple())); each.benchmark == benchmark && away < nearest) {
         found = each.of(model);

@@ -12,7 +12,7 @@ namespace {
 
 constexpr int64_t kDraws = 2000;
 
-double mean_of(std::span<const double> values) {
+double mean_over(std::span<const double> values) {
   double sum = 0;
   for (const double value : values) sum += value;
   return sum / static_cast<double>(values.size());
@@ -22,7 +22,7 @@ double squared(double value) { return value * value; }
 
 // Pearson's correlation, the covariance brought nearer to 0 by 1 / 2n where it is above (Newcombe's continuity correction).
 double correlation(std::span<const double> a, std::span<const double> b) {
-  const double mean_a = mean_of(a), mean_b = mean_of(b), n = static_cast<double>(a.size());
+  const double mean_a = mean_over(a), mean_b = mean_over(b), n = static_cast<double>(a.size());
   double both = 0, of_a = 0, of_b = 0;
   for (std::size_t i = 0; i < a.size(); ++i) {
     both += (a[i] - mean_a) * (b[i] - mean_b);
@@ -78,7 +78,7 @@ Interval paired_interval(std::span<const double> a, std::span<const double> b) {
   if (a.empty() || a.size() != b.size())
     throw Error(ErrorCode::kInternal, "paired_interval: {} and {} scores", a.size(), b.size());
   const auto count = static_cast<int64_t>(a.size());
-  const double mean_a = mean_of(a), mean_b = mean_of(b), phi = correlation(a, b);
+  const double mean_a = mean_over(a), mean_b = mean_over(b), phi = correlation(a, b);
   const Interval of_a = wilson_interval(mean_a, count), of_b = wilson_interval(mean_b, count);
   const auto joined = [phi](double x, double y) { return std::sqrt(std::max(0.0, x * x - 2 * phi * x * y + y * y)); };
   return {mean_a - mean_b - joined(mean_a - of_a.low, of_b.high - mean_b),
@@ -91,7 +91,7 @@ Interval mean_difference_interval(std::span<const double> differences, std::span
     below += squared(differences[i] - intervals[i].low);
     above += squared(intervals[i].high - differences[i]);
   }
-  const double mean = mean_of(differences), n = static_cast<double>(differences.size());
+  const double mean = mean_over(differences), n = static_cast<double>(differences.size());
   return {mean - std::sqrt(below) / n, mean + std::sqrt(above) / n};
 }
 
