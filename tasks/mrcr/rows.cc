@@ -2,13 +2,14 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
 
 #include "sala/core/error.h"
 #include "sim/text/files.h"
 #include "sim/text/json.h"
+#include "sim/text/json_rows.h"
 #include "sim/text/utf8.h"
 
 namespace sala::tasks {
@@ -57,6 +58,15 @@ Chat read_chat(const json& object) {
   return chat;
 }
 
+// Throws Error{kFormat} when the first line, which is no JSON, is the beginning of something else than lines.
+void refuse_other_json(std::string_view text, std::string_view line, const std::string& origin) {
+  std::string why = text::why_no_json_lines(line);
+  json whole;
+  if (line.find('[') == line.find_first_not_of(" \t\r"))  // an array is fine, but this one is broken
+    if (const auto problem = text::read_json(text::without_byte_order_mark(text), whole)) why = problem->what;
+  if (!why.empty()) throw Error(ErrorCode::kFormat, "{}: {}", origin, why);
+}
+
 }  // namespace
 
 MrcrRow parse_mrcr_row(const std::string& line, const Tokenizer* bins) {
@@ -90,39 +100,28 @@ MrcrRow read_mrcr_row(const json& object, const Tokenizer* bins) {
 
 MrcrRows read_mrcr_rows(std::string_view text, const std::string& origin, const Tokenizer* bins) {
   MrcrRows rows;
-  const auto add = [&](int64_t number, const auto& read) {
-    try {
-      MrcrRow row = read();
-      row.line = number;
-      const std::vector<std::string> wrong = check_mrcr_row(row);
-      for (const std::string& sentence : wrong) rows.problems.push_back(fmt::format("{}:{}: {}", origin, number, sentence));
-      rows.unsound += !wrong.empty();
-      rows.rows.push_back(std::move(row));
-    } catch (const Error& error) {
-      rows.problems.push_back(fmt::format("{}:{}: {}", origin, number, error.what()));
-    }
+  const auto problem = [&](int64_t number, const std::string& what) {
+    rows.problems.push_back(fmt::format("{}:{}: {}", origin, number, what));
   };
   if (const std::string_view packing = text::packing(text); !packing.empty())
     throw Error(ErrorCode::kFormat, "{} is packed ({}); JSON lines are expected", origin, packing);
-  text = text::without_byte_order_mark(text);
-  if (const size_t first = text.find_first_not_of(" \t\r\n"); first != std::string_view::npos && text[first] == '[') {
-    json list;
-    if (const auto problem = text::read_json(text, list)) throw Error(ErrorCode::kFormat, "{}: {}", origin, problem->what);
-    for (size_t i = 0; i < list.size(); ++i) add(static_cast<int64_t>(i) + 1, [&] { return read_mrcr_row(list[i], bins); });
-  } else {
-    int64_t number = 0;
-    for (size_t begin = 0; begin < text.size();) {
-      const size_t end = std::min(text.find('\n', begin), text.size());
-      const std::string line(text.substr(begin, end - begin));
-      begin = end + 1;
-      ++number;
-      if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-      if (rows.rows.empty() && rows.problems.empty())
-        if (const std::string why = text::why_no_json_lines(line); !why.empty())
-          throw Error(ErrorCode::kFormat, "{}: {}", origin, why);
-      add(number, [&] { return parse_mrcr_row(line, bins); });
+  const auto add = [&](int64_t number, const text::JsonRow& json) {
+    try {
+      MrcrRow row = read_mrcr_row(json.value, bins);
+      row.line = number;
+      const std::vector<std::string> wrong = check_mrcr_row(row);
+      for (const std::string& sentence : wrong) problem(number, sentence);
+      rows.unsound += !wrong.empty();
+      rows.rows.push_back(std::move(row));
+    } catch (const Error& error) {
+      problem(number, error.what());
     }
-  }
+  };
+  const auto add_broken = [&](int64_t number, std::string_view line, const text::JsonProblem& broken) {
+    if (rows.rows.empty() && rows.problems.empty()) refuse_other_json(text, line, origin);
+    problem(number, broken.syntax ? "this is no JSON" : broken.what);
+  };
+  text::read_json_rows(text, add, add_broken);
   if (rows.rows.empty())
     throw Error(ErrorCode::kFormat, "{}: no line holds an MRCR row{}{}", origin,
                 rows.problems.empty() ? "" : "; the first problem: ", rows.problems.empty() ? "" : rows.problems[0]);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <utility>
 
 #include "sala/core/error.h"
 #include "sala/core/rng.h"
@@ -78,29 +79,16 @@ TextFile read_text_file(const std::string& role, const std::string& path) {
 
 nlohmann::json parse_json(const TextFile& file) { return parse_as<nlohmann::json>(file); }
 
-std::vector<PlacedJson> parse_json_rows(const TextFile& file) {
-  const std::string_view text = file.text();
-  std::vector<PlacedJson> rows;
-  nlohmann::json value;
-  int64_t number = 0;
-  for (size_t begin = 0; begin < text.size();) {
-    const size_t end = std::min(text.find('\n', begin), text.size());
-    const std::string_view line = strip_whitespace(text.substr(begin, end - begin));
-    begin = end + 1;
-    ++number;
-    if (line.empty()) continue;
-    const auto problem = text::read_json(line, value);
-    if (problem && rows.empty()) break;  // no JSON lines: one document
-    if (problem)
-      throw Error(ErrorCode::kFormat, "{} file {}: line {} {}", file.role, file.path, number,
-                  problem->syntax ? "is no valid JSON" : ": " + problem->what);
-    rows.push_back({fmt::format("line {}", number), std::move(value)});
-  }
-  if (rows.size() > 1) return rows;
-  value = rows.empty() ? parse_json(file) : std::move(rows[0].value);
-  rows.clear();
-  if (!value.is_array()) return {{"the file", std::move(value)}};
-  for (auto& each : value) rows.push_back({fmt::format("[{}]", rows.size()), std::move(each)});
+std::vector<text::JsonRow> parse_json_rows(const TextFile& file) {
+  std::vector<text::JsonRow> rows;
+  text::read_json_rows(
+      file.text(), [&](int64_t, text::JsonRow row) { rows.push_back(std::move(row)); },
+      [&](int64_t number, std::string_view, const text::JsonProblem& problem) {
+        if (rows.empty()) parse_json(file);  // says where in the document the mistake is
+        throw Error(ErrorCode::kFormat, "{} file {}: line {}{}", file.role, file.path, number,
+                    problem.syntax ? " is no valid JSON" : ": " + problem.what);
+      });
+  if (rows.empty()) parse_json(file);  // an empty list, or no JSON at all
   return rows;
 }
 
@@ -140,7 +128,7 @@ std::vector<std::string> parse_english_words(const TextFile& file) {
 std::string parse_essay(const TextFile& file) {
   if (!is_json(file)) return std::string(file.text());
   std::string joined;
-  const std::vector<PlacedJson> rows = parse_json_rows(file);
+  const std::vector<text::JsonRow> rows = parse_json_rows(file);
   for (const auto& [where, value] : rows) {
     if (!value.is_object() || !value.contains("text") || !value["text"].is_string())
       throw Error(ErrorCode::kFormat, "essay file {}: {} is not an object with a string \"text\"", file.path, where);

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "sala/tasks/corpora.h"
+#include "sim/text/json_rows.h"
 
 namespace sala::tasks {
 
@@ -20,13 +21,8 @@ TextFile read_text_file(const std::string& role, const std::string& path);
 
 // Throws Error{kFormat} with the line and byte of the mistake.
 nlohmann::json parse_json(const TextFile& file);
-// The values of a file that holds one JSON value a line, or the elements of one array; of any other JSON file the one value.
-// `where` says which, for messages: "line 3", "[2]" or "the file".
-struct PlacedJson {
-  std::string where;
-  nlohmann::json value;
-};
-std::vector<PlacedJson> parse_json_rows(const TextFile& file);
+// All rows of the file (sim/text/json_rows.h). Throws Error{kFormat} for a line that is no JSON.
+std::vector<text::JsonRow> parse_json_rows(const TextFile& file);
 // One word a line, stripped, empty lines left out.
 std::vector<std::string> parse_word_lines(const TextFile& file);
 // Values of a JSON object, or word lines.

@@ -87,7 +87,7 @@ std::vector<std::pair<Json, Json>> pairs_of(const Reader& reader, const Json& va
 }
 
 // The hub's table of questions {title, context, question, answers: {text: [...]}} in the form of the published file.
-Json squad_of_rows(const Reader& reader, const std::vector<PlacedJson>& rows) {
+Json squad_of_rows(const Reader& reader, const std::vector<text::JsonRow>& rows) {
   Json articles = Json::array();
   std::map<std::string, size_t> article_of;
   std::map<std::pair<size_t, std::string>, size_t> paragraph_of;
@@ -111,7 +111,7 @@ Json squad_of_rows(const Reader& reader, const std::vector<PlacedJson>& rows) {
 
 bool is_question(const Json& value) { return value.is_object() && value.contains("question"); }
 
-Json squad_document(const Reader& reader, std::vector<PlacedJson> rows) {
+Json squad_document(const Reader& reader, std::vector<text::JsonRow> rows) {
   if (!rows.empty() && is_question(rows[0].value)) return squad_of_rows(reader, rows);
   return rows.size() == 1 ? std::move(rows[0].value) : Json::array();
 }
@@ -166,7 +166,7 @@ QaCollection parse_squad(const TextFile& file) {
 
 QaCollection parse_hotpotqa(const TextFile& file) {
   const Reader reader(file);
-  const std::vector<PlacedJson> rows = parse_json_rows(file);
+  const std::vector<text::JsonRow> rows = parse_json_rows(file);
   if (rows.size() == 1 && rows[0].where == "the file" && !is_question(rows[0].value))
     reader.fail("the file", "is no list of questions");
   QaCollection collection;

@@ -79,6 +79,7 @@ TEST(MrcrRows, AnArrayIsAsGoodAsLines) {
   ASSERT_EQ(rows.rows.size(), 2u);
   EXPECT_EQ(rows.rows[1].line, 3);
   EXPECT_EQ(rows.problems, std::vector<std::string>{"rows.jsonl:2: field 'answer' is missing"});
+  EXPECT_EQ(read(good_row().dump(2)).rows.size(), 1u) << "one row over several lines";
 }
 
 TEST(MrcrRows, FilesOfAnotherKindAreRefusedInOneSentence) {
@@ -93,7 +94,9 @@ TEST(MrcrRows, FilesOfAnotherKindAreRefusedInOneSentence) {
   };
   EXPECT_EQ(refusal("\x1F\x8B\x08"), "rows.jsonl is packed (gzip); JSON lines are expected");
   EXPECT_EQ(refusal("PAR1\x15"), "rows.jsonl is packed (Parquet); JSON lines are expected");
-  EXPECT_EQ(refusal(good_row().dump(1)), "rows.jsonl: JSON over several lines, not JSON lines; `jq -c . FILE` writes it so");
+  EXPECT_EQ(refusal(good_row().dump(1) + "\n" + good_row().dump(1)),
+            "rows.jsonl: JSON over several lines, not JSON lines; `jq -c . FILE` writes it so");
+  EXPECT_EQ(refusal("[" + good_row().dump(1) + "\n,]"), "rows.jsonl: not valid JSON at line 11, byte 2");
   EXPECT_EQ(refusal(good_row().dump() + ",\n" + good_row().dump()),
             "rows.jsonl: lines that end in a comma, as in a JSON array; JSON lines end without");
 }
