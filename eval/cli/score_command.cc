@@ -52,7 +52,9 @@ void add_flags(Command& command, ScoreFlags& flags) {
       .type_name("NAME|FILE")
       .group(what);
   add_user_flags(command, flags.user, false);
-  command.add_option("--model", flags.model, "The model; here its name, for the report").type_name("NAME").group(results);
+  command.add_option("--model", flags.model, "The model; here its name, for the report: one for all files")
+      .type_name("NAME")
+      .group(results);
   command.add_option("--out", flags.out, "What is written: a folder with summary.json and summary.md")
       .type_name("DIR")
       .group(results);
@@ -76,6 +78,7 @@ ScoreRequest request_of(const ScoreFlags& flags, const Tokenizer* bins, const ta
   }
   request.samples = flags.samples;
   request.partial = flags.partial;
+  request.one_model = !flags.model.empty();
   request.user = &user;
   request.bins = bins;
   request.open_tokenizer = [&flags] {

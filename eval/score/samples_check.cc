@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <tuple>
 
+#include "eval/spec/plan_file.h"
 #include "eval/util/columns.h"
 #include "eval/util/files.h"
 #include "eval/util/json_fields.h"
@@ -42,6 +43,25 @@ std::string source_of(const tasks::Task& task, const SampleRecord& record) {
   return source;
 }
 
+// Files of one model lie in one folder, or in one for each length: MODEL/synthetic/*/pred.
+std::string model_folder(const std::string& path) {
+  std::error_code ignored;
+  const fs::path folder = fs::weakly_canonical(fs::absolute(path).parent_path(), ignored);
+  const int64_t length = length_of_path(folder.string() + "/file");
+  fs::path pattern;
+  for (const fs::path& part : folder) pattern /= length > 0 && part == std::to_string(length) ? "*" : part;
+  return pattern.string();
+}
+
+// What a plan says of who answers.
+std::string answerer_of(const fields::Json& plan) {
+  fields::Json answerer;
+  for (const char* name : {"model", "weights_hash", "tokenizer_hash", "numerics", "numerics_version", "select", "switches",
+                           "decoding", "prefix_ids", "model_config"})
+    answerer[name] = plan.value(name, fields::Json());
+  return text::write_json(answerer);
+}
+
 // `ruler/vt@4096#3!42` -> `ruler/vt@4096!42`
 std::string without_index(const std::string& id) {
   const std::size_t hash = id.find('#'), seed = id.find('!', hash);
@@ -70,23 +90,19 @@ void SamplesCheck::begin_file(const std::string& path) {
   if (folder_.empty()) folder_ = ".";
   folder_length_ = length_of_path(fs::absolute(path).lexically_normal().string());
   has_plan_ = false;
-  const std::string plan_file = (fs::path(folder_) / "run.json").string();
+  source_ = {model_folder(path), folder_, false};
+  const std::string plan_file = (fs::path(folder_) / kPlanFile).string();
   if (fs::path(path).filename() != "samples.jsonl" || !file_exists(plan_file)) return;
-  try {
-    const fields::Json json = text::parse_json(read_file(plan_file), plan_file);
-    for (const auto& [cell, indexes] : fields::field(fields::field(json, "plan"), "cells").items()) {
-      const std::string task = cell.substr(0, cell.find('@'));
-      const bool wanted =
-          request_.tasks.empty() || std::any_of(request_.tasks.begin(), request_.tasks.end(),
-                                                [&](const tasks::Task* each) { return each->name() == task; });
-      if (!wanted) continue;
-      const auto list = parse_indexes(indexes.is_string() ? indexes.get<std::string>() : "");
-      series_[path_ + "#" + cell] = {fmt::format("{}: {}", path_, cell), {}, list};
-    }
-    has_plan_ = true;
-  } catch (const Error&) {
-    throw Error(ErrorCode::kFormat, "{} is damaged: it is not the plan of a run", plan_file);
+  const fields::Json plan = read_plan_file(plan_file).plan;
+  for (const auto& [cell, indexes] : plan["cells"].items()) {
+    const std::string task = cell.substr(0, cell.find('@'));
+    const bool wanted = request_.tasks.empty() || std::any_of(request_.tasks.begin(), request_.tasks.end(),
+                                                              [&](const tasks::Task* each) { return each->name() == task; });
+    if (wanted)
+      series_[path_ + "#" + cell] = {fmt::format("{}: {}", path_, cell), {}, parse_indexes(indexes.get<std::string>())};
   }
+  has_plan_ = true;
+  source_ = {answerer_of(plan), folder_, true};
 }
 
 std::string SamplesCheck::add(PredictionFormat format, const tasks::Task& task, SampleRecord& record, const std::string& key,
@@ -94,6 +110,7 @@ std::string SamplesCheck::add(PredictionFormat format, const tasks::Task& task, 
   if (record.length == 0 && !task.traits().length_is_bin)
     record.length = request_.length > 0 ? request_.length : folder_length_;
   const std::string cell = fmt::format("{}@{}", record.task, record.length);
+  note_source();
   if (record.length != 0) claim(cell, folder_);
   const std::string scope = record.id.empty() && record.length == 0 ? folder_ : "";
   const auto [known, fresh] = places_.emplace(fmt::format("{}|{}|{}", cell, key, scope), place);
@@ -119,7 +136,18 @@ std::string SamplesCheck::add(PredictionFormat format, const tasks::Task& task, 
   return "";
 }
 
-// One mean is of one model. Formats of predictions do not name it; where people keep several, each has a folder.
+// One table is of one model. Plans of runs say which it is; of other files the user may.
+void SamplesCheck::note_source() {
+  if (!first_source_) first_source_ = source_;
+  const Source& first = *first_source_;
+  const bool known = source_.known && first.known;
+  if (!two_models_.empty() || source_.answerer == first.answerer || (!known && request_.one_model)) return;
+  two_models_ = fmt::format("{} and {} {} of two models, which have no one table; score them one by one{}", first.folder,
+                            source_.folder, known ? "are runs" : "may be",
+                            known ? "" : ", or name the model that answered both by --model");
+}
+
+// One mean is of one run. Formats of predictions do not name it; where people keep several, each has a folder.
 void SamplesCheck::claim(const std::string& cell, const std::string& folder) {
   const auto [known, fresh] = owners_.emplace(cell, folder);
   std::error_code ignored;
@@ -177,6 +205,7 @@ void SamplesCheck::finish(std::vector<SampleRecord>& records, std::vector<std::s
   infer_lengths(records, warnings);
   for (std::size_t i = 0; i < records.size(); ++i)
     claim(fmt::format("{}@{}", records[i].task, records[i].length), record_folders_[i]);
+  if (!two_models_.empty()) throw Error(ErrorCode::kUsage, "{}", two_models_);
   find_missing(problems);
   problems.insert(problems.end(), repeated_.begin(), repeated_.end());
   std::map<std::pair<int64_t, std::string>, int64_t> counts;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -15,13 +16,14 @@ class SamplesCheck {
  public:
   explicit SamplesCheck(const ScoreRequest& request) : request_(request) {}
 
-  // Reads the plan beside a run's samples.jsonl, which says what must be there.
+  // Reads the plan beside a run's samples.jsonl, which says what must be there and who answered it.
   void begin_file(const std::string& path);
   // Takes note of one record and fills in its length, where line, --len or the folder say it, and its index, where the line
   // has none that counts. Returns the place of the same sample when it was there before, else "".
   std::string add(PredictionFormat format, const tasks::Task& task, SampleRecord& record, const std::string& key,
                   std::optional<int64_t> index, const std::string& place);
-  // Infers lengths that nothing says, then looks for what is missing.
+  // Infers lengths that nothing says, then looks for what is missing. Throws Error{kUsage} for records of two models or
+  // runs.
   void finish(std::vector<SampleRecord>& records, std::vector<std::string>& problems, std::vector<std::string>& warnings);
 
   // By length, tasks in the order of the registry. `tasks`: by name.
@@ -35,6 +37,11 @@ class SamplesCheck {
     std::map<int64_t, std::string> indexes;       // with the place of the first
     std::optional<std::vector<int64_t>> planned;  // of a run; else 0 to the last index
   };
+  struct Source {  // of a file
+    std::string answerer, folder;
+    bool known = false;  // the plan of a run says who; else it is a folder
+  };
+  void note_source();
   void claim(const std::string& cell, const std::string& folder);
   void infer_lengths(std::vector<SampleRecord>& records, std::vector<std::string>& warnings) const;
   void find_missing(std::vector<std::string>& problems) const;
@@ -45,6 +52,9 @@ class SamplesCheck {
   std::map<std::string, std::string> places_;  // sample -> FILE:LINE
   std::map<std::string, Series> series_;
   bool has_plan_ = false;
+  Source source_;
+  std::optional<Source> first_source_;         // of the first record
+  std::string two_models_;                     // a sentence, when not all records are of one
   std::map<std::string, int64_t> ordinals_;    // samples so far of a task and length
   std::vector<std::string> record_folders_;    // of each record
   std::map<std::string, std::string> owners_;  // task and length -> folder that answers it

@@ -22,6 +22,7 @@ struct ScoreRequest {
   int64_t length = 0;                      // where the lines say none; 0 = not given: the folder's, or inferred
   int64_t samples = 0;                     // each task and length must have exactly these, from 0; 0 = whatever is there
   bool partial = false;                    // samples may be missing
+  bool one_model = false;                  // the user says that one model answered files that do not say it
   const tasks::UserFiles* user = nullptr;  // what samples with such ids were made of; may be null
   const Tokenizer* bins = nullptr;         // counts MRCR rows; null = what the rows say
   // Opens the tokenizer with which samples are made again from their ids. Called when a line needs it, once.

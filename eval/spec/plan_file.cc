@@ -1,6 +1,7 @@
 #include "eval/spec/plan_file.h"
 
 #include <algorithm>
+#include <exception>
 #include <vector>
 
 #include "eval/spec/plan.h"
@@ -47,7 +48,7 @@ const Json* at_path(const Json& root, const std::string& path) {
   return node;
 }
 
-std::vector<int64_t> indexes_of(const Json& list) { return parse_indexes(list.is_string() ? list.get<std::string>() : ""); }
+std::vector<int64_t> indexes_of(const Json& list) { return parse_indexes(list.get<std::string>()); }
 
 }  // namespace
 
@@ -68,8 +69,11 @@ SavedPlan read_plan_file(const std::string& path) {
                 kRunSchema);
   if (json.value("check", Json()) != Json(plan_check(saved)))
     throw Error(ErrorCode::kFormat, "{} is damaged: its checksum does not fit", path);
-  if (!saved.plan.contains("cells") || !saved.plan["cells"].is_object())
-    throw Error(ErrorCode::kFormat, "{} is damaged: it has no cells", path);
+  try {
+    planned_samples(saved.plan);
+  } catch (const std::exception&) {
+    throw Error(ErrorCode::kFormat, "{} is damaged: its cells are no lists of samples", path);
+  }
   return saved;
 }
 
@@ -97,7 +101,8 @@ void check_goes_on(const Json& wanted, const Json& saved, const std::string& dir
 
 int64_t planned_samples(const Json& plan) {
   int64_t count = 0;
-  for (const auto& [cell, indexes] : plan.at("cells").items()) count += static_cast<int64_t>(indexes_of(indexes).size());
+  for (const auto& [cell, indexes] : plan.at("cells").get_ref<const Json::object_t&>())
+    count += static_cast<int64_t>(indexes_of(indexes).size());
   return count;
 }
 

@@ -99,6 +99,32 @@ TEST_F(ScoreCli, ARunIsScoredAgainAndItsPlanSaysWhatIsMissing) {
   EXPECT_NE(damaged.err.find("samples.jsonl:1: the line is damaged"), std::string::npos) << damaged.err;
 }
 
+// The plans of runs say who answered.
+TEST_F(ScoreCli, RunsOfOneModelShareATableAndOfTwoDoNot) {
+  const TemporaryFolder models;
+  write_random_family(models.path());
+  program_.environment["SALA_MODELS"] = models.path();
+  const auto run = [&](const std::string& out, const Words& more) {
+    return program_
+        .run(joined({"--task", "niah_single_1", "--samples", "1", "--out", folder_.file(out), "--quiet", "--probe", "none"},
+                    more))
+        .code;
+  };
+  ASSERT_EQ(run("a", {"--len", "512"}), 0);
+  ASSERT_EQ(run("b", {"--len", "600", "--seed", "7"}), 0);
+  ASSERT_EQ(run("c", {"--len", "600", "--model", "full-tiny"}), 0);
+  ASSERT_EQ(run("d", {"--len", "600", "--topk", "5"}), 0);
+  const Finished both = program_.run({"score", folder_.file("a"), folder_.file("b"), "--quiet"});
+  EXPECT_EQ(both.code, 0) << both.err;
+  for (const char* other : {"c", "d"})
+    expect_refused(program_, {"score", folder_.file("a"), folder_.file(other), "--quiet", "--model", "one"},
+                   ErrorCode::kUsage, {"runs of two models", "one by one"});
+  std::string plan = read_bytes(folder_.file("a/run.json"));
+  plan.replace(plan.find("sala-tiny"), 9, "sala-tinz");
+  write_bytes(folder_.file("a/run.json"), plan);
+  expect_refused(program_, {"score", folder_.file("a")}, ErrorCode::kFormat, {"run.json is damaged", "checksum"});
+}
+
 TEST_F(ScoreCli, EverySampleHasALineInSamplesOut) {
   write_bytes(folder_.file("vt.jsonl"), R"({"index":0,"input":"a","outputs":["X","Y"],"pred":"X"})"
                                         "\n"

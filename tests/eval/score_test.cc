@@ -377,6 +377,26 @@ TEST_F(Score, TwoModelsAreNeverOneMean) {
   expect_error(ErrorCode::kUsage, {"vt@4096", "/one", "/two"}, [&] { scored({folder_.file("one"), folder_.file("two")}); });
 }
 
+// Nor do they share a table where their lengths differ: one would look like the other at a greater length.
+TEST_F(Score, TwoModelsAreNeverOneTable) {
+  namespace fs = std::filesystem;
+  const auto write_lines = [&](const std::string& folder, int length) {
+    fs::create_directories(folder_.file(folder));
+    write_bytes(folder_.file(folder) + "/vt.jsonl",
+                fmt::format(R"({{"index":0,"max_length":{},"input":"a","outputs":["X"],"pred":"X"}})", length));
+    return folder_.file(folder);
+  };
+  const std::string a = write_lines("a", 4096), b = write_lines("b", 8192);
+  expect_error(ErrorCode::kUsage, {"/a", "/b", "two models", "--model"}, [&] { scored({a, b}); });
+  request_.one_model = true;
+  EXPECT_EQ(scored({a, b}).cells.size(), 2u);
+  request_.one_model = false;
+  const Texts llama = {write_lines("llama/4096/pred", 4096), write_lines("llama/8192/pred", 8192)};
+  EXPECT_EQ(scored(llama).cells.size(), 2u);
+  const std::string qwen = write_lines("qwen/8192/pred", 8192);
+  expect_error(ErrorCode::kUsage, {"llama", "qwen", "two models"}, [&] { scored({llama[0], qwen}); });
+}
+
 TEST_F(Score, AShortLineMakesNoHugeSample) {
   write_bytes(folder_.file("a.jsonl"),
               R"({"id":"ruler/vt@268435456#0!42","pred":"x"})"
