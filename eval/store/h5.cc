@@ -20,8 +20,8 @@ void start_library() {
   static std::once_flag once;
   std::call_once(once, [] {
     H5dont_atexit();  // after a full disk the library would try to flush again while the process exits
-    H5open();
-    H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr);
+    if (H5open() < 0 || H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr) < 0)
+      throw Error(ErrorCode::kInternal, "the HDF5 library does not start");
   });
 }
 
@@ -62,6 +62,15 @@ Result found(Result result, const std::string& where) {
   return result;
 }
 
+Handle owned(hid_t id, Handle::Close close, const std::string& where) { return Handle(written(id, where), close); }
+
+// The extents of a dataset or an attribute.
+std::vector<hsize_t> extents_of(const Handle& space, const std::string& where) {
+  std::vector<hsize_t> dims(static_cast<std::size_t>(found(H5Sget_simple_extent_ndims(space.id()), where)));
+  found(H5Sget_simple_extent_dims(space.id(), dims.data(), nullptr), where);
+  return dims;
+}
+
 template <class T>
 hid_t native_type();
 template <>
@@ -85,20 +94,26 @@ hid_t native_type<uint8_t>() {
   return H5T_NATIVE_UINT8;
 }
 
-Handle text_type() {
-  Handle type(H5Tcopy(H5T_C_S1), H5Tclose);
-  H5Tset_size(type.id(), H5T_VARIABLE);
-  H5Tset_cset(type.id(), H5T_CSET_UTF8);
+Handle text_type(const std::string& where) {
+  Handle type = owned(H5Tcopy(H5T_C_S1), H5Tclose, where);
+  written(H5Tset_size(type.id(), H5T_VARIABLE), where);
+  written(H5Tset_cset(type.id(), H5T_CSET_UTF8), where);
   return type;
+}
+
+// Properties of what is created. No times: the same results are the same bytes.
+Handle creation_properties(hid_t kind, const std::string& where) {
+  Handle properties = owned(H5Pcreate(kind), H5Pclose, where);
+  written(H5Pset_obj_track_times(properties.id(), false), where);
+  return properties;
 }
 
 std::vector<hsize_t> extents(const std::vector<int64_t>& shape) { return {shape.begin(), shape.end()}; }
 
-Handle make_space(const std::vector<int64_t>& shape) {
+Handle make_space(const std::vector<int64_t>& shape, const std::string& where) {
   const std::vector<hsize_t> dims = extents(shape);
-  return Handle(
-      shape.empty() ? H5Screate(H5S_SCALAR) : H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr),
-      H5Sclose);
+  return owned(shape.empty() ? H5Screate(H5S_SCALAR) : H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr),
+               H5Sclose, where);
 }
 
 int64_t count_of(const std::vector<int64_t>& shape) {
@@ -118,7 +133,7 @@ std::vector<int64_t> chunk_shape(const std::vector<int64_t>& shape) {
 template <class T>
 Object& set_attribute(Object& object, const std::string& name, hid_t type, const T* value) {
   const std::string where = object.where() + "@" + name;
-  const Handle space(H5Screate(H5S_SCALAR), H5Sclose);
+  const Handle space = make_space({}, where);
   const Handle attribute(written(H5Acreate2(object.id(), name.c_str(), type, space.id(), H5P_DEFAULT, H5P_DEFAULT), where),
                          H5Aclose);
   written(H5Awrite(attribute.id(), type, value), where);
@@ -129,8 +144,8 @@ template <class T>
 T get_attribute(const Object& object, const std::string& name, H5T_class_t wanted) {
   const std::string where = object.where() + "@" + name;
   const Handle attribute(found(H5Aopen(object.id(), name.c_str(), H5P_DEFAULT), where), H5Aclose);
-  const Handle type(H5Aget_type(attribute.id()), H5Tclose);
-  const Handle space(H5Aget_space(attribute.id()), H5Sclose);
+  const Handle type(found(H5Aget_type(attribute.id()), where), H5Tclose);
+  const Handle space(found(H5Aget_space(attribute.id()), where), H5Sclose);
   if (H5Tget_class(type.id()) != wanted || H5Sget_simple_extent_npoints(space.id()) != 1)
     throw Error(ErrorCode::kFormat, "{} is not a single {}", where, wanted == H5T_INTEGER ? "integer" : "number");
   T value{};
@@ -139,9 +154,9 @@ T get_attribute(const Object& object, const std::string& name, H5T_class_t wante
 }
 
 // No locks of HDF5's: a file is made beside its place and renamed, and not every file system has locks.
-Handle file_access() {
-  Handle access(H5Pcreate(H5P_FILE_ACCESS), H5Pclose);
-  H5Pset_file_locking(access.id(), false, true);
+Handle file_access(const std::string& path) {
+  Handle access = owned(H5Pcreate(H5P_FILE_ACCESS), H5Pclose, path);
+  written(H5Pset_file_locking(access.id(), false, true), path);
   return access;
 }
 
@@ -155,7 +170,7 @@ Handle::~Handle() {
 
 Object& Object::attribute(const std::string& name, const std::string& text) {
   const char* value = text.c_str();
-  return set_attribute(*this, name, text_type().id(), &value);
+  return set_attribute(*this, name, text_type(where_).id(), &value);
 }
 Object& Object::attribute(const std::string& name, int64_t value) {
   return set_attribute(*this, name, H5T_NATIVE_INT64, &value);
@@ -164,18 +179,18 @@ Object& Object::attribute(const std::string& name, double value) {
   return set_attribute(*this, name, H5T_NATIVE_DOUBLE, &value);
 }
 
-bool Object::has_attribute(const std::string& name) const { return H5Aexists(id(), name.c_str()) > 0; }
+bool Object::has_attribute(const std::string& name) const { return found(H5Aexists(id(), name.c_str()), where_) > 0; }
 
 std::string Object::text(const std::string& name) const {
   const std::string where = where_ + "@" + name;
   const Handle attribute(found(H5Aopen(id(), name.c_str(), H5P_DEFAULT), where), H5Aclose);
-  const Handle type(H5Aget_type(attribute.id()), H5Tclose);
-  const Handle space(H5Aget_space(attribute.id()), H5Sclose);
+  const Handle type(found(H5Aget_type(attribute.id()), where), H5Tclose);
+  const Handle space(found(H5Aget_space(attribute.id()), where), H5Sclose);
   if (H5Tget_class(type.id()) != H5T_STRING || H5Tis_variable_str(type.id()) <= 0 ||
       H5Sget_simple_extent_npoints(space.id()) != 1)
     throw Error(ErrorCode::kFormat, "{} is not a single text", where);
   char* raw = nullptr;
-  found(H5Aread(attribute.id(), text_type().id(), &raw), where);
+  found(H5Aread(attribute.id(), text_type(where).id(), &raw), where);
   const std::string value = raw == nullptr ? "" : raw;
   if (raw != nullptr) H5free_memory(raw);
   return value;
@@ -190,7 +205,7 @@ Dataset& Dataset::scale(const std::string& name) {
 
 Dataset& Dataset::attach(int axis, const Dataset& with) {
   char name[64] = "";
-  H5DSget_scale_name(with.id(), name, sizeof name);
+  written(H5DSget_scale_name(with.id(), name, sizeof name), with.where());
   written(H5DSattach_scale(id(), with.id(), static_cast<unsigned>(axis)), where_);
   written(H5DSset_label(id(), static_cast<unsigned>(axis), name), where_);
   return *this;
@@ -205,14 +220,13 @@ void Dataset::write(std::span<const T> values) {
 template <class T>
 void Dataset::write_row(int64_t row, std::span<const T> values) {
   if (values.empty()) return;
-  const Handle space(H5Dget_space(id()), H5Sclose);
-  std::vector<hsize_t> size(static_cast<std::size_t>(H5Sget_simple_extent_ndims(space.id())));
-  H5Sget_simple_extent_dims(space.id(), size.data(), nullptr);
+  const Handle space = owned(H5Dget_space(id()), H5Sclose, where_);
+  std::vector<hsize_t> size = extents_of(space, where_);
   std::vector<hsize_t> start(size.size(), 0);
   start[0] = static_cast<hsize_t>(row);
   size[0] = 1;
   written(H5Sselect_hyperslab(space.id(), H5S_SELECT_SET, start.data(), nullptr, size.data(), nullptr), where_);
-  const Handle memory(H5Screate_simple(static_cast<int>(size.size()), size.data(), nullptr), H5Sclose);
+  const Handle memory = owned(H5Screate_simple(static_cast<int>(size.size()), size.data(), nullptr), H5Sclose, where_);
   if (H5Sget_simple_extent_npoints(memory.id()) != static_cast<hssize_t>(values.size()))
     throw Error(ErrorCode::kInternal, "{}: a row has {} elements, {} were given", where_,
                 H5Sget_simple_extent_npoints(memory.id()), values.size());
@@ -221,8 +235,7 @@ void Dataset::write_row(int64_t row, std::span<const T> values) {
 
 Group Group::create(const std::string& name) {
   const std::string where = where_ + "/" + name;
-  const Handle properties(H5Pcreate(H5P_GROUP_CREATE), H5Pclose);
-  H5Pset_obj_track_times(properties.id(), false);
+  const Handle properties = creation_properties(H5P_GROUP_CREATE, where);
   return Group(Handle(written(H5Gcreate2(id(), name.c_str(), H5P_DEFAULT, properties.id(), H5P_DEFAULT), where), H5Gclose),
                where);
 }
@@ -233,14 +246,13 @@ void Group::link(const std::string& name, const std::string& file, const std::st
 
 Dataset Group::make_dataset(const std::string& name, const std::vector<int64_t>& shape, hid_t type, bool compress) {
   const std::string where = where_ + "/" + name;
-  const Handle space = make_space(shape);
-  const Handle properties(H5Pcreate(H5P_DATASET_CREATE), H5Pclose);
-  H5Pset_obj_track_times(properties.id(), false);  // the same results are the same bytes
+  const Handle space = make_space(shape, where);
+  const Handle properties = creation_properties(H5P_DATASET_CREATE, where);
   if (compress && !shape.empty() && count_of(shape) >= kSmallElements) {
     const std::vector<hsize_t> chunk = extents(chunk_shape(shape));
-    H5Pset_chunk(properties.id(), static_cast<int>(chunk.size()), chunk.data());
-    H5Pset_shuffle(properties.id());
-    H5Pset_deflate(properties.id(), kDeflateLevel);
+    written(H5Pset_chunk(properties.id(), static_cast<int>(chunk.size()), chunk.data()), where);
+    written(H5Pset_shuffle(properties.id()), where);
+    written(H5Pset_deflate(properties.id(), kDeflateLevel), where);
   }
   return Dataset(
       Handle(written(H5Dcreate2(id(), name.c_str(), type, space.id(), H5P_DEFAULT, properties.id(), H5P_DEFAULT), where),
@@ -266,11 +278,12 @@ Dataset Group::write_texts(const std::string& name, const std::vector<int64_t>& 
                            const std::vector<std::string>& values) {
   if (count_of(shape) != static_cast<int64_t>(values.size()))
     throw Error(ErrorCode::kInternal, "{}/{}: {} texts for {} places", where_, name, values.size(), count_of(shape));
-  Dataset dataset = make_dataset(name, shape, text_type().id(), false);
+  const Handle type = text_type(where_);
+  Dataset dataset = make_dataset(name, shape, type.id(), false);
   std::vector<const char*> pointers;
   for (const std::string& value : values) pointers.push_back(value.c_str());
   if (!pointers.empty())
-    written(H5Dwrite(dataset.id(), text_type().id(), H5S_ALL, H5S_ALL, H5P_DEFAULT, pointers.data()), dataset.where());
+    written(H5Dwrite(dataset.id(), type.id(), H5S_ALL, H5S_ALL, H5P_DEFAULT, pointers.data()), dataset.where());
   return dataset;
 }
 
@@ -298,9 +311,8 @@ std::vector<std::string> Group::children() const {
 
 Handle Group::open_dataset(const std::string& path, std::vector<int64_t>* shape) const {
   Handle dataset(found(H5Dopen2(id(), path.c_str(), H5P_DEFAULT), where_ + "/" + path), H5Dclose);
-  const Handle space(H5Dget_space(dataset.id()), H5Sclose);
-  std::vector<hsize_t> dims(static_cast<std::size_t>(std::max(0, H5Sget_simple_extent_ndims(space.id()))));
-  H5Sget_simple_extent_dims(space.id(), dims.data(), nullptr);
+  const Handle space(found(H5Dget_space(dataset.id()), where_ + "/" + path), H5Sclose);
+  const std::vector<hsize_t> dims = extents_of(space, where_ + "/" + path);
   shape->assign(dims.begin(), dims.end());
   return dataset;
 }
@@ -310,7 +322,7 @@ std::vector<T> Group::read_array(const std::string& path, std::vector<int64_t>* 
   std::vector<int64_t> own;
   if (shape == nullptr) shape = &own;
   const Handle dataset = open_dataset(path, shape);
-  const Handle type(H5Dget_type(dataset.id()), H5Tclose);
+  const Handle type(found(H5Dget_type(dataset.id()), where_ + "/" + path), H5Tclose);
   if (H5Tequal(type.id(), native_type<T>()) <= 0)
     throw Error(ErrorCode::kFormat, "{}/{} has another element type than expected", where_, path);
   std::vector<T> values(static_cast<std::size_t>(count_of(*shape)));
@@ -323,12 +335,12 @@ std::vector<std::string> Group::read_texts(const std::string& path, std::vector<
   std::vector<int64_t> own;
   if (shape == nullptr) shape = &own;
   const Handle dataset = open_dataset(path, shape);
-  const Handle type(H5Dget_type(dataset.id()), H5Tclose);
+  const Handle type(found(H5Dget_type(dataset.id()), where_ + "/" + path), H5Tclose);
   if (H5Tget_class(type.id()) != H5T_STRING || H5Tis_variable_str(type.id()) <= 0)
     throw Error(ErrorCode::kFormat, "{}/{} is not text", where_, path);
   std::vector<char*> raw(static_cast<std::size_t>(count_of(*shape)), nullptr);
   if (!raw.empty())
-    found(H5Dread(dataset.id(), text_type().id(), H5S_ALL, H5S_ALL, H5P_DEFAULT, raw.data()), where_ + "/" + path);
+    found(H5Dread(dataset.id(), text_type(where_).id(), H5S_ALL, H5S_ALL, H5P_DEFAULT, raw.data()), where_ + "/" + path);
   std::vector<std::string> values;
   for (char* text : raw) {
     values.emplace_back(text == nullptr ? "" : text);
@@ -339,12 +351,12 @@ std::vector<std::string> Group::read_texts(const std::string& path, std::vector<
 
 File File::make(const std::string& path) {
   start_library();
-  const Handle creation(H5Pcreate(H5P_FILE_CREATE), H5Pclose);
-  H5Pset_obj_track_times(creation.id(), false);
+  const Handle creation = creation_properties(H5P_FILE_CREATE, path);
   const int64_t failed_before = failed_closes;
   errno = 0;
-  const Handle access = file_access();
-  H5Pset_fclose_degree(access.id(), H5F_CLOSE_SEMI);  // close() must not leave the file half written behind an open handle
+  const Handle access = file_access(path);
+  written(H5Pset_fclose_degree(access.id(), H5F_CLOSE_SEMI),
+          path);  // close() must not leave the file half written behind an open handle
   const hid_t id = H5Fcreate(path.c_str(), H5F_ACC_EXCL, creation.id(), access.id());
   if (id < 0) throw Error(ErrorCode::kIo, "cannot write {}: {}", path, errno != 0 ? std::strerror(errno) : reason());
   Handle file(id, H5Fclose);
@@ -357,7 +369,7 @@ File File::make(const std::string& path) {
 File File::load(const std::string& path) {
   start_library();
   if (H5Fis_hdf5(path.c_str()) <= 0) throw Error(ErrorCode::kFormat, "{} is not an HDF5 file, or it is cut off", path);
-  Handle file(found(H5Fopen(path.c_str(), H5F_ACC_RDONLY, file_access().id()), path), H5Fclose);
+  Handle file(found(H5Fopen(path.c_str(), H5F_ACC_RDONLY, file_access(path).id()), path), H5Fclose);
   Handle root(found(H5Gopen2(file.id(), "/", H5P_DEFAULT), path), H5Gclose);
   return File(std::move(root), path + ":", std::move(file));
 }

@@ -1,10 +1,38 @@
 #include "eval/store/h5.h"
 
+#include <dlfcn.h>
 #include <gtest/gtest.h>
 
 #include "eval/store/run_file.h"
 #include "sala/core/rng.h"
 #include "tests/sim/model/small_model.h"
+
+namespace {
+
+std::string failing;  // the function of the library whose next call fails
+
+}  // namespace
+
+#define SALA_MAY_FAIL(type, name, parameters, arguments)                                 \
+  extern "C" type name parameters {                                                      \
+    static const auto real = reinterpret_cast<decltype(&name)>(dlsym(RTLD_NEXT, #name)); \
+    if (failing != #name) return real arguments;                                         \
+    failing.clear();                                                                     \
+    return -1;                                                                           \
+  }
+SALA_MAY_FAIL(herr_t, H5Pset_obj_track_times, (hid_t a, hbool_t b), (a, b))
+SALA_MAY_FAIL(herr_t, H5Pset_file_locking, (hid_t a, hbool_t b, hbool_t c), (a, b, c))
+SALA_MAY_FAIL(herr_t, H5Pset_chunk, (hid_t a, int b, const hsize_t* c), (a, b, c))
+SALA_MAY_FAIL(herr_t, H5Pset_shuffle, (hid_t a), (a))
+SALA_MAY_FAIL(herr_t, H5Pset_deflate, (hid_t a, unsigned b), (a, b))
+SALA_MAY_FAIL(herr_t, H5Tset_size, (hid_t a, size_t b), (a, b))
+SALA_MAY_FAIL(herr_t, H5Tset_cset, (hid_t a, H5T_cset_t b), (a, b))
+SALA_MAY_FAIL(hid_t, H5Dget_space, (hid_t a), (a))
+SALA_MAY_FAIL(hid_t, H5Dget_type, (hid_t a), (a))
+SALA_MAY_FAIL(hid_t, H5Aget_type, (hid_t a), (a))
+SALA_MAY_FAIL(hid_t, H5Aget_space, (hid_t a), (a))
+SALA_MAY_FAIL(int, H5Sget_simple_extent_ndims, (hid_t a), (a))
+SALA_MAY_FAIL(int, H5Sget_simple_extent_dims, (hid_t a, hsize_t* b, hsize_t* c), (a, b, c))
 
 namespace sala::eval {
 namespace {
@@ -23,6 +51,7 @@ void write_example(const std::string& path) {
     array.write_row(1, std::span<const int32_t>(row));
     group.write_texts("texts", {2}, {"grün", ""});
     group.write_array<double>("empty", {0, 4}, {});
+    group.create_array<float>("large", {4, 2000});
   }
   file.close();
 }
@@ -66,6 +95,32 @@ TEST(H5, WrongExpectationsAreNamed) {
   expect_error(ErrorCode::kFormat, {"absent"}, [&] { file.text("absent"); });
   expect_error(ErrorCode::kFormat, {"group/none"}, [&] { file.open("group/none"); });
   expect_error(ErrorCode::kIo, {"/nowhere/a.h5", "No such file"}, [] { h5::File::make("/nowhere/a.h5"); });
+}
+
+// A result of the library that nobody looks at is a file that is not what it should be.
+TEST(H5, EveryCallThatFailsIsAnError) {
+  const TemporaryFolder folder;
+  for (const char* name :
+       {"H5Pset_obj_track_times", "H5Pset_file_locking", "H5Pset_chunk", "H5Pset_shuffle", "H5Pset_deflate", "H5Tset_size",
+        "H5Tset_cset", "H5Dget_space", "H5Sget_simple_extent_ndims", "H5Sget_simple_extent_dims"}) {
+    failing = name;
+    try {
+      write_example(folder.file(name));
+      ADD_FAILURE() << name << (failing.empty() ? " failed without an error" : " was not called");
+    } catch (const Error&) {
+      EXPECT_EQ(failing, "");
+    }
+  }
+  write_example(folder.file("a.h5"));
+  const h5::File file = h5::File::load(folder.file("a.h5"));
+  for (const char* name : {"H5Dget_space", "H5Dget_type", "H5Sget_simple_extent_ndims", "H5Sget_simple_extent_dims"}) {
+    failing = name;
+    expect_error(ErrorCode::kFormat, {"cannot read", "group/array"}, [&] { file.read_array<int32_t>("group/array"); });
+  }
+  for (const char* name : {"H5Aget_type", "H5Aget_space"}) {
+    failing = name;
+    expect_error(ErrorCode::kFormat, {"cannot read", "@count"}, [&] { file.integer("count"); });
+  }
 }
 
 TEST(H5, HostileFilesAreRefused) {
