@@ -8,8 +8,8 @@
 #include <string_view>
 #include <utility>
 
+#include "eval/util/columns.h"
 #include "eval/util/streams.h"
-#include "sim/text/utf8.h"
 
 namespace sala::eval {
 namespace {
@@ -17,16 +17,6 @@ namespace {
 bool is_set(const char* name) {
   const char* value = std::getenv(name);
   return value != nullptr && *value != '\0';
-}
-
-// The beginning of a text, one column a code point.
-std::string cut(const std::string& text, int columns) {
-  std::size_t end = 0;
-  int used = 0;
-  for (; end < text.size(); ++end) {
-    if (!text::is_continuation(text[end]) && used++ == columns) break;
-  }
-  return text.substr(0, end);
 }
 
 }  // namespace
@@ -53,9 +43,9 @@ std::string LiveLine::erasure() const {
 
 void LiveLine::draw(const std::string& text) {
   // The last column stays free: a terminal that is full to the edge may begin a new line.
-  const std::string shown = cut(text, std::max(1, columns_() - 1));
+  const std::string shown = first_columns(text, static_cast<std::size_t>(std::max(1, columns_() - 1)));
   streams::put(out_, erasure() + shown);
-  drawn_columns_ = static_cast<int>(text::count_code_points(shown));
+  drawn_columns_ = static_cast<int>(text_columns(shown));
 }
 
 void LiveLine::clear() {

@@ -7,6 +7,7 @@
 #include "eval/run/time_left.h"
 #include "eval/spec/plan_file.h"
 #include "eval/spec/provenance.h"
+#include "eval/util/columns.h"
 #include "eval/util/terminal.h"
 #include "sim/mixers/infllm_v2/fields.h"
 #include "sim/text/near.h"
@@ -281,6 +282,23 @@ TEST(LiveLine, IsCutToTheTerminalAsItIsNow) {
             "\r\033[K012345678"
             "\r\033[K\033[A\r\033[K\033[A\r\033[K\u00e4\u00f6\u00fc"
             "\r\033[K");
+}
+
+TEST(LiveLine, WideCharactersTakeTwoColumns) {
+  const TemporaryFolder folder;
+  std::FILE* out = std::fopen(folder.file("log").c_str(), "w");
+  int columns = 8;
+  LiveLine line(out, [&] { return columns; });
+  line.draw("\u6a21\u578b\u6a21\u578b");  // eight columns: one too many
+  columns = 4;                            // the terminal broke its six columns into two lines
+  line.draw("a\u0301\U0001F600b");        // a letter with an accent, a face, a letter
+  line.clear();
+  std::fclose(out);
+  EXPECT_EQ(read_bytes(folder.file("log")),
+            "\r\033[K\u6a21\u578b\u6a21"
+            "\r\033[K\033[A\r\033[Ka\u0301\U0001F600"
+            "\r\033[K");
+  EXPECT_EQ(plain_table({{"\u6a21\u578b", "x"}, {"abcde", "y"}}), "\u6a21\u578b   x\nabcde  y\n");
 }
 
 }  // namespace
