@@ -61,10 +61,10 @@ Json parse_as(const TextFile& file) {
 
 std::string_view TextFile::text() const { return text::without_byte_order_mark(bytes); }
 
-TextFile read_text_file(const std::string& role, const std::string& path) {
+TextFile read_text_file(const std::string& role, const std::string& path, int64_t most_bytes) {
   TextFile file{role, path, {}};
   try {
-    file.bytes = text::read_file(path);
+    file.bytes = text::read_file(path, most_bytes);
   } catch (const Error& error) {
     throw Error(error.code(), "{} file: {}", role, error.what());
   }
@@ -176,8 +176,8 @@ std::vector<std::string_view> parse_sentences(const TextFile& file, std::string_
 std::unique_ptr<const Corpora> load_corpora(const CorporaPaths& paths, const std::vector<CorpusFile>& others) {
   auto corpora = std::make_unique<Corpora>();
   std::string identity;
-  const auto read = [&](const std::string& role, const std::string& path) {
-    TextFile file = read_text_file(role, path);
+  const auto read = [&](const std::string& role, const std::string& path, int64_t most_bytes = text::kMostFileBytes) {
+    TextFile file = read_text_file(role, path, most_bytes);
     corpora->files.push_back({role, path, sha256_hex(file.bytes), static_cast<int64_t>(file.bytes.size())});
     identity += role + "=" + corpora->files.back().sha256 + ";";
     return file;
@@ -205,7 +205,7 @@ std::unique_ptr<const Corpora> load_corpora(const CorporaPaths& paths, const std
                                : paths.words.empty() ? ""
                                                      : (std::filesystem::path(paths.words) / name).string();
     if (chosen.empty() || (path.empty() && !std::filesystem::exists(chosen, ignored))) return false;
-    words = parse_word_lines(read(role, chosen));
+    words = parse_word_lines(read(role, chosen, kMostWordListBytes));
     return true;
   };
   const bool nouns = list("nouns", paths.nouns, "nounlist.txt", corpora->nouns);
@@ -213,7 +213,7 @@ std::unique_ptr<const Corpora> load_corpora(const CorporaPaths& paths, const std
   const bool verbs = list("verbs", paths.verbs, "verblist.txt", corpora->verbs);
   if (!paths.words.empty() && !nouns && !adjectives && !verbs)
     throw Error(ErrorCode::kIo, "{} holds none of nounlist.txt, adjectivelist.txt, verblist.txt", paths.words);
-  if (!paths.english.empty()) corpora->english = parse_english_words(read("english", paths.english));
+  if (!paths.english.empty()) corpora->english = parse_english_words(read("english", paths.english, kMostWordListBytes));
   if (!paths.squad.empty()) corpora->squad = parse_squad(read("squad", paths.squad));
   if (!paths.hotpotqa.empty()) corpora->hotpotqa = parse_hotpotqa(read("hotpotqa", paths.hotpotqa));
   for (const CorpusFile& file : others) {

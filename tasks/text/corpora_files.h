@@ -1,15 +1,20 @@
 // Reading the user's files: what load_corpora() is made of.
 #pragma once
 
+#include <cstdint>
 #include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "sala/tasks/corpora.h"
+#include "sim/text/files.h"
 #include "sim/text/json_rows.h"
 
 namespace sala::tasks {
+
+// Most of a word list: a hundred times the longest that is published, and each word takes several times its bytes in memory.
+inline constexpr int64_t kMostWordListBytes = int64_t{1} << 26;
 
 // A whole file, checked to be UTF-8 without NUL and not to be packed. A byte order mark is dropped. Throws Error{kIo},
 // Error{kFormat} with the line.
@@ -17,7 +22,7 @@ struct TextFile {
   std::string role, path, bytes;
   std::string_view text() const;  // without the byte order mark
 };
-TextFile read_text_file(const std::string& role, const std::string& path);
+TextFile read_text_file(const std::string& role, const std::string& path, int64_t most_bytes = text::kMostFileBytes);
 
 // Throws Error{kFormat} with the line and byte of the mistake.
 nlohmann::json parse_json(const TextFile& file);

@@ -283,12 +283,42 @@ TEST_F(UserFiles, ACollectionTooShortForTheLengthIsRefused) {
   EXPECT_THROW(task_of("qa_1").make_sample(request, *words), Error) << "no training rows from the user's file";
 }
 
+// As long as the list of all English words, in both shapes; work that grows with the square would take minutes.
+TEST_F(UserFiles, WordListsMayBeLongButNotEndless) {
+  constexpr int kWords = 370000;
+  std::string lines, object = "{";
+  for (int i = 0; i < kWords; ++i) {
+    lines += "word" + std::to_string(i) + "\n";
+    object += (i > 0 ? ",\"" : "\"") + std::to_string(i) + "\":\"word" + std::to_string(i) + "\"";
+  }
+  CorporaPaths paths;
+  for (const std::string& path : {write("english.txt", lines), write("english.json", object + "}")}) {
+    paths.english = path;
+    const auto corpora = load_corpora(paths);
+    ASSERT_EQ(corpora->english.size(), static_cast<size_t>(kWords));
+    EXPECT_EQ(corpora->english.back(), "word369999");
+  }
+  std::filesystem::resize_file(paths.english, (1 << 26) + 1);
+  for (std::string CorporaPaths::*list : {&CorporaPaths::english, &CorporaPaths::nouns}) {
+    CorporaPaths endless;
+    endless.*list = paths.english;
+    try {
+      load_corpora(endless);
+      ADD_FAILURE();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kFormat);
+      EXPECT_TRUE(holds(error.what(), "is 67108865 bytes long; at most 67108864 are expected")) << error.what();
+    }
+  }
+}
+
 TEST_F(UserFiles, HostileFilesAreNamedWithTheirPlace) {
   using P = CorporaPaths;
   EXPECT_TRUE(holds(refusal(&P::essay, "line one\nline \xFF two\n"), "line 2 (byte 14) is not UTF-8"));
   EXPECT_TRUE(holds(refusal(&P::essay, std::string("a\nb\nc\0d", 7)), "line 3 (byte 5) holds a NUL byte"));
   EXPECT_TRUE(holds(refusal(&P::essay, "{\"text\": \"a\"}\n{\"text\": 3}\n"), "line 2 is not an object"));
   EXPECT_TRUE(holds(refusal(&P::essay, "{\"text\": \"a\"}\n{\"text\": \n"), "line 2 is no valid JSON"));
+  EXPECT_TRUE(holds(refusal(&P::essay, "{\"text\": \"a\"}\n{\"a\": 1, \"a\": 2}\n"), "line 2: key 'a' appears twice"));
   EXPECT_TRUE(holds(refusal(&P::essay, "{\n\"text\": \"a\",\n}"), "no valid JSON at line 3"));
   EXPECT_TRUE(holds(refusal(&P::essay, "[{\"text\": 2}]"), "is not an object with a string"));
   EXPECT_TRUE(holds(refusal(&P::essay, " \n\t "), "holds no text"));
