@@ -65,7 +65,7 @@ TEST_F(Cli, ResultsOpenInThreeLinesOfPython) {
   for (const char* candidate : {"python3", "/usr/bin/python3"})
     if (python.empty() && std::system((std::string(candidate) + " -c 'import h5py' 2>/dev/null").c_str()) == 0)
       python = candidate;
-  if (python.empty()) GTEST_SKIP() << "no Python with h5py here";
+  ASSERT_NE(python, "") << "no Python with h5py here: scripts/setup test installs it";
   ASSERT_EQ(program_.run({"--task", "niah_single_1", "--len", "4k", "--samples", "2", "--out", folder_.path() + "/r"}).code,
             0);
   const std::string page = read_bytes(std::string(SALA_SOURCE_DIR) + "/docs/file_formats.md"), fence = "```python\n";
@@ -157,7 +157,7 @@ TEST_F(Cli, AModelThatSelectsNothingHasNoSelection) {
 TEST_F(Cli, KilledAtAnyMomentAndResumedIsTheSame) {
   ASSERT_EQ(program_.run(small_run("whole", {"--quiet"})).code, 0);
   int killed = 0;
-  for (int trial = 0; trial < 5; ++trial) {
+  for (int trial = 0; killed < 5 && trial < 50; ++trial) {  // on a slow machine some runs end before they are killed
     const std::string out = "killed" + std::to_string(trial), journal = folder_.file(out) + "/samples.jsonl";
     program_.start(small_run(out, {"--quiet"}));
     // Wait for the journal to reach a size, then a little, so that the moments differ also on a slow machine.
@@ -166,7 +166,7 @@ TEST_F(Cli, KilledAtAnyMomentAndResumedIsTheSame) {
       return std::count(text.begin(), text.end(), '\n');
     };
     while (!program_.ended() && lines() < trial % 6) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    std::this_thread::sleep_for(std::chrono::milliseconds(5 * trial));
+    std::this_thread::sleep_for(std::chrono::milliseconds(5 * (trial % 5)));
     program_.send(SIGKILL);
     killed += program_.wait().code == 128 + SIGKILL;
     if (fs::exists(h5(out))) open_run_file(h5(out));
@@ -174,7 +174,7 @@ TEST_F(Cli, KilledAtAnyMomentAndResumedIsTheSame) {
     ASSERT_EQ(resumed.code, 0) << resumed.err;
     expect_same_results(h5("whole"), h5(out));
   }
-  EXPECT_GE(killed, 3) << "most kills must have hit a running program";
+  EXPECT_EQ(killed, 5);
 }
 
 TEST_F(Cli, AnInterruptSavesAndPrintsTheCommandThatGoesOn) {
@@ -306,7 +306,6 @@ TEST_F(Cli, ImpossibleWishesAreRefusedBeforeAnythingIsWritten) {
   refused({"--samples", "0"}, ErrorCode::kUsage, {"--samples"});
   refused({"--seed", "-1"}, ErrorCode::kUsage, {"--seed"});
   refused({"--seed", "nan"}, ErrorCode::kUsage, {"--seed"});
-  refused({"--min-score", "nan"}, ErrorCode::kUsage, {"--min-score", "nan"});
   refused({"--threads", "1e9"}, ErrorCode::kUsage, {"--threads"});
   refused({"--chunk", "-5"}, ErrorCode::kUsage, {"--chunk"});
   refused({"--sample", "3-1"}, ErrorCode::kUsage, {"'3-1'"});

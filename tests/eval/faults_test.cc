@@ -36,7 +36,7 @@ void expect_no_wrong_file(int faults) {
   ASSERT_GT(calls, 100u) << "the calls are seen";
   fs::remove_all(folder.file("run"));
   Rng rng(static_cast<uint64_t>(faults), "tests/faults");
-  int failed = 0;
+  int struck = 0, failed = 0;
   for (int fault = 0; fault < faults; ++fault) {
     // One call fails once; or all fail from then on, as on a full disk; or a write writes a part.
     const int kind = fault % 5, number = kind == 4 ? 0 : kind % 2 == 0 ? EIO : ENOSPC;
@@ -46,6 +46,9 @@ void expect_no_wrong_file(int faults) {
     const std::string what = "call " + program.environment["IO_FAULT_AT"] + " fails with " + std::to_string(number) +
                              (kind == 3 ? " for ever" : "");
     const Finished result = program.run(words("run"));
+    // A slow machine saves more often, so that one run may have fewer calls than another.
+    struck +=
+        number != 0 && std::stoull(read_bytes(folder.file("count"))) >= std::stoull(program.environment["IO_FAULT_AT"]);
     program.environment.erase("IO_FAULT_ALL");
     program.environment["IO_FAULT_AT"] = "0";
     if (result.code != 0) {
@@ -61,7 +64,8 @@ void expect_no_wrong_file(int faults) {
     EXPECT_FALSE(testing::Test::HasFailure()) << what;
     fs::remove_all(folder.file("run"));
   }
-  EXPECT_GT(failed, faults / 3) << "most faults must be noticed";
+  EXPECT_GT(struck, faults / 4);
+  EXPECT_GT(failed, struck / 2) << "most faults must be noticed";
 }
 
 // Network file systems may have no locks: only EWOULDBLOCK means that another process has one.
