@@ -5,17 +5,27 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <utility>
 
 #include "sala/core/error.h"
 
 namespace sala::eval {
 
+std::optional<double> decimal_number(std::string_view word) {
+  double value = 0;
+  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
+  if (error != std::errc() || end != word.data() + word.size() || !std::isfinite(value)) return std::nullopt;
+  return value;
+}
+
 WordCheck whole_number(int64_t low, int64_t high) {
   return [=](const std::string& text) {
     int64_t value = 0;
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    if (error == std::errc() && end == text.data() + text.size() && value >= low && value <= high) return std::string();
+    const bool other_base = text.size() > 1 && text.starts_with('0');
+    if (error == std::errc() && end == text.data() + text.size() && !other_base && value >= low && value <= high)
+      return std::string();
     const bool open = high == std::numeric_limits<int64_t>::max();
     return fmt::format("'{}' is no whole number from {} {}", text, low, open ? "up" : fmt::format("to {}", high));
   };

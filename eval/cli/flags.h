@@ -5,7 +5,9 @@
 #include <functional>
 #include <limits>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace CLI {
@@ -18,7 +20,10 @@ namespace sala::eval {
 // Returns what is wrong with a word, or nothing.
 using WordCheck = std::function<std::string(const std::string&)>;
 
-// A whole number within [low, high]. CLI11's own check wraps negative numbers around and clutters the help.
+// A decimal number as it is written in a plain text: no hexadecimal, no blanks. Empty when it is none.
+std::optional<double> decimal_number(std::string_view word);
+// A whole number within [low, high], in decimal: CLI11 would take 010 for eight. CLI11's own check wraps negative numbers
+// around and clutters the help.
 WordCheck whole_number(int64_t low, int64_t high = std::numeric_limits<int64_t>::max());
 
 // One flag; a call says more about it and returns it.

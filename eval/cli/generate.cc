@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cmath>
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
@@ -52,9 +51,9 @@ std::vector<std::pair<std::string, double>> task_mix(const Options& options) {
     bool found = false;
     for (auto& [name, weight] : mix) {
       if (equal == std::string::npos || name != word.substr(0, equal)) continue;
-      char* rest = nullptr;
-      weight = std::strtod(word.c_str() + equal + 1, &rest);
-      found = rest != word.c_str() + equal + 1 && *rest == 0 && weight >= 0 && std::isfinite(weight);
+      const std::optional<double> given = decimal_number(std::string_view(word).substr(equal + 1));
+      found = given && *given >= 0;
+      weight = given.value_or(0);
     }
     if (!found) throw Error(ErrorCode::kUsage, "--weights: '{}' is not TASK=NUMBER with a task of --task", word);
   }

@@ -77,16 +77,15 @@ std::string yarn_text(const ModelEntry& entry, const std::string& factor) {
   const ModelConfig& config = entry.config;
   const int64_t original =
       config.rope_scaling ? config.rope_scaling->original_max_position_embeddings : config.sala_lab.train_length;
-  char* end = nullptr;
-  const double value = std::strtod(factor.c_str(), &end);
-  if (*end != 0 || !(value >= 1 && value <= 1e9))
+  const std::optional<double> value = decimal_number(factor);
+  if (!value || *value < 1 || *value > 1e9)
     throw Error(ErrorCode::kUsage, "--yarn is '{}', expected a factor from 1 to 1e9", factor);
   if (original < 1)
     throw Error(ErrorCode::kUsage,
                 "--yarn: {} does not say how long it was trained; give --set "
                 "rope_scaling='{{\"rope_type\": \"yarn\", \"factor\": {}, \"original_max_position_embeddings\": N}}'",
                 entry.name, factor);
-  return fmt::format("{{\"rope_type\": \"yarn\", \"factor\": {}, \"original_max_position_embeddings\": {}}}", value,
+  return fmt::format("{{\"rope_type\": \"yarn\", \"factor\": {}, \"original_max_position_embeddings\": {}}}", *value,
                      original);
 }
 

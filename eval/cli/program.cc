@@ -1,9 +1,5 @@
 #include "eval/cli/program.h"
 
-#include <fmt/format.h>
-
-#include <filesystem>
-
 #include "eval/cli/command_line.h"
 #include "eval/cli/commands.h"
 #include "eval/cli/generate.h"
@@ -11,21 +7,8 @@
 #include "eval/spec/provenance.h"
 #include "eval/util/streams.h"
 #include "sala/core/error.h"
-#include "sim/text/printable.h"
 
 namespace sala::eval {
-namespace {
-
-constexpr std::size_t kLongestMessage = 4000;  // bytes; the refusal that lists every model is the longest
-
-int fail(ErrorCode code, const std::string& what) {
-  std::string line = what;
-  while (!line.empty() && line.back() == '\n') line.pop_back();
-  streams::note("sala_eval: error [{}] {}\n", error_code_name(code), text::printable(line, kLongestMessage));
-  return static_cast<int>(code);
-}
-
-}  // namespace
 
 int run_program(int argc, char** argv) {
   streams::secure();
@@ -47,19 +30,11 @@ int run_program(int argc, char** argv) {
   add_paper_command(program);
   add_halo_command(program);
   add_bench_command(program, state);
-  try {
+  return streams::exit_code_of("sala_eval", [&] {
     program.run(prepare_words(program, {argv + 1, argv + argc}));
     streams::finish();
     return argc > 1 ? state.exit_code : static_cast<int>(ErrorCode::kUsage);
-  } catch (const Error& problem) {
-    return fail(problem.code(), problem.what());
-  } catch (const std::filesystem::filesystem_error& problem) {
-    return fail(ErrorCode::kIo, fmt::format("{}: {}", problem.path1().string(), problem.code().message()));
-  } catch (const std::bad_alloc&) {
-    return fail(ErrorCode::kMemory, "the system gave no more memory; lower --len or --chunk");
-  } catch (const std::exception& problem) {
-    return fail(ErrorCode::kInternal, problem.what());
-  }
+  });
 }
 
 }  // namespace sala::eval

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cmath>
 #include <filesystem>
 #include <memory>
@@ -17,6 +16,7 @@
 #include "eval/run/run_job.h"
 #include "eval/spec/record.h"
 #include "eval/subject/session_subject.h"
+#include "eval/util/clock.h"
 #include "eval/util/columns.h"
 #include "eval/util/interrupt.h"
 #include "eval/util/streams.h"
@@ -33,9 +33,8 @@ constexpr int kGateMissed = 1, kInterruptedExit = 130;
 
 std::optional<double> parse_gate(const std::string& text) {
   if (text.empty()) return std::nullopt;
-  char* end = nullptr;
-  const double value = std::strtod(text.c_str(), &end);
-  if (*end != 0 || !(value >= 0 && value <= 100))
+  const std::optional<double> value = decimal_number(text);
+  if (!value || *value < 0 || *value > 100)
     throw Error(ErrorCode::kUsage, "--min-score is '{}', expected a number from 0 to 100", text);
   return value;
 }
@@ -151,12 +150,11 @@ void check_gate(double gate, const RunResults& results, CommandState& state) {
 
 // Says now and then how far it is: the weights of large models take a while.
 std::string hash_weights(const ModelEntry& entry, bool quiet) {
-  using Clock = std::chrono::steady_clock;
-  constexpr std::chrono::seconds kPause{10};
-  Clock::time_point next = Clock::now() + kPause;
+  constexpr double kPause = 10;
+  double next = seconds_now() + kPause;
   return weights_hash(entry, [&](int64_t done, int64_t total) {
-    if (quiet || Clock::now() < next) return;
-    next = Clock::now() + kPause;
+    if (quiet || seconds_now() < next) return;
+    next = seconds_now() + kPause;
     streams::note("weights: {} of {} are read for their fingerprint\n", format_bytes(done), format_bytes(total));
   });
 }

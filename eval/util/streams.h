@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <functional>
 #include <string_view>
 #include <utility>
 
@@ -26,6 +27,8 @@ template <class... T>
 void print(fmt::format_string<T...> format, T&&... values) {
   print_text(fmt::format(format, std::forward<T>(values)...));
 }
+// Does the work of a program and returns its exit code. What is thrown becomes one plain sentence on stderr.
+int exit_code_of(const char* program, const std::function<int()>& work);
 // Last thing after the work: throws Error{kIo} unless all that was printed has arrived.
 void finish();
 

@@ -55,6 +55,28 @@ TEST_F(Hostile, IndexListsAreBounded) {
   refused({"score", folder_.file("s/samples.jsonl")}, ErrorCode::kFormat, {"run.json is damaged"});
 }
 
+// A number is decimal: no other base, no blanks, no infinity.
+TEST_F(Hostile, NumbersOfFlagsAreDecimal) {
+  const auto refused_run = [&](const Words& more, ErrorCode code, const std::vector<std::string>& parts) {
+    refused(joined({"run", "--task", "niah_single_1", "--len", "4k", "--out", folder_.file("never")}, more), code, parts);
+  };
+  for (const char* score : {"nan", "0x10", "inf", " 5", "5 ", "1e400"})
+    refused_run({"--min-score", score}, ErrorCode::kUsage, {"--min-score", score});
+  for (const char* number : {"0x10", "010", "+3", " 3", "3.0", "1e2"})
+    for (const char* flag : {"--samples", "--seed", "--threads", "--chunk"})
+      refused_run({flag, number}, ErrorCode::kUsage, {flag, number});
+  for (const char* size : {"0x10g", "0x10", " 1g", "nan", "inf"}) refused_run({"--mem", size}, ErrorCode::kUsage, {size});
+  for (const char* factor : {"0x2", "nan", "inf", "2 "}) refused_run({"--yarn", factor}, ErrorCode::kUsage, {"--yarn"});
+  for (const char* value : {"0x10", "010"}) refused_run({"--topk", value}, ErrorCode::kConfig, {"topk", value});
+  for (const char* list : {"0x1", "0-0x3"}) refused_run({"--sample", list}, ErrorCode::kUsage, {list});
+  for (const char* length : {"0x1000", "0x4k"}) refused_run({"--len", length}, ErrorCode::kUsage, {length});
+  for (const char* weight : {"0x1", "nan", "", "1 "})
+    refused({"generate", "--tokens", "--task", "vt", "--len", "512", "--out", folder_.file("never"), "--weights",
+             std::string("vt=") + weight},
+            ErrorCode::kUsage, {"--weights"});
+  EXPECT_FALSE(fs::exists(folder_.file("never")));
+}
+
 TEST_F(Hostile, OnlyRegularFilesAreRead) {
   ASSERT_EQ(mkfifo(folder_.file("pipe").c_str(), 0600), 0);
   for (const std::string& path : {folder_.file("pipe"), std::string("/dev/zero")}) {

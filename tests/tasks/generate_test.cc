@@ -2,9 +2,11 @@
 #include "eval/cli/generate.h"
 
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <array>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -279,6 +281,22 @@ TEST_F(Generate, Refusals) {
   fs::create_symlink("/dev/null", folder_ / "link");
   EXPECT_EQ(refusal("--task niah --len 1k --out " + (folder_ / "link").string()), ErrorCode::kIo);
   EXPECT_TRUE(fs::is_character_file("/dev/null"));
+}
+
+// The program of its own says it as sala_eval does.
+TEST_F(Generate, MessagesOfTheProgramAreBoundedAndPlain) {
+  const fs::path err = folder_ / "err";
+  const std::string task = "\x1b[2J" + std::string(6000, 'x');
+  const std::string command = std::string(SALA_GENERATE_BINARY) + " --tokenizer byte --task '" + task + "' --len 1k --out " +
+                              (folder_ / "never").string() + " 2> " + err.string();
+  const int status = std::system(command.c_str());
+  EXPECT_EQ(WEXITSTATUS(status), static_cast<int>(ErrorCode::kUsage));
+  std::ifstream file(err, std::ios::binary);
+  const std::string text{std::istreambuf_iterator<char>(file), {}};
+  EXPECT_TRUE(text.starts_with("sala_generate: error [usage] ")) << text.substr(0, 200);
+  EXPECT_EQ(text.find('\x1b'), std::string::npos);
+  EXPECT_LT(text.size(), 4100u);
+  EXPECT_FALSE(fs::exists(folder_ / "never"));
 }
 
 }  // namespace
