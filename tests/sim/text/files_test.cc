@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 
@@ -14,16 +15,15 @@ namespace {
 class ReadFile : public testing::Test {
  protected:
   ReadFile() {
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
+    std::string pattern = (std::filesystem::temp_directory_path() / "read_file_XXXXXX").string();
+    folder_ = mkdtemp(pattern.data());
   }
+  ~ReadFile() override { std::filesystem::remove_all(folder_); }
   std::string write(const std::string& name, const std::string& bytes) const {
     std::ofstream(folder_ / name, std::ios::binary) << bytes;
     return (folder_ / name).string();
   }
-  const std::filesystem::path folder_ =
-      std::filesystem::path(testing::TempDir()) /
-      (std::string("read_file_") + testing::UnitTest::GetInstance()->current_test_info()->name());
+  std::filesystem::path folder_;  // of its own: the same test may run twice at once
 };
 
 TEST_F(ReadFile, GivesAllBytes) {
