@@ -14,6 +14,7 @@
 #include "eval/run/checks.h"
 #include "eval/run/memory.h"
 #include "eval/run/run_job.h"
+#include "eval/spec/plan_file.h"
 #include "eval/spec/record.h"
 #include "eval/subject/session_subject.h"
 #include "eval/util/clock.h"
@@ -159,6 +160,13 @@ std::string hash_weights(const ModelEntry& entry, bool quiet) {
   });
 }
 
+// The numerics of the run that goes on in another class.
+std::string numerics_before(const RunFlags& flags, const std::string& folder) {
+  if (!flags.resume) throw Error(ErrorCode::kUsage, "--other-numerics is for a run that goes on; give --resume too");
+  const std::string path = folder + "/" + kPlanFile;
+  return file_exists(path) ? read_plan_file(path).plan.value("numerics", "") : "";
+}
+
 // Turns flags into a job, runs it and prints what came out.
 void run(const RunFlags& flags, CommandState& state) {
   const std::optional<double> gate = parse_gate(flags.min_score);
@@ -178,6 +186,7 @@ void run(const RunFlags& flags, CommandState& state) {
   const Model model = load_model(entry, plan.model);
   plan.weights_hash = hash_weights(entry, flags.quiet);
   const std::string folder = flags.out.empty() ? default_folder(flags, plan) : flags.out;
+  if (flags.other_numerics) plan.numerics_before = numerics_before(flags, folder);
   RunDirectory directory =
       flags.resume ? RunDirectory::resume(folder, plan, utc_now()) : RunDirectory::begin(folder, plan, utc_now());
   Progress progress(stderr, flags.quiet, rewrites_lines(stderr), plan, [&](int64_t tokens) {

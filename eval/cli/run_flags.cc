@@ -44,6 +44,10 @@ void add_run_flags(Command& command, RunFlags& flags) {
       .type_name("DIR")
       .group(results);
   command.add_flag("--resume", flags.resume, "Go on with the run in --out").group(results);
+  command
+      .add_flag("--other-numerics", flags.other_numerics,
+                "With --resume: go on although --device or --dtype are not those of the run")
+      .group(results);
   command.add_option("--min-score", flags.min_score, "Exit with 1 when a task scores less than this at some length, 0-100")
       .type_name("X")
       .group(results);

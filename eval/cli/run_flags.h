@@ -18,7 +18,7 @@ struct RunFlags {
                                       config;
   int64_t samples = 0;
   uint64_t seed = 42;
-  bool resume = false, quiet = false;
+  bool resume = false, other_numerics = false, quiet = false;
   ModelFlags model;
   EngineFlags engine;
   UserFlags user;

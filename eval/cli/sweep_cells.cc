@@ -21,7 +21,7 @@ namespace sala::eval {
 namespace {
 
 // Not the sweep's to vary: where results go and how they are shown.
-const std::set<std::string> kNoAxes = {"out", "resume", "output", "quiet", "config", "help", "min-score"};
+const std::set<std::string> kNoAxes = {"out", "resume", "other-numerics", "output", "quiet", "config", "help", "min-score"};
 // What says which samples, not who answers.
 const std::set<std::string> kOfSamples = {"task", "len", "samples", "sample", "seed"};
 

@@ -73,6 +73,13 @@ std::vector<std::string> config_switches(const ModelConfig& trained, const Model
   return switches;
 }
 
+std::string RunPlan::numerics_text() const {
+  const std::string own = numerics_class(numerics, device);
+  if (numerics_before.empty() || numerics_before == own || numerics_before.ends_with(", then " + own))
+    return numerics_before.empty() ? own : numerics_before;
+  return numerics_before + ", then " + own;
+}
+
 Json RunPlan::to_json() const {
   Json json;
   json["schema"] = kRunSchema;
@@ -87,7 +94,7 @@ Json RunPlan::to_json() const {
   Json& files = json["files"] = Json::array();  // by content: where they lie changes nothing
   if (corpora != nullptr)
     for (const tasks::CorpusFile& file : corpora->files) files.push_back({{"role", file.role}, {"sha256", file.sha256}});
-  json["numerics"] = numerics_class(numerics, device);
+  json["numerics"] = numerics_text();
   json["numerics_version"] = kNumericsVersion;
   json["kernels"] = kernels;
   json["probe"] = probe_answers ? "answer" : "none";

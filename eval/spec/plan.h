@@ -36,6 +36,7 @@ struct RunPlan {
   const tasks::Corpora* corpora = nullptr;  // the user's files; not owned
   Numerics numerics = Numerics::kFp32;
   std::string device = "cpu";  // cpu or cuda
+  std::string numerics_before;  // as run.json has it, of a run that goes on in another class
   std::string kernels = "best";
   bool probe_answers = false;
   std::vector<std::string> statistics;  // that are recorded of them
@@ -49,6 +50,8 @@ struct RunPlan {
   int64_t sample_count() const;
   // The model's name, and who selects when it is not the model: "sala-tiny[select=oracle]".
   std::string label() const;
+  // "fp32"; of a run that went on in another class, "fp32, then cuda-fp32".
+  std::string numerics_text() const;
   // Two runs with the same JSON have the same results.
   nlohmann::ordered_json to_json() const;
 };

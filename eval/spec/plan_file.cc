@@ -88,6 +88,8 @@ void check_goes_on(const Json& wanted, const Json& saved, const std::string& dir
     now["cells"].erase(cell);
     before["cells"].erase(cell);
   }
+  if (now.at("numerics").get<std::string>().starts_with(before.value("numerics", "") + ", then "))  // as was asked for
+    now["numerics"] = before["numerics"];
   const std::string path = first_difference(now, before, "");
   if (path.empty()) return;
   const auto shown = [](const Json* value) {
@@ -96,7 +98,9 @@ void check_goes_on(const Json& wanted, const Json& saved, const std::string& dir
   throw Error(ErrorCode::kConfig,
               "--resume: '{}' is {} now and was {} when {} was begun; ask for {}, or choose another --out", path,
               shown(at_path(wanted, path)), shown(at_path(saved, path)), directory,
-              path.starts_with("cells.") ? "all samples that it has" : "the same");
+              path == "numerics"           ? "the same, give --other-numerics to mix the two"
+              : path.starts_with("cells.") ? "all samples that it has"
+                                           : "the same");
 }
 
 int64_t planned_samples(const Json& plan) {

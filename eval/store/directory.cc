@@ -112,8 +112,10 @@ void RunDirectory::go_on(const RunPlan& plan) {
   if (wanted == saved.plan) return;
   // Before the first sample that only the larger plan has: what the journal holds always belongs to the plan that is there.
   write_plan_file(file(kPlanFile), {started_, wanted});
-  notes_.push_back(
-      fmt::format("the run in {} grows from {} to {} samples", path_, planned_samples(saved.plan), plan.sample_count()));
+  if (const int64_t before = planned_samples(saved.plan); before != plan.sample_count())
+    notes_.push_back(fmt::format("the run in {} grows from {} to {} samples", path_, before, plan.sample_count()));
+  if (wanted.at("numerics") != saved.plan.at("numerics"))
+    notes_.push_back(fmt::format("the run in {} goes on in another numerics class: {}", path_, plan.numerics_text()));
 }
 
 // What the checksum of a line cannot tell: that the line is one of this run.

@@ -62,6 +62,26 @@ TEST(Plan, WhatChangedIsNamedOnResume) {
   refused("tokenizer_hash'", [](RunPlan& plan) { plan.tokenizer_hash = "x"; });
 }
 
+TEST(Plan, ARunGoesOnInAnotherNumericsClassOnlyWhenThatWasAskedFor) {
+  const FakeTask task;
+  const RunPlan saved = fake_plan(task);
+  RunPlan now = saved;
+  now.device = "cuda";
+  expect_error(ErrorCode::kConfig, {"'numerics' is \"cuda-fp32\" now and was \"fp32\"", "--other-numerics"},
+               [&] { check_goes_on(now.to_json(), saved.to_json(), "DIR"); });
+  now.numerics_before = "fp32";
+  EXPECT_EQ(now.numerics_text(), "fp32, then cuda-fp32");
+  check_goes_on(now.to_json(), saved.to_json(), "DIR");
+  RunPlan again = now;
+  again.numerics_before = now.numerics_text();
+  EXPECT_EQ(again.to_json(), now.to_json()) << "the same class once more";
+  again.device = "cpu";
+  EXPECT_EQ(again.numerics_text(), "fp32, then cuda-fp32, then fp32");
+  check_goes_on(again.to_json(), now.to_json(), "DIR");
+  again.seed = 43;
+  expect_error(ErrorCode::kConfig, {"'seed'"}, [&] { check_goes_on(again.to_json(), now.to_json(), "DIR"); });
+}
+
 TEST(Plan, ARunMayGrow) {
   const FakeTask task;
   const RunPlan saved = fake_plan(task);
