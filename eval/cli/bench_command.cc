@@ -119,7 +119,7 @@ Json json_of(const BenchFlags& flags, const ModelEntry& entry, const SessionOpti
   return json;
 }
 
-void print(const std::string& output, const Json& json, const std::vector<Measured>& all) {
+void print_measured(const std::string& output, const Json& json, const std::vector<Measured>& all) {
   if (output == "json") return streams::print_text(text::write_json(json, 1) + "\n");
   const auto view = output == "md" ? markdown_view : output == "csv" ? csv_view : plain_view;
   streams::print_text(view(times_of(all)));
@@ -143,7 +143,7 @@ void bench(const BenchFlags& flags, const CommandState& state) {
   const std::string place = device.description().empty() ? device.name() : device.description();
   const Json json = json_of(flags, entry, options, make_provenance(place, kernels, shell_quoted(state.words)), all);
   if (!flags.out.empty()) write_atomically(flags.out, text::write_json(json, 1) + "\n");
-  print(flags.output, json, all);
+  print_measured(flags.output, json, all);
 }
 
 }  // namespace
