@@ -19,7 +19,7 @@ if(NOT CMAKE_BUILD_TYPE)
 endif()
 # Checked builds keep SALA_DCHECK (no NDEBUG) and just enough debug information for line numbers in reports.
 set(CMAKE_CXX_FLAGS_RELWITHDEBINFO "-O2 -g1")
-set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")  # kernels have -O3 of their own (sim/ops/CMakeLists.txt)
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -DNDEBUG")  # kernels (sim/ops/CMakeLists.txt) and what makes samples have -O3
 
 find_program(SALA_CCACHE ccache)
 mark_as_advanced(SALA_CCACHE)
