@@ -32,7 +32,7 @@ struct BenchFlags {
 struct Measured {
   int64_t length = 0, chunk = 0, bytes = 0;
   double first_token = 0, new_token = 0;  // seconds
-  std::vector<DevicePart> parts;          // of the prompt and the new tokens, once more with a watch on every kernel
+  std::vector<DevicePart> parts = {};     // of the prompt and the new tokens, once more with a watch on every kernel
 };
 
 double median(std::vector<double> values) {
