@@ -111,8 +111,9 @@ TEST(Cost, PruningLeavesOutAllButTheLastTokenOfTheLastLayer) {
     const Flops whole = prefill_cost(config, tokens), done = pruned_prefill_cost(config, tokens),
                 one = decode_cost(config, tokens);
     EXPECT_LT(done.total(), whole.total()) << letters;
-    if (letters.back() != 'L')  // one token of a chunk counts more than one that is decoded
+    if (letters.back() != 'L') {  // one token of a chunk counts more than one that is decoded
       EXPECT_EQ(pruned_prefill_cost(config, 1).total(), prefill_cost(config, 1).total()) << letters;
+    }
     for (const char* name : {"softmax", "selection"}) {
       const double last_layer = one.of(name) - decode_cost(first, tokens).of(name);
       EXPECT_NEAR(done.of(name), prefill_cost(first, tokens).of(name) + last_layer, 1e-9 * whole.total())
