@@ -20,10 +20,12 @@ struct Shared {
   int64_t count() const { return static_cast<int64_t>(a[0].size()); }
 };
 
+// Divided once, so that equal scores of any number of trainings have exactly that score as their mean.
 std::vector<double> means(const std::vector<std::vector<double>>& trainings) {
   std::vector<double> of(trainings[0].size(), 0.0);
   for (const std::vector<double>& scores : trainings)
-    for (std::size_t i = 0; i < of.size(); ++i) of[i] += scores[i] / static_cast<double>(trainings.size());
+    for (std::size_t i = 0; i < of.size(); ++i) of[i] += scores[i];
+  for (double& sum : of) sum /= static_cast<double>(trainings.size());
   return of;
 }
 

@@ -161,6 +161,15 @@ TEST(Compare, JoinsTasksAndTrainings) {
   EXPECT_EQ(mean["bootstrap 95%"][1], 50);
 }
 
+TEST(Compare, EqualScoresOfAnyNumberOfTrainingsAreTies) {
+  const ScoredAnswers a = answers("a", {1, 1, 1});
+  for (const std::size_t trainings : {2, 3, 6, 7, 9, 11, 13}) {
+    const nlohmann::ordered_json row = json_view(compare(Side(trainings, a), {a}, {}).table)[0];
+    EXPECT_EQ(row["better"], 0) << trainings;
+    EXPECT_EQ(row["worse"], 0) << trainings;
+  }
+}
+
 TEST(Compare, OneModelAloneHasItsIntervals) {
   ScoredAnswers a = answers("a", {1, 1}), b = answers("b", {0, 0});
   for (ScoredAnswers* side : {&a, &b}) side->scores.merge(answers("", {1, 1}, "cwe").scores);
