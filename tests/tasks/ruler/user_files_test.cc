@@ -276,7 +276,7 @@ TEST_F(UserFiles, ACollectionTooShortForTheLengthIsRefused) {
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ErrorCode::kUsage);
-    EXPECT_TRUE(holds(error.what(), "28 documents")) << error.what();
+    EXPECT_TRUE(holds(error.what(), "too few documents (28")) << error.what();
   }
   request.length = 512;
   request.split = Split::kTrain;
