@@ -80,7 +80,7 @@ TEST_F(Extension, ARunRecordsWhatTheStatisticSaw) {
 
 TEST_F(Extension, ReportsShowItsFigure) {
   const std::string table = text_of(into("run"));
-  expect_words(table, {"  strength  ", "; strength: mean length of what the running mean shows."});
+  expect_words(table, {"  strength  ", "\nstrength: mean length of what the running mean shows."});
   const std::string csv = text_of(joined(into("run"), {"--resume", "--output", "csv"}));
   expect_words(csv.substr(0, csv.find('\n')), {",reached,strength,fill,"});
   expect_words(read_bytes(folder_.file("run/summary.json")), {"\"mean_strength\": "});
