@@ -87,12 +87,13 @@ FigureFit fit_figure(const CsvTable& figure, DeviceRates device) {
   fit.shown.table.head = {"gpu",           "weights",       "metric",  "context", "model",
                           "paper seconds", "model seconds", "error %", "cell",    "memory GB"};
   std::vector<double> held_out, known;
+  fit.cells = static_cast<int64_t>(cells.size());
   for (const FigureCell& cell : cells) {
     const int64_t longest = cell.tokens + (cell.prefill() ? 0 : kAnswerTokens);
     const bool room = fits(cell.config(), cell.format(), longest, device);
     const double seconds = predicted(cell, device), error = seconds / cell.seconds - 1;
-    fit.oom += 1;
-    fit.oom_right += room != cell.out_of_memory ? 1 : 0;
+    fit.ran_out += cell.out_of_memory ? 1 : 0;
+    fit.memory_right += room != cell.out_of_memory ? 1 : 0;
     if (!cell.out_of_memory && room) (cell.held_out() ? held_out : known).push_back(std::abs(error));
     const double memory = weight_bytes(cell.config(), cell.format()) + cache_bytes(cell.config(), longest);
     fit.shown.table.rows.push_back(
@@ -106,24 +107,21 @@ FigureFit fit_figure(const CsvTable& figure, DeviceRates device) {
   fit.shown.sentences = {
       fmt::format(
           "`paper seconds`: published by MiniCPM-SALA (arXiv 2602.11761). `model seconds`: the closed-form cost of the "
-          "released shapes "
-          "over four rates of {}, fitted to cells of at most 256K.",
+          "released shapes over four rates of {}, fitted to cells of at most 256K.",
           device.name),
       fmt::format("Rates: {:.0f} TFLOP/s for projections, FFN and dense attention; {:.0f} for scores of blocks; {:.1f} for "
-                  "attention on "
-                  "selected blocks and recurrences; {:.2f} TB/s while decoding.",
+                  "attention on selected blocks and recurrences; {:.2f} TB/s while decoding.",
                   device.dense / 1e12, device.selection / 1e12, device.sparse / 1e12, device.bandwidth / 1e12),
       fmt::format("Median error: {:.1f} % of {} held-out times (largest {:.1f} %), {:.1f} % of {} that were fitted (largest "
                   "{:.1f} %).",
                   100 * fit.median_held_out, held_out.size(),
                   held_out.empty() ? 0 : 100 * *std::max_element(held_out.begin(), held_out.end()), 100 * median(known),
                   known.size(), known.empty() ? 0 : 100 * *std::max_element(known.begin(), known.end())),
-      fmt::format("Out of memory: {} of {} cells right, with {:.0f} % of {:.1f} GB for weights and cache; nothing of this "
-                  "was fitted. {}",
-                  fit.oom_right, fit.oom, 100 * device.usable, device.memory_bytes / 1e9, device.source),
+      fmt::format("Out of memory: {} of {} cells right, {} of which ran out, with {:.0f} % of {:.1f} GB for weights and "
+                  "cache. {}",
+                  fit.memory_right, fit.cells, fit.ran_out, 100 * device.usable, device.memory_bytes / 1e9, device.source),
       "What the model lacks: time that a layer takes whatever its size. It shows where few bytes are read for a token: "
-      "quantised "
-      "weights, and linear layers."};
+      "quantised weights, and linear layers."};
   return fit;
 }
 

@@ -13,8 +13,8 @@ struct FigureFit {
   PaperTable shown;
   DeviceRates device;          // calibrated
   double median_held_out = 0;  // relative error
-  int64_t oom_right = 0,
-          oom = 0;  // cells in which the memory alone is predicted, out of all: both that ran and that did not
+  int64_t cells = 0, ran_out = 0,
+          memory_right = 0;  // all; those out of memory in the paper; whether they fit, predicted right
 };
 // `figure`: configs/paper/fig2.csv or fig3.csv; `device` says memory and what of it is usable.
 FigureFit fit_figure(const CsvTable& figure, DeviceRates device);

@@ -1,6 +1,6 @@
 #include "eval/study/serving_cost.h"
 
-#include <array>
+#include <Eigen/LU>
 #include <cmath>
 
 #include "eval/util/toml.h"
@@ -34,25 +34,6 @@ double served_bytes(const MixerKind& kind, const ModelConfig& config, const Byte
   const LayerShape shape = kind.shape(config);
   if (kind.traits.linear) return kFloatBytes * static_cast<double>(shape.heads * shape.head_dim * shape.head_dim);
   return static_cast<double>(state.total()) * kBf16Bytes / kFloatBytes;
-}
-
-using Equations = std::array<std::array<double, 4>, 3>;  // of three unknowns, the right side last
-
-// Gauss with pivots.
-std::array<double, 3> solved(Equations rows) {
-  for (std::size_t i = 0; i < 3; ++i) {
-    std::size_t best = i;
-    for (std::size_t j = i; j < 3; ++j)
-      if (std::abs(rows[j][i]) > std::abs(rows[best][i])) best = j;
-    std::swap(rows[i], rows[best]);
-    if (!(std::abs(rows[i][i]) > 1e-12)) throw Error(ErrorCode::kUsage, "the times do not determine the device's rates");
-    for (std::size_t j = 0; j < 3; ++j) {
-      if (j == i) continue;
-      const double factor = rows[j][i] / rows[i][i];
-      for (std::size_t k = i; k < 4; ++k) rows[j][k] -= factor * rows[i][k];
-    }
-  }
-  return {rows[0][3] / rows[0][0], rows[1][3] / rows[1][1], rows[2][3] / rows[2][2]};
 }
 
 }  // namespace
@@ -147,21 +128,23 @@ double decode_seconds(const ModelConfig& config, WeightFormat format, int64_t to
 }
 
 void calibrate(DeviceRates& device, std::span<const ServingTime> times) {
-  Equations normal{};
+  Eigen::Matrix3d normal = Eigen::Matrix3d::Zero();
+  Eigen::Vector3d right = Eigen::Vector3d::Zero();
   double bytes_seconds = 0, bytes_bytes = 0;
   for (const ServingTime& time : times) {
     const PrefillWork work = prefill_work(time.config, time.tokens);
     // In units in which the unknowns are near 1; each time counts by its relative error.
-    const std::array<double, 4> row = {work.dense / time.prefill_seconds / 1e14,
-                                       work.selection / time.prefill_seconds / 1e13,
-                                       work.sparse / time.prefill_seconds / 1e13, 1};
-    for (std::size_t i = 0; i < 3; ++i)
-      for (std::size_t j = 0; j < 4; ++j) normal[i][j] += row[i] * row[j];
+    const Eigen::Vector3d row(work.dense / time.prefill_seconds / 1e14, work.selection / time.prefill_seconds / 1e13,
+                              work.sparse / time.prefill_seconds / 1e13);
+    normal += row * row.transpose();
+    right += row;
     const double bytes = decode_bytes(time.config, time.format, time.tokens) / time.decode_seconds / 1e12;
     bytes_seconds += bytes;
     bytes_bytes += bytes * bytes;
   }
-  const std::array<double, 3> slowness = solved(normal);
+  const Eigen::FullPivLU<Eigen::Matrix3d> equations(normal);
+  if (!equations.isInvertible()) throw Error(ErrorCode::kUsage, "the times do not determine the device's rates");
+  const Eigen::Vector3d slowness = equations.solve(right);
   for (const double value : slowness)
     if (!(value > 0))
       throw Error(ErrorCode::kUsage, "the times give a rate below 0: they do not determine the device's rates");

@@ -55,6 +55,7 @@ class FullAttention final : public Mixer {
   MixerCost decode_cost(int64_t tokens) const override {
     return {layer_.linear_flops(), {{"softmax", 2 * layer_.score_flops() * static_cast<double>(tokens)}}};
   }
+  MixerCost update_cost(int64_t tokens) const override { return {layer_.key_value_flops() * static_cast<double>(tokens), {}}; }
 
  private:
   SoftmaxLayer layer_;

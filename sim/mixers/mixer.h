@@ -98,6 +98,8 @@ class Mixer {
   virtual MixerCost prefill_cost(int64_t tokens) const = 0;
   // The token after `tokens` - 1 others.
   virtual MixerCost decode_cost(int64_t tokens) const = 0;
+  // `tokens` tokens that only update the state: rows before MixerInput::first_needed_row.
+  virtual MixerCost update_cost(int64_t tokens) const = 0;
 };
 
 // What holds for every layer of a kind. Code that is not the mixer's own asks for these, never for a name.

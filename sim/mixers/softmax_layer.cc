@@ -86,6 +86,10 @@ double SoftmaxLayer::linear_flops() const {
          (static_cast<double>(heads()) * (2 + gate) + 2 * static_cast<double>(kv_heads()));
 }
 
+double SoftmaxLayer::key_value_flops() const {
+  return 4.0 * static_cast<double>(config_.hidden_size * kv_heads() * head_dim());
+}
+
 KvCache SoftmaxLayer::make_cache(const ops::Context& context, int64_t max_tokens) const {
   return {ops::PackedKeys(kv_heads(), head_dim(), max_tokens, context.device),
           ops::ValueCache(kv_heads(), head_dim(), max_tokens, context.device)};

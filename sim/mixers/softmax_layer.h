@@ -31,8 +31,9 @@ class SoftmaxLayer {
   float scale() const;
   double score_flops() const {
     return 2.0 * static_cast<double>(heads() * head_dim());
-  }                             // of one query and one key, all heads
-  double linear_flops() const;  // of one token
+  }                                // of one query and one key, all heads
+  double linear_flops() const;     // of one token
+  double key_value_flops() const;  // of one token's keys and values, a part of them
 
   KvCache make_cache(const ops::Context& context, int64_t max_tokens) const;
   int64_t cache_bytes(int64_t max_tokens) const;

@@ -38,19 +38,15 @@ Flops prefill_cost(const ModelConfig& config, int64_t tokens) {
 
 Flops pruned_prefill_cost(const ModelConfig& config, int64_t tokens) {
   Flops cost = prefill_cost(config, tokens);
-  const MixerKind& kind = find_mixer(config.mixer_types.back());
-  const auto mixer = kind.make(config, static_cast<int>(config.mixer_types.size()) - 1, nullptr);
-  const LayerShape shape = kind.shape(config);
-  const MixerCost whole = mixer->prefill_cost(tokens), last = mixer->decode_cost(tokens);
-  const double before = static_cast<double>(tokens - 1), width = static_cast<double>(shape.kv_heads * shape.head_dim);
-  const double keys_values = 2.0 * static_cast<double>(config.hidden_size) * 2 * width;
-  cost.add(kDense, last.projections + keys_values * before - whole.projections - ffn_flops(config) * before);
+  const auto mixer =
+      find_mixer(config.mixer_types.back()).make(config, static_cast<int>(config.mixer_types.size()) - 1, nullptr);
+  const MixerCost whole = mixer->prefill_cost(tokens), before = mixer->update_cost(tokens - 1),
+                  last = mixer->decode_cost(tokens);
+  cost.add(kDense,
+           before.projections + last.projections - whole.projections - ffn_flops(config) * static_cast<double>(tokens - 1));
   for (const Flops::Item& item : whole.mixing.items()) cost.add(item.name, -item.amount);
+  cost.add(before.mixing);
   cost.add(last.mixing);
-  if (kind.traits.linear) {  // a token before the last adds the outer product of its key and value to the state of each head
-    const auto head = static_cast<double>(shape.head_dim);
-    cost.add(kind.cost_names.front(), 2 * head * head * static_cast<double>(shape.heads) * before);
-  }
   return cost;
 }
 

@@ -339,8 +339,9 @@ TEST(CostModel, PredictsTheFiguresCellsThatItHasNotSeen) {
     const DeviceRates shipped = read_device(std::string(SALA_SOURCE_DIR "/configs/devices/") + device + ".toml");
     const FigureFit fit = fit_figure(published(figure), shipped);
     EXPECT_LE(fit.median_held_out, 0.15) << figure;
-    EXPECT_EQ(fit.oom_right, fit.oom) << figure;
-    EXPECT_EQ(fit.oom, 40) << figure;
+    EXPECT_EQ(fit.memory_right, fit.cells) << figure;
+    EXPECT_EQ(fit.cells, 40) << figure;
+    EXPECT_GT(fit.ran_out, 5) << figure;
     for (const auto rate : {&DeviceRates::dense, &DeviceRates::selection, &DeviceRates::sparse, &DeviceRates::bandwidth})
       EXPECT_NEAR(shipped.*rate / (fit.device.*rate), 1, 0.02) << figure;
   }

@@ -75,6 +75,9 @@ class RunningMean final : public Mixer {
     return {4 * n * width * static_cast<double>(hidden_size_), {{"means", 3 * n * width}}};
   }
   MixerCost decode_cost(int64_t) const override { return prefill_cost(1); }
+  MixerCost update_cost(int64_t tokens) const override {
+    return {prefill_cost(tokens).projections / 2, prefill_cost(tokens).mixing};
+  }
 
  private:
   Config config_;

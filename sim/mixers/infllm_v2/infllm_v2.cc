@@ -64,6 +64,9 @@ class InfLlmV2 final : public Mixer {
                TensorView<float, 2> out) const override;
   MixerCost prefill_cost(int64_t tokens) const override;
   MixerCost decode_cost(int64_t tokens) const override;
+  MixerCost update_cost(int64_t tokens) const override {
+    return {layer_.key_value_flops() * static_cast<double>(tokens), {}};
+  }
 
  private:
   // A sequence that always stays below dense_len needs no compressed keys.

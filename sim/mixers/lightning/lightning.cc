@@ -72,6 +72,11 @@ class Lightning final : public Mixer {
     const auto d = static_cast<double>(D_), h = static_cast<double>(H_);
     return {linear_flops(), {{"linear", 4 * d * d * h}}};
   }
+  // Each head adds the outer product of a key and a value to its state.
+  MixerCost update_cost(int64_t tokens) const override {
+    const auto n = static_cast<double>(tokens), d = static_cast<double>(D_), h = static_cast<double>(H_);
+    return {4 * n * static_cast<double>(config_.hidden_size * D_ * Hkv_), {{"linear", n * 2 * d * d * h}}};
+  }
 
  private:
   float eps() const { return static_cast<float>(config_.rms_norm_eps); }

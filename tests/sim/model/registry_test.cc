@@ -34,6 +34,7 @@ class Toy final : public Mixer {
   int64_t workspace_bytes(const SessionShape&) const override { return 0; }
   MixerCost prefill_cost(int64_t tokens) const override { return {0, {{"toy work", static_cast<double>(width_ * tokens)}}}; }
   MixerCost decode_cost(int64_t) const override { return {0, {{"toy work", static_cast<double>(width_)}}}; }
+  MixerCost update_cost(int64_t tokens) const override { return prefill_cost(tokens); }
 
  private:
   int64_t width_;
@@ -75,6 +76,7 @@ class Greedy final : public Mixer {
   int64_t workspace_bytes(const SessionShape&) const override { return 64; }
   MixerCost prefill_cost(int64_t) const override { return {}; }
   MixerCost decode_cost(int64_t) const override { return {}; }
+  MixerCost update_cost(int64_t) const override { return {}; }
 };
 
 MixerKind greedy_kind() {
