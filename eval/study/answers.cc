@@ -19,6 +19,7 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr const char* kFamilyAnswers = "answers.jsonl.xz";
+constexpr std::size_t kMostAnswers = std::size_t{1} << 30;  // bytes, unpacked: a small file may hold far more
 
 struct Source {
   std::string file, run;  // run: empty where the file is of one
@@ -65,7 +66,7 @@ bool run_fits(const std::string& run, const std::string& wanted) {
 ScoredAnswers read_answers(const std::string& source) {
   const Source from = find_source(source);
   const bool packed = fs::path(from.file).extension() == ".xz";
-  const std::string text = packed ? output_of({"xz", "-dc", "--", from.file}) : read_file(from.file);
+  const std::string text = packed ? output_of({"xz", "-dc", "--", from.file}, kMostAnswers) : read_file(from.file);
   ScoredAnswers answers;
   answers.name = from.name;
   std::set<std::string> runs;

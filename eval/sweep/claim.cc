@@ -11,10 +11,10 @@
 #include <sstream>
 #include <thread>
 
-#include "eval/sweep/process.h"
 #include "eval/util/clock.h"
 #include "eval/util/files.h"
 #include "eval/util/json_fields.h"
+#include "eval/util/process.h"
 #include "sala/core/error.h"
 #include "sim/text/json.h"
 #include "sim/text/printable.h"

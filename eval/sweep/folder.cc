@@ -8,9 +8,9 @@
 #include <set>
 
 #include "eval/spec/record.h"
-#include "eval/sweep/process.h"
 #include "eval/util/files.h"
 #include "eval/util/json_fields.h"
+#include "eval/util/process.h"
 #include "sala/core/error.h"
 #include "sala/core/rng.h"
 #include "sim/text/json.h"

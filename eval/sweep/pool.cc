@@ -10,9 +10,9 @@
 
 #include "eval/run/progress.h"
 #include "eval/spec/plan.h"
-#include "eval/sweep/process.h"
 #include "eval/util/clock.h"
 #include "eval/util/interrupt.h"
+#include "eval/util/process.h"
 #include "eval/util/streams.h"
 #include "eval/util/terminal.h"
 #include "sim/text/printable.h"

@@ -10,9 +10,9 @@
 
 #include "eval/spec/plan.h"
 #include "eval/spec/provenance.h"
-#include "eval/sweep/process.h"
 #include "eval/util/files.h"
 #include "eval/util/json_fields.h"
+#include "eval/util/process.h"
 #include "sala/core/error.h"
 #include "sim/text/json.h"
 #include "sim/text/printable.h"

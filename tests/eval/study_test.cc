@@ -41,9 +41,10 @@ TEST(Csv, ReadsWhatRfc4180Writes) {
 }
 
 TEST(Process, ReadsWhatAProgramPrintsAndNamesOneThatIsMissing) {
-  EXPECT_EQ(output_of({"printf", "%s", "a b"}), "a b");
-  expect_error(ErrorCode::kUnsupported, {"no program no-such-program"}, [] { (void)output_of({"no-such-program"}); });
-  expect_error(ErrorCode::kIo, {"false failed"}, [] { (void)output_of({"false"}); });
+  EXPECT_EQ(output_of({"printf", "%s", "a b"}, 3), "a b");
+  expect_error(ErrorCode::kIo, {"printf prints more than"}, [] { (void)output_of({"printf", "%s", "a b"}, 2); });
+  expect_error(ErrorCode::kUnsupported, {"no program no-such-program"}, [] { (void)output_of({"no-such-program"}, 1); });
+  expect_error(ErrorCode::kIo, {"false failed"}, [] { (void)output_of({"false"}, 1); });
 }
 
 TEST(SignTest, HasTheBinomialValues) {
