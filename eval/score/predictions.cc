@@ -13,6 +13,7 @@
 #include "sala/core/rng.h"
 #include "sala/tasks/user_files.h"
 #include "sim/text/json.h"
+#include "sim/text/printable.h"
 #include "tasks/mrcr/mrcr.h"
 #include "tasks/mrcr/rows.h"
 
@@ -57,14 +58,18 @@ std::string response_of(const Json& line) {
   return first_text(field(line, name), name);
 }
 
+// An empty reference is in every answer, so that it would give full marks to all.
+std::vector<std::string> checked(std::vector<std::string> references, const char* name) {
+  if (references.empty()) throw Error(ErrorCode::kFormat, "field '{}' is empty, expected the reference answers", name);
+  if (std::any_of(references.begin(), references.end(), text::is_blank))
+    throw Error(ErrorCode::kFormat, "field '{}' holds an empty reference answer", name);
+  return references;
+}
+
 // Upstream reads `outputs`, or else the one text in `output`.
 std::vector<std::string> references_of(const Json& object) {
-  if (has(object, "outputs")) {
-    std::vector<std::string> references = texts(object, "outputs");
-    if (references.empty()) throw Error(ErrorCode::kFormat, "field 'outputs' is empty, expected the reference answers");
-    return references;
-  }
-  if (has(object, "output")) return {text(object, "output")};
+  if (has(object, "outputs")) return checked(texts(object, "outputs"), "outputs");
+  if (has(object, "output")) return checked({text(object, "output")}, "output");
   return {};
 }
 
@@ -137,7 +142,8 @@ Prediction parse_lm_eval(const Json& line, const LineContext& context) {
   made.response = first_text(field(line, name), name);
   made.references = references_of(doc);
   if (made.references.empty() && has(line, "target"))
-    made.references = line["target"].is_array() ? texts(line, "target") : std::vector<std::string>{text(line, "target")};
+    made.references = checked(
+        line["target"].is_array() ? texts(line, "target") : std::vector<std::string>{text(line, "target")}, "target");
   made.evidence = evidence_of(doc, made.task, made.references);
   made.length = has(doc, "max_length") ? integer(doc, "max_length", 1) : 0;
   made.tokens = optional_tokens(doc, "length");
@@ -180,8 +186,7 @@ Prediction parse_nolima(const Json& line) {
   Prediction made;
   const std::string pair = text(line, "pair"), type = has(line, "question_type") ? text(line, "question_type") : "";
   made.response = response_of(line);
-  made.references = texts(line, "gold");
-  if (made.references.empty()) throw Error(ErrorCode::kFormat, "field 'gold' is empty, expected the names that are right");
+  made.references = checked(texts(line, "gold"), "gold");
   made.metric = metric_of(line);
   const double depth = has(line, "depth") ? number(line, "depth") : 0;
   if (has(line, "score")) made.stored_score = number(line, "score");

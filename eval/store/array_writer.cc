@@ -122,10 +122,13 @@ class Writer {
   h5::Group& group(const std::string& path) {
     if (path.empty()) return cell_;
     if (const auto found = groups_.find(path); found != groups_.end()) return found->second;
-    const auto [parent, name] = split(path);
-    return groups_.emplace(path, group(parent).create(name)).first->second;
+    const Place place = split(path);
+    return groups_.emplace(path, group(place.parent).create(place.name)).first->second;
   }
-  static std::pair<std::string, std::string> split(const std::string& path) {
+  struct Place {
+    std::string parent, name;
+  };
+  static Place split(const std::string& path) {
     const std::size_t slash = path.rfind('/');
     if (slash == std::string::npos) return {"", path};
     return {path.substr(0, slash), path.substr(slash + 1)};
@@ -137,34 +140,36 @@ class Writer {
   }
 
   void make_scale(const std::string& axis) {
-    const auto [parent, name] = split(axis);
+    const Place place = split(axis);
     const int64_t extent = layout_.extents.at(axis);
     const auto given = layout_.place.find(axis);
     h5::Dataset* scale = nullptr;
     if (given == layout_.place.end()) {
       std::vector<int64_t> counting(static_cast<std::size_t>(extent));
       std::iota(counting.begin(), counting.end(), int64_t{0});
-      scale = add(scales_, axis, group(parent).write_array<int64_t>(name, {extent}, std::span<const int64_t>(counting)));
+      scale = add(scales_, axis,
+                  group(place.parent).write_array<int64_t>(place.name, {extent}, std::span<const int64_t>(counting)));
     } else {
       const NamedArray& array = layout_.arrays[given->second];
       if (!whole(array, {extent}))
         throw Error(ErrorCode::kFormat, "axis '{}' has values for {} of {} places", axis, array.axes[0].extent, extent);
       with_element_type(array.type, [&]<class T>(T) {
         const std::vector<T> values = array.values<T>();
-        scale = add(scales_, axis, group(parent).write_array<T>(name, {extent}, std::span<const T>(values)));
+        scale = add(scales_, axis, group(place.parent).write_array<T>(place.name, {extent}, std::span<const T>(values)));
       });
       describe(*scale, array);
     }
-    scale->scale(name);
+    scale->scale(place.name);
   }
 
   void make_array(const NamedArray& array) {
-    const auto [parent, name] = split(array.path);
+    const Place place = split(array.path);
     std::vector<int64_t> shape = layout_.shape(array);
     shape.insert(shape.begin(), count_);
     h5::Dataset* dataset = nullptr;
-    with_element_type(array.type,
-                      [&]<class T>(T) { dataset = add(arrays_, array.path, group(parent).create_array<T>(name, shape)); });
+    with_element_type(array.type, [&]<class T>(T) {
+      dataset = add(arrays_, array.path, group(place.parent).create_array<T>(place.name, shape));
+    });
     dataset->attach(0, samples_);
     for (std::size_t i = 0; i < array.axes.size(); ++i)
       dataset->attach(static_cast<int>(i) + 1, scales_.at(array.axes[i].name));

@@ -5,12 +5,11 @@
 #include <algorithm>
 #include <utility>
 
+#include "sim/text/printable.h"
 #include "sim/text/utf8.h"
 
 namespace sala::text {
 namespace {
-
-constexpr std::string_view kBlank = " \t\r\n\f\v";
 
 void read_document(nlohmann::json value, const std::function<void(int64_t, JsonRow)>& row) {
   if (!value.is_array()) return row(1, {"the file", std::move(value)});
@@ -22,7 +21,7 @@ void read_document(nlohmann::json value, const std::function<void(int64_t, JsonR
 void read_json_rows(std::string_view text, const std::function<void(int64_t, JsonRow)>& row,
                     const std::function<void(int64_t, std::string_view, const JsonProblem&)>& broken) {
   text = without_byte_order_mark(text);
-  const size_t last = text.find_last_not_of(kBlank);
+  const size_t last = text.find_last_not_of(kWhiteSpace);
   bool first = true;
   int64_t number = 0;
   for (size_t begin = 0; begin < text.size();) {
@@ -30,7 +29,7 @@ void read_json_rows(std::string_view text, const std::function<void(int64_t, Jso
     const std::string_view line = text.substr(begin, end - begin);
     begin = end + 1;
     ++number;
-    if (line.find_first_not_of(kBlank) == std::string_view::npos) continue;
+    if (is_blank(line)) continue;
     nlohmann::json value;
     const auto problem = read_json(line, value);
     if (first && !problem && end > last) return read_document(std::move(value), row);  // the only line

@@ -9,6 +9,7 @@
 #include "nolima_facts.h"  // generated from tasks/data/nolima/facts.json
 #include "sala/core/error.h"
 #include "sim/text/json.h"
+#include "sim/text/printable.h"
 #include "tasks/nolima/names.h"
 #include "tasks/text/corpora_files.h"
 #include "tasks/text/values.h"
@@ -133,7 +134,13 @@ void TemplateReader::check(const NeedleTemplate& made) const {
       throw fail(fmt::format("question '{}' has several argument placeholders; one is the most that upstream fills",
                              question.name));
   }
+  const auto some_blank = [](const std::vector<std::string>& names) {
+    return std::any_of(names.begin(), names.end(), text::is_blank);
+  };
+  if (some_blank(made.character_set)) throw fail("'character_set' has an empty name, which every answer holds");
   for (const NeedleTest& test : made.tests) {
+    if (some_blank(test.gold_answers))
+      throw fail(fmt::format("test '{}' has an empty gold answer, which every answer holds", test.id));
     if (!named && test.gold_answers.empty())
       throw fail(fmt::format("the needle has no {{CHAR}}, so test '{}' needs 'gold_answers'", test.id));
     for (size_t i = test.input_args.size(); i < 9; ++i) {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "sala/core/error.h"
+#include "sim/text/printable.h"
 #include "tasks/text/corpora_files.h"
 
 namespace sala::tasks {
@@ -41,6 +42,12 @@ class Reader {
     const Json& value = member(object, name, where);
     if (!value.is_string()) fail(where + "." + name, "is no string");
     return value.get_ref<const std::string&>();
+  }
+  // An answer without a character would be right whatever is said.
+  const std::string& answer(const Json& object, const char* name, const std::string& where) const {
+    const std::string& value = string(object, name, where);
+    if (text::is_blank(value)) fail(where + "." + name, "is empty");
+    return value;
   }
 
  private:
@@ -148,7 +155,7 @@ QaCollection parse_squad(const TextFile& file) {
         QaQuestion question;
         question.question = reader.string(entries[q], "question", where);
         for (const Json& answer : reader.array(entries[q], "answers", where))
-          question.answers.push_back(reader.string(answer, "text", where + ".answers"));
+          question.answers.push_back(reader.answer(answer, "text", where + ".answers"));
         if (question.answers.empty()) reader.fail(where, "is answerable but has no answers");
         question.gold = question.support = {article[p]};
         if ((kept += article.size()) > kMostKept)
@@ -185,7 +192,7 @@ QaCollection parse_hotpotqa(const TextFile& file) {
     const auto& [where, row] = rows[q];
     QaQuestion question;
     question.question = reader.string(row, "question", where);
-    question.answers = {reader.string(row, "answer", where)};
+    question.answers = {reader.answer(row, "answer", where)};
     std::vector<std::string> supporting;
     if (const Json* facts = Reader::optional(row, "supporting_facts"))
       for (const auto& [title, sentence] : pairs_of(reader, *facts, "title", "sent_id", where + ".supporting_facts"))

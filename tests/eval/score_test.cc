@@ -268,15 +268,17 @@ TEST_F(Score, BrokenLinesAreNamedAndTheRestIsScored) {
                                                   R"({"index": 3, "pred": "one", "outputs": "one"})" + "\n" + nul + "[1]\n" +
                                                   R"({"index": -1, "pred": "", "outputs": ["one"]})" + "\n" +
                                                   R"({"pred": "", "outputs": []})" + "\n" +
+                                                  R"({"index": 4, "pred": "x", "outputs": ["one", ""]})" + "\n" +
                                                   R"({"index": 1, "outputs": ["one"]})" + "\n" + line(1, "two"));
   EXPECT_EQ(made.records.size(), 2u);
   EXPECT_EQ(percent(made, "vt", 4096), 50);
-  EXPECT_EQ(problems(made), (Texts{"vt.jsonl:2: the line: not valid JSON", "vt.jsonl:3: field 'pred' is 7, expected text",
-                                   "vt.jsonl:5: field 'outputs' is no list", "vt.jsonl:6: the line: not valid JSON",
-                                   "vt.jsonl:7: the line holds array, expected a JSON object",
-                                   "vt.jsonl:8: field 'index' is -1, expected an integer from 0 up",
-                                   "vt.jsonl:9: field 'outputs' is empty, expected the reference answers",
-                                   "vt.jsonl:10: field 'pred' is missing"}));
+  EXPECT_EQ(problems(made),
+            (Texts{"vt.jsonl:2: the line: not valid JSON", "vt.jsonl:3: field 'pred' is 7, expected text",
+                   "vt.jsonl:5: field 'outputs' is no list", "vt.jsonl:6: the line: not valid JSON",
+                   "vt.jsonl:7: the line holds array, expected a JSON object",
+                   "vt.jsonl:8: field 'index' is -1, expected an integer from 0 up",
+                   "vt.jsonl:9: field 'outputs' is empty, expected the reference answers",
+                   "vt.jsonl:10: field 'outputs' holds an empty reference answer", "vt.jsonl:11: field 'pred' is missing"}));
 }
 
 TEST_F(Score, AnAnswerOfTenMegabytesIsScored) {

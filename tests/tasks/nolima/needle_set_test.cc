@@ -128,7 +128,11 @@ TEST(NolimaNeedleSet, BadFilesAreNamedWithTemplateAndField) {
   EXPECT_EQ(complaint("questions", R"({"onehop": "Who was in {4}?"})"),
             second + "question 'onehop' wants {4}, test 'T01' has 3 input_args");
   EXPECT_EQ(complaint("character_set", ""), second + "the needle has {CHAR}, but 'character_set' is empty or missing");
+  EXPECT_EQ(complaint("character_set", R"(["Ann", ""])"),
+            second + "'character_set' has an empty name, which every answer holds");
   EXPECT_EQ(complaint("tests", "{}"), second + "'tests' is empty");
+  EXPECT_EQ(complaint("tests", R"({"T01": {"input_args": ["Dom", "Town", "Land"], "gold_answers": [" "]}})"),
+            second + "test 'T01' has an empty gold answer, which every answer holds");
   EXPECT_EQ(complaint("tests", R"({"T01": {}})"), second + "test 'T01' has no 'input_args'");
   EXPECT_EQ(complaint("tests", R"({"T01": {"input_args": []}})"), second + "test 'T01' has 0 input_args");
   EXPECT_EQ(complaint("needle", R"("The flat is near the {1}.")"),

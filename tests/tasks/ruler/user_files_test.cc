@@ -339,10 +339,16 @@ TEST_F(UserFiles, HostileFilesAreNamedWithTheirPlace) {
           &P::squad,
           R"({"data": [{"paragraphs": [{"context": "c", "qas": [{"question": "q", "is_impossible": false, "answers": []}]}]}]})"),
       "is answerable but has no answers"));
+  EXPECT_TRUE(holds(
+      refusal(&P::squad,
+              R"({"data": [{"paragraphs": [{"context": "c", "qas": [{"question": "q", "answers": [{"text": ""}]}]}]}]})"),
+      "data[0].paragraphs[0].qas[0].answers.text is empty"));
   EXPECT_TRUE(holds(refusal(&P::squad, R"({"data": []})"), "holds no answerable question"));
   EXPECT_TRUE(holds(refusal(&P::hotpotqa, "{}"), "is no list of questions"));
   EXPECT_TRUE(holds(refusal(&P::hotpotqa, R"([{"context": [["t"]]}])"), "[0].context is no list of [title, sentences]"));
   EXPECT_TRUE(holds(refusal(&P::hotpotqa, R"([{"context": [["t", ["s"]]], "question": "q"}])"), "[0] has no \"answer\""));
+  EXPECT_TRUE(holds(refusal(&P::hotpotqa, R"([{"context": [["t", ["s"]]], "question": "q", "answer": " "}])"),
+                    "[0].answer is empty"));
   EXPECT_TRUE(holds(refusal(&P::hotpotqa, "[]"), "holds no question"));
   const auto nested = [](const std::string& before, const std::string& after) {
     return before + std::string(1 << 20, '[') + std::string(1 << 20, ']') + after;
