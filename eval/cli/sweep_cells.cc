@@ -16,6 +16,7 @@
 #include "sala/tasks/corpora.h"
 #include "sim/mixers/mixer.h"
 #include "sim/text/json.h"
+#include "sim/text/near.h"
 
 namespace sala::eval {
 namespace {
@@ -24,10 +25,6 @@ namespace {
 const std::set<std::string> kNoAxes = {"out", "resume", "other-numerics", "output", "quiet", "config", "help", "min-score"};
 // What says which samples, not who answers.
 const std::set<std::string> kOfSamples = {"task", "len", "samples", "sample", "seed"};
-
-std::string error_text(const Error& problem) {
-  return fmt::format("[{}] {}", error_code_name(problem.code()), problem.what());
-}
 
 // A program's only command is `run`, whose flags are these.
 class RunParser {
@@ -121,6 +118,7 @@ class Planner {
         throw Error(problem.code(), "{}.toml: {}", file_.name, problem.what());
       }
     }
+    check_excludes();
     if (excluded_count_ > 0) planned_.notes.push_back(counted(excluded_count_, "cell") + " excluded");
     if (repeats_ > 0)
       planned_.notes.push_back(fmt::format("{} of the grid {} the same as another and {} once", counted(repeats_, "cell"),
@@ -177,31 +175,57 @@ class Planner {
         throw Error(ErrorCode::kIo, "{} has no weights", who.chosen.entry.directory);
       who.weights = weights_hash(who.chosen.entry);
     } catch (const Error& problem) {
-      who.refusal = error_text(problem);
+      who.refusal = error_sentence(problem);
     }
     return who;
   }
 
-  bool is_excluded(const Settings& settings, const Cell& cell) const {
-    const auto means = [&](const std::string& name, const std::string& value) {
-      if (name == "len") {
-        const std::vector<int64_t> lengths = tasks::parse_lengths(value);
-        return std::find(lengths.begin(), lengths.end(), cell.length) != lengths.end();
+  // Whether the value of an axis, as an [[exclude]] says it, is the cell's.
+  static bool is_of(const std::string& name, const std::string& value, const Settings& settings, const Cell& cell) {
+    if (name == "len") {
+      const std::vector<int64_t> lengths = tasks::parse_lengths(value);
+      return std::find(lengths.begin(), lengths.end(), cell.length) != lengths.end();
+    }
+    if (name == "task") {
+      const std::vector<const tasks::Task*> meant = tasks::resolve_tasks(value, {cell.task});
+      return std::any_of(meant.begin(), meant.end(), [&](const auto* task) { return task->name() == cell.task->name(); });
+    }
+    const auto said = settings.find(name);
+    return said != settings.end() && said->second == value;
+  }
+
+  bool is_excluded(const Settings& settings, const Cell& cell) {
+    bool any = false;
+    for (const auto& exclude : file_.excludes) {
+      bool all = true;
+      for (const auto& [name, values] : exclude) {
+        bool one = false;
+        for (const std::string& value : values) {
+          if (!is_of(name, value, settings, cell)) continue;
+          one = true;
+          met_.insert({name, value});
+        }
+        all = all && one;
+        said_[name].insert(name == "len"             ? std::to_string(cell.length)
+                           : name == "task"          ? std::string(cell.task->name())
+                           : settings.contains(name) ? settings.at(name)
+                                                     : "");
       }
-      if (name == "task") {
-        for (const tasks::Task* task : tasks::resolve_tasks(value, {cell.task}))
-          if (task->name() == cell.task->name()) return true;
-        return false;
-      }
-      const auto said = settings.find(name);
-      return said != settings.end() && said->second == value;
-    };
-    return std::any_of(file_.excludes.begin(), file_.excludes.end(), [&](const auto& exclude) {
-      return std::all_of(exclude.begin(), exclude.end(), [&](const auto& condition) {
-        return std::any_of(condition.second.begin(), condition.second.end(),
-                           [&](const std::string& value) { return means(condition.first, value); });
-      });
-    });
+      any = any || all;
+    }
+    return any;
+  }
+
+  // A value that no cell has was mistyped.
+  void check_excludes() const {
+    for (std::size_t i = 0; i < file_.excludes.size(); ++i)
+      for (const auto& [name, values] : file_.excludes[i])
+        for (const std::string& value : values) {
+          if (met_.contains({name, value})) continue;
+          const std::set<std::string>& said = said_.at(name);
+          throw Error(ErrorCode::kUsage, "{}.toml: [[exclude]] {} '{}' is '{}', which no cell has{}", file_.name, i + 1,
+                      name, value, text::near_it(value, {said.begin(), said.end()}));
+        }
   }
 
   // What the file says of the cell.
@@ -243,7 +267,7 @@ class Planner {
       made.flops_a_sample = done_flops(plan.model, options, options.max_tokens);
       made.name = cell_name(plan.to_json());
     } catch (const Error& problem) {
-      made.refusal = error_text(problem);
+      made.refusal = error_sentence(problem);
     }
   }
 
@@ -275,6 +299,9 @@ class Planner {
   std::map<Settings, Answerer> answerers_;
   std::map<std::string, std::size_t> places_;  // by SweepCell::key()
   int64_t repeats_ = 0, excluded_count_ = 0;
+  // Of the axes that an [[exclude]] names: values that it says and some cell has, and all that cells have.
+  std::set<std::pair<std::string, std::string>> met_;
+  std::map<std::string, std::set<std::string>> said_;
 };
 
 }  // namespace

@@ -2,7 +2,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <chrono>
 #include <map>
 #include <memory>
@@ -36,12 +35,10 @@ namespace {
 
 constexpr int kNotAllDone = 1, kSweepInterrupted = 130;
 const std::vector<std::string> kActions = {"status", "collect", "merge"};
-// Kinds of errors that come from outside and may pass.
-constexpr std::array kPassing = {"[killed]", "[io]", "[memory]", "[internal]"};
 
 struct SweepFlags {
   std::vector<std::string> words;
-  std::string out, launcher = "local", shard;
+  std::string out, launcher = "local", shard, cells;
   int64_t jobs = 0;
   int threads = 0;
   bool dry_run = false, wait = false, quiet = false;
@@ -119,10 +116,14 @@ void merge_folders(const SweepFlags& flags, CommandState& state) {
   if (flags.out.empty()) throw Error(ErrorCode::kUsage, "merge needs --out, the folder that the others are put into");
   const SweepFolder to(flags.out);
   const Claim claim(
-      flags.out, "merge", {}, [&](const std::string& line) { say(flags, line); }, stop_if_interrupted);
-  const int64_t copied = merge(from, to);
-  streams::print("{} copied\n", counted(copied, "cell"));
+      flags.out, {"merge", "", {}}, [&](const std::string& line) { say(flags, line); }, stop_if_interrupted);
+  const Merged merged = merge(from, to);
+  streams::print("{} copied\n", counted(merged.copied, "cell"));
   collect(to, state);
+  if (merged.problems.empty()) return;
+  for (std::size_t i = 1; i < merged.problems.size(); ++i) streams::note("{}\n", merged.problems[i]);
+  throw Error(ErrorCode::kFormat, "{} not merged, all others are: {}",
+              counted(static_cast<int64_t>(merged.problems.size()), "cell"), merged.problems[0]);
 }
 
 // A sweep as it is run here.
@@ -135,6 +136,8 @@ struct Request {
   int64_t jobs = 1;
   int threads = 1;            // of each job
   double flops_a_second = 0;  // of each job; 0 = not measured
+
+  std::string cells() const { return cells_hash(planned.cells); }
 };
 
 bool must_run(const CellState& state) { return state.status != CellStatus::kDone && state.status != CellStatus::kRefused; }
@@ -152,7 +155,7 @@ Request prepare(const SweepFlags& flags) {
   Request request{flags, std::move(file), std::move(planned), std::move(folder), {}, jobs, threads};
   for (const SweepCell& cell : request.planned.cells) request.states.push_back(request.folder.state(cell));
   const bool any = std::any_of(request.states.begin(), request.states.end(), must_run);
-  if (any && (!flags.quiet || flags.launcher == "slurm")) request.flops_a_second = request.planned.speed();
+  if (any) request.flops_a_second = request.planned.speed();
   return request;
 }
 
@@ -222,8 +225,15 @@ void note_interrupt(CommandState& state, const std::string& what) {
 void run_here(Request& request, CommandState& state) {
   const SweepFlags& flags = request.flags;
   const Shard shard = flags.shard.empty() ? Shard{} : parse_shard(flags.shard);
+  const std::string cells = request.cells();
+  if (!flags.cells.empty() && flags.cells != cells)
+    throw Error(
+        ErrorCode::kUsage,
+        "{} has other cells now than the job was submitted with: its file, the models or the program changed; submit "
+        "it again",
+        request.file.name);
   Claim claim(
-      request.folder.path(), request.file.name, shard, [&](const std::string& line) { say(flags, line); },
+      request.folder.path(), {request.file.name, cells, shard}, [&](const std::string& line) { say(flags, line); },
       stop_if_interrupted);
   read_states(request);  // nobody else changes it from here on
   request.folder.write({request.file.name, request.file.text, request.planned.cells});
@@ -246,7 +256,7 @@ void run_here(Request& request, CommandState& state) {
 // Whether another attempt may end otherwise.
 bool may_succeed(const CellState& state) {
   if (state.status != CellStatus::kFailed) return must_run(state) && state.status != CellStatus::kDamaged;
-  return std::any_of(kPassing.begin(), kPassing.end(), [&](const char* kind) { return state.error.starts_with(kind); });
+  return may_pass(state);
 }
 
 // Half an hour each, at this machine's speed.
@@ -288,7 +298,7 @@ void wait_for(const SlurmJob& job, Request& request) {
 SlurmJob submit_shards(const Request& request, const std::vector<int64_t>& shards, int64_t count) {
   int64_t memory = 0;
   for (const SweepCell& cell : request.planned.cells) memory = std::max(memory, cell.memory_bytes);
-  const SlurmJob job = submit(request.folder, request.file.name, request.file.slurm, shards, count,
+  const SlurmJob job = submit(request.folder, request.file.name, request.file.slurm, request.cells(), shards, count,
                               memory * request.file.slurm.cpus + (int64_t{256} << 20));
   say(request.flags,
       fmt::format("Slurm job {}: {} of {}", job.id, counted(static_cast<int64_t>(shards.size()), "task"), count));
@@ -308,12 +318,17 @@ std::vector<int64_t> open_shards(const Request& request, int64_t count, bool (*i
 void run_in_slurm(Request& request, CommandState& state) {
   const SweepFlags& flags = request.flags;
   if (!flags.shard.empty()) throw Error(ErrorCode::kUsage, "--shard is for --launcher local: Slurm's tasks are the shards");
-  request.folder.write({request.file.name, request.file.text, request.planned.cells});
   std::optional<SlurmJob> job = last_job(request.folder, request.file.name);
-  if (job && in_queue(*job).empty()) job.reset();
+  const std::string queue = job ? in_queue(*job) : "";
+  if (queue.empty()) job.reset();
+  if (job && job->cells != request.cells())
+    throw Error(ErrorCode::kUsage,
+                "job {} in Slurm ({}) is of a sweep {} with other cells; wait for its end, or stop it with `scancel {}`",
+                job->id, queue, request.file.name, job->words());
   if (job && !flags.wait)
     throw Error(ErrorCode::kUsage, "job {} of this sweep is in Slurm ({}); --wait waits for it, `scancel {}` stops it",
-                job->id, in_queue(*job), job->id);
+                job->id, queue, job->words());
+  request.folder.write({request.file.name, request.file.text, request.planned.cells});
   const int64_t count = job ? job->shards : shard_count(request);
   for (int64_t round = 0; round <= request.file.slurm.requeue; ++round) {
     if (!job) {
@@ -380,6 +395,10 @@ void add_sweep_command(Program& program, CommandState& state) {
   command.add_flag("--wait", flags->wait, "With slurm: wait, submit again what was not finished, make the table").group(how);
   command.add_option("--shard", flags->shard, "Only the I-th of N parts of equal cost, for other schedulers: 2/8")
       .type_name("I/N")
+      .group(how);
+  command
+      .add_option("--cells", flags->cells, "Refuse to begin when the sweep's cells are not those with this hash; for jobs")
+      .type_name("HASH")
       .group(how);
   command.add_option("--jobs", flags->jobs, "Cells at once [one a thread]")
       .check(whole_number(1, 4096))

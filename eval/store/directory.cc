@@ -60,7 +60,7 @@ void RunDirectory::lock() {
   journal_ = AppendFile(file(kJournalFile));
   const AppendFile::Lock lock = journal_.try_lock();
   if (lock == AppendFile::Lock::kHeldElsewhere)
-    throw Error(ErrorCode::kUsage, "another process is writing to {}; wait for it or choose another --out", path_);
+    throw Error(ErrorCode::kUsage, "{} {}; wait for it or choose another --out", kInUse, path_);
   if (lock == AppendFile::Lock::kImpossible)
     notes_.push_back(
         fmt::format("{} is on a file system without locks: nothing keeps a second run from writing to it", path_));

@@ -17,6 +17,8 @@
 namespace sala::eval {
 
 inline constexpr const char* kJournalFile = "samples.jsonl";
+// How the sentence begins with which a folder is refused while another process writes to it.
+inline constexpr const char* kInUse = "another process is writing to";
 
 // Files: run.json (plan), samples.jsonl (journal), samples.arrays (what statistics saw), run.h5 and, while the run goes
 // on, cells/*.h5 (run_file.h), summary.json, summary.md.

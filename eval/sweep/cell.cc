@@ -11,7 +11,6 @@
 #include "eval/spec/plan.h"
 #include "eval/spec/record.h"
 #include "eval/util/json_fields.h"
-#include "sala/core/error.h"
 #include "sala/core/rng.h"
 #include "sim/text/json.h"
 
@@ -88,10 +87,20 @@ SweepCell parse_cell(const Json& json) {
   return cell;
 }
 
+std::string error_sentence(const Error& problem) {
+  return fmt::format("[{}] {}", error_code_name(problem.code()), problem.what());
+}
+
 std::string cell_name(Json plan) {
   if (plan.contains("cells") && plan["cells"].is_object())
     for (auto& [name, samples] : plan["cells"].items()) samples = "";
   return hash_hex(stable_hash(text::write_json(plan)));
+}
+
+std::string cells_hash(const std::vector<SweepCell>& cells) {
+  std::string text;
+  for (const SweepCell& cell : cells) text += fmt::format("{}\n{}\n", cell.key(), format_indexes(cell.samples));
+  return hash_hex(stable_hash(text));
 }
 
 std::vector<std::vector<std::size_t>> pack(const std::vector<double>& costs, std::size_t parts) {

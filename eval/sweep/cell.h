@@ -7,6 +7,8 @@
 #include <utility>
 #include <vector>
 
+#include "sala/core/error.h"
+
 namespace sala::eval {
 
 // Names and texts of the columns of cells.csv, in their order; an empty text is unknown or does not apply.
@@ -37,9 +39,15 @@ nlohmann::ordered_json to_json(const SweepCell& cell);
 // Throws Error{kFormat} naming the field that is missing or wrong.
 SweepCell parse_cell(const nlohmann::ordered_json& json);
 
+// "[usage] ...": how an error stands in a cell's state.
+std::string error_sentence(const Error& problem);
+
 // 16 hexadecimal digits: a hash of the plan (RunPlan::to_json()) of a run with one cell, all but which samples. Runs of one
 // name have the same result for each sample.
 std::string cell_name(nlohmann::ordered_json plan);
+
+// 16 hexadecimal digits: a hash of which cells with which samples these are, in their order.
+std::string cells_hash(const std::vector<SweepCell>& cells);
 
 // Cuts the work into `parts` of about equal cost, each a list of places in `costs`, the costliest first. The same for the
 // same costs everywhere.

@@ -49,7 +49,7 @@ std::string read_sentence(const std::string& error_file) {
     const std::string text = read_file(error_file, kMostErrorBytes);
     return text::printable(text.substr(0, text.find('\n')), kMostSentence);
   } catch (const Error& problem) {
-    return fmt::format("[{}] {}", error_code_name(problem.code()), problem.what());
+    return error_sentence(problem);
   }
 }
 
@@ -89,7 +89,7 @@ CellState read_state(const SweepCell& cell, const std::string& folder, const std
     }
   } catch (const Error& problem) {
     state.status = CellStatus::kDamaged;
-    state.error = fmt::format("[{}] {}", error_code_name(problem.code()), problem.what());
+    state.error = error_sentence(problem);
     return state;
   }
   // `cells` goes when run.h5 is whole: a kill between the last sample and that leaves work.
@@ -103,6 +103,15 @@ CellState read_state(const SweepCell& cell, const std::string& folder, const std
     state.status = CellStatus::kPartial;
   }
   return state;
+}
+
+bool may_pass(const CellState& state) {
+  // Kinds that come from outside; and a run that another process still writes, which has just lost its sweep.
+  const std::string in_use = error_sentence(Error(ErrorCode::kUsage, "{}", kInUse));
+  for (const std::string& begin :
+       {std::string("[killed]"), std::string("[io]"), std::string("[memory]"), std::string("[internal]"), in_use})
+    if (state.error.starts_with(begin)) return true;
+  return false;
 }
 
 }  // namespace sala::eval

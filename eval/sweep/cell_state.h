@@ -24,4 +24,7 @@ struct CellState {
 // exception. Nothing is changed.
 CellState read_state(const SweepCell& cell, const std::string& folder, const std::string& error_file);
 
+// Whether a failed cell may end otherwise when it runs again as it is.
+bool may_pass(const CellState& state);
+
 }  // namespace sala::eval

@@ -89,10 +89,16 @@ void check_same(const SweepCell& cell, const Held& a, const Held& b, const std::
 // As a new folder in the place of what is there.
 void copy_cell(const SweepFolder& from, const SweepFolder& to, const SweepCell& cell) {
   const std::string place = to.cell_folder(cell), fresh = place + "." + process_name();
-  fs::remove_all(fresh);
-  fs::copy(from.cell_folder(cell), fresh, fs::copy_options::recursive);
-  fs::remove_all(place);
-  fs::rename(fresh, place);
+  try {
+    fs::remove_all(fresh);
+    fs::copy(from.cell_folder(cell), fresh, fs::copy_options::recursive);
+    fs::remove_all(place);
+    fs::rename(fresh, place);
+  } catch (const fs::filesystem_error& problem) {
+    std::error_code ignored;
+    fs::remove_all(fresh, ignored);
+    throw Error(ErrorCode::kIo, "cannot copy {} to {}: {}", from.cell_folder(cell), place, problem.code().message());
+  }
 }
 
 bool merge_cell(const SweepCell& cell, const SweepFolder& from, const SweepFolder& to) {
@@ -166,7 +172,7 @@ std::vector<SweepCell> all_cells(const std::vector<Sweep>& sweeps) {
   return cells;
 }
 
-int64_t merge(const std::vector<std::string>& from, const SweepFolder& to) {
+Merged merge(const std::vector<std::string>& from, const SweepFolder& to) {
   std::map<std::string, Sweep> sweeps;  // by name
   std::vector<std::string> all = from;
   if (file_exists(to.file("sweeps"))) all.push_back(to.path());
@@ -181,12 +187,19 @@ int64_t merge(const std::vector<std::string>& from, const SweepFolder& to) {
       place->second.cells = all_cells({place->second, sweep});
     }
   for (const auto& [name, sweep] : sweeps) to.write(sweep);
-  int64_t copied = 0;
+  Merged merged;
+  std::set<std::string> names;
   for (const auto& [name, sweep] : sweeps)
-    for (const SweepCell& cell : sweep.cells)
-      for (const std::string& path : from)
-        if (!cell.name.empty() && merge_cell(cell, SweepFolder(path), to)) ++copied;
-  return copied;
+    for (const SweepCell& cell : sweep.cells) {
+      if (cell.name.empty() || !names.insert(cell.name).second) continue;
+      for (const std::string& path : from) try {
+          merged.copied += merge_cell(cell, SweepFolder(path), to) ? 1 : 0;
+        } catch (const Error& problem) {
+          if (problem.code() == ErrorCode::kIo) throw;
+          merged.problems.emplace_back(problem.what());
+        }
+    }
+  return merged;
 }
 
 }  // namespace sala::eval

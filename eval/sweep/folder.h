@@ -51,9 +51,12 @@ void write_shared(const std::string& path, const std::string& text);
 // one sweep and can run in another can run.
 std::vector<SweepCell> all_cells(const std::vector<Sweep>& sweeps);
 
-// Copies what the folders `from` have and `to` lacks; `to` has whole cells only, whatever happens. Throws Error{kFormat}
-// naming a cell of which two folders have different results, Error{kUsage} for two sweeps of one name. Returns how many
-// cells were copied.
-int64_t merge(const std::vector<std::string>& from, const SweepFolder& to);
+struct Merged {
+  int64_t copied = 0;                 // cells
+  std::vector<std::string> problems;  // of those that were left as they are, a sentence each: damage, results that differ
+};
+// Copies what the folders `from` have and `to` lacks; `to` has whole cells only, whatever happens. Throws Error{kUsage} for
+// two sweeps of one name, Error{kIo}.
+Merged merge(const std::vector<std::string>& from, const SweepFolder& to);
 
 }  // namespace sala::eval

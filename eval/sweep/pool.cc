@@ -6,7 +6,9 @@
 #include <algorithm>
 #include <csignal>
 #include <cstring>
+#include <exception>
 #include <list>
+#include <optional>
 
 #include "eval/run/progress.h"
 #include "eval/spec/plan.h"
@@ -15,6 +17,7 @@
 #include "eval/util/process.h"
 #include "eval/util/streams.h"
 #include "eval/util/terminal.h"
+#include "sala/core/error.h"
 #include "sim/text/printable.h"
 
 namespace sala::eval {
@@ -56,13 +59,13 @@ class View {
     line_.clear();
     streams::note("{}\n", text);
   }
-  void ended(const Running& running, const std::string& result) {
-    const double seconds = seconds_now() - running.began;
+  void ended(const SweepCell& cell, double began, const std::string& result) {
+    const double seconds = seconds_now() - began;
     ++done_;
-    left_flops_ -= running.work.cell->flops();
-    done_flops_ += running.work.cell->flops();
+    left_flops_ -= cell.flops();
+    done_flops_ += cell.flops();
     done_seconds_ += seconds;
-    say(fmt::format("{}/{} {}: {}, {}", done_, total_, running.work.cell->title(), result, format_seconds(seconds)));
+    say(fmt::format("{}/{} {}: {}, {}", done_, total_, cell.title(), result, format_seconds(seconds)));
   }
   void show(const std::list<Running>& running) {
     constexpr double kLive = 0.3, kPlain = 10;
@@ -111,15 +114,18 @@ class Pool {
 
   int64_t run() {
     while (!waiting_.empty() || !running_.empty()) {
-      if (interrupt_requested()) stop();
+      if (interrupt_requested()) stop("interrupted; what is running saves what it has");
       while (start_next()) {
       }
       wait();
       std::erase_if(running_, [&](Running& each) { return each.process.poll() && ended(each); });
       view_.show(running_);
-      options_.alive();
+      stay_alive();
     }
     view_.clear();
+    if (not_alive_) std::rethrow_exception(not_alive_);
+    if (unwritten_)
+      throw Error(unwritten_->code(), "{}; what cells computed is saved, the same command goes on", unwritten_->what());
     return failed_;
   }
 
@@ -135,9 +141,24 @@ class Pool {
     const auto next = std::find_if(waiting_.begin(), waiting_.end(), fits);
     if (next == waiting_.end()) return false;
     folder_.clear_error(*next->cell);
-    running_.push_back({*next, Process(words(*next)), seconds_now()});
+    try {
+      running_.push_back({*next, Process(words(*next)), seconds_now()});
+    } catch (const Error& problem) {
+      if (!running_.empty()) return false;  // the system may have room for one more when one has ended
+      failed(*next->cell, seconds_now(), error_sentence(problem));
+    }
     waiting_.erase(next);
     return true;
+  }
+
+  void stay_alive() {
+    if (not_alive_) return;
+    try {
+      options_.alive();
+    } catch (const std::exception& problem) {
+      not_alive_ = std::current_exception();
+      stop(problem.what());
+    }
   }
 
   std::vector<std::string> words(const CellWork& work) const {
@@ -161,14 +182,22 @@ class Pool {
     if (running.process.code() == kRunInterrupted && stopping_) return true;
     if (running.process.code() == 0) {
       folder_.clear_error(cell);
-      view_.ended(running, result(cell));
+      view_.ended(cell, running.began, result(cell));
       return true;
     }
-    const std::string sentence = sentence_of(running.process);
-    ++failed_;
-    view_.ended(running, "failed, " + sentence);
-    folder_.set_error(cell, sentence);
+    failed(cell, running.began, sentence_of(running.process));
     return true;
+  }
+
+  void failed(const SweepCell& cell, double began, const std::string& sentence) {
+    ++failed_;
+    view_.ended(cell, began, "failed, " + sentence);
+    if (not_alive_) return;  // the folder may be another's by now
+    try {
+      folder_.set_error(cell, sentence);
+    } catch (const Error& problem) {
+      if (!unwritten_) unwritten_ = problem;
+    }
   }
 
   std::string result(const SweepCell& cell) const {
@@ -179,12 +208,12 @@ class Pool {
     return fmt::format("{:.1f} of 100, {} samples", 100 * sum / count, state.records.size());
   }
 
-  void stop() {
+  void stop(const std::string& why) {
     if (stopping_) return;
     stopping_ = true;
     waiting_.clear();
     for (const Running& each : running_) each.process.interrupt();
-    view_.say("interrupted; what is running saves what it has");
+    view_.say(why);
   }
 
   const SweepFolder& folder_;
@@ -194,6 +223,8 @@ class Pool {
   std::list<Running> running_;
   int64_t failed_ = 0;
   bool stopping_ = false;
+  std::exception_ptr not_alive_;    // what `alive` threw
+  std::optional<Error> unwritten_;  // why a failure could not be written, the first time
 };
 
 }  // namespace

@@ -28,8 +28,9 @@ struct CellWork {
 };
 
 // The costliest first. Says on stderr what is done. Ends early with everything saved when an interrupt is requested
-// (interrupt.h). How a cell failed is kept in the folder. Returns how many failed. Throws Error{kIo} when that cannot be
-// written, with everything saved.
+// (interrupt.h). A cell that cannot be started fails on its own, when no other is running whose end could help. How a cell
+// failed is kept in the folder. Returns how many failed. Throws Error{kIo} when that could not be written, once all others
+// have run; and what `alive` throws, once what was running has saved what it has.
 int64_t run_cells(const SweepFolder& folder, std::vector<CellWork> work, const PoolOptions& options);
 
 }  // namespace sala::eval

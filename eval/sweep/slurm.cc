@@ -52,7 +52,7 @@ std::string without_patterns(std::string path) {
 }
 
 std::string script(const SweepFolder& folder, const std::string& sweep, const SlurmOptions& options,
-                   const std::vector<int64_t>& shards, int64_t count, int64_t memory_bytes) {
+                   const std::string& cells, const std::vector<int64_t>& shards, int64_t count, int64_t memory_bytes) {
   const std::string place = fs::absolute(folder.path()).lexically_normal().string();
   std::string text = fmt::format(
       "#!/bin/sh\n#SBATCH --parsable\n#SBATCH --job-name={}\n#SBATCH --array={}\n#SBATCH --ntasks=1\n#SBATCH "
@@ -67,8 +67,8 @@ std::string script(const SweepFolder& folder, const std::string& sweep, const Sl
   for (const std::string& option : options.options) text += fmt::format("#SBATCH {}\n", option);
   const std::string self = fs::read_symlink("/proc/self/exe").string();
   return text + fmt::format("exec {} --shard \"$SLURM_ARRAY_TASK_ID/{}\"\n",
-                            shell_quoted({self, "sweep", SweepFolder(place).toml_file(sweep), "--out", place, "--threads",
-                                          std::to_string(options.cpus)}),
+                            shell_quoted({self, "sweep", SweepFolder(place).toml_file(sweep), "--out", place, "--cells",
+                                          cells, "--threads", std::to_string(options.cpus)}),
                             count);
 }
 
@@ -79,17 +79,37 @@ std::string complaint(const Process& process) {
   return said.empty() ? fmt::format("it ended with code {}", process.code()) : said;
 }
 
+bool has_only(const std::string& text, const char* letters) { return text.find_first_not_of(letters) == std::string::npos; }
+
+constexpr const char* kDigits = "0123456789";
+constexpr const char* kLetters = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_-.";
+
+// Throws Error{kFormat} for words that Slurm's programs would take for something else.
+SlurmJob checked(SlurmJob job, const std::string& from) {
+  if (job.id.empty() || !has_only(job.id, kDigits))
+    throw Error(ErrorCode::kFormat, "{}: '{}' is no number of a job", from, text::printable(job.id, 60));
+  if (!has_only(job.cluster, kLetters))
+    throw Error(ErrorCode::kFormat, "{}: '{}' is no name of a cluster", from, text::printable(job.cluster, 60));
+  return job;
+}
+
 }  // namespace
 
-SlurmJob submit(const SweepFolder& folder, const std::string& sweep, const SlurmOptions& options,
+std::string SlurmJob::words() const { return cluster.empty() ? id : fmt::format("--clusters={} {}", cluster, id); }
+
+SlurmJob submit(const SweepFolder& folder, const std::string& sweep, const SlurmOptions& options, const std::string& cells,
                 const std::vector<int64_t>& shards, int64_t count, int64_t memory_bytes) {
   make_folders(folder.file("slurm"));
   const std::string path = folder.file("slurm/" + sweep + ".sh");
-  write_shared(path, script(folder, sweep, options, shards, count, memory_bytes));
+  write_shared(path, script(folder, sweep, options, cells, shards, count, memory_bytes));
   const Process sbatch = finished({"sbatch", path});
   if (sbatch.code() != 0) throw Error(ErrorCode::kIo, "Slurm refused the job: {}", complaint(sbatch));
-  SlurmJob job{sbatch.out().substr(0, sbatch.out().find_first_of(";\n")), count};  // "ID;CLUSTER" where there are several
-  write_shared(job_file(folder, sweep), text::write_json(Json{{"id", job.id}, {"shards", job.shards}}) + "\n");
+  const std::string said = sbatch.out().substr(0, sbatch.out().find('\n'));  // "ID", in a federation "ID;CLUSTER"
+  const std::size_t end = std::min(said.find(';'), said.size());
+  SlurmJob job = checked({said.substr(0, end), said.substr(std::min(end + 1, said.size())), count, cells}, "sbatch");
+  write_shared(
+      job_file(folder, sweep),
+      text::write_json(Json{{"id", job.id}, {"cluster", job.cluster}, {"shards", job.shards}, {"cells", job.cells}}) + "\n");
   return job;
 }
 
@@ -97,14 +117,15 @@ std::optional<SlurmJob> last_job(const SweepFolder& folder, const std::string& s
   const std::string path = job_file(folder, sweep);
   if (!file_exists(path)) return std::nullopt;
   const Json json = text::parse_json(read_file(path), path);
-  const SlurmJob job{fields::text(json, "id"), fields::integer(json, "shards", 1)};
-  if (job.id.empty() || !std::all_of(job.id.begin(), job.id.end(), [](char c) { return c >= '0' && c <= '9'; }))
-    throw Error(ErrorCode::kFormat, "{}: field 'id' is no number of a job", path);
-  return job;
+  return checked({fields::text(json, "id"), fields::text(json, "cluster"), fields::integer(json, "shards", 1),
+                  fields::text(json, "cells")},
+                 path);
 }
 
 std::string in_queue(const SlurmJob& job) {
-  const Process squeue = finished({"squeue", "-h", "-r", "-j", job.id, "-o", "%T %r"});
+  std::vector<std::string> words = {"squeue", "-h", "-r", "-j", job.id, "-o", "%T %r"};
+  if (!job.cluster.empty()) words.push_back("--clusters=" + job.cluster);
+  const Process squeue = finished(words);
   if (squeue.code() != 0) {
     if (squeue.errors().find("Invalid job id") != std::string::npos) return "";  // it ended some time ago
     throw Error(ErrorCode::kIo, "Slurm does not answer: {}", complaint(squeue));
@@ -112,6 +133,7 @@ std::string in_queue(const SlurmJob& job) {
   std::map<std::string, int64_t> counts;
   std::istringstream lines(squeue.out());
   for (std::string state, reason; lines >> state && std::getline(lines, reason);) {
+    if (state == "CLUSTER:") continue;  // a heading, in spite of -h
     std::string name = state;
     for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
     if (name == "pending" && reason.size() > 1) name += fmt::format(" ({})", reason.substr(1));

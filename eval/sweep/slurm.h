@@ -12,14 +12,18 @@
 namespace sala::eval {
 
 struct SlurmJob {
-  std::string id;      // of the array
-  int64_t shards = 1;  // that the sweep was divided into
+  std::string id;       // of the array
+  std::string cluster;  // empty where there is one
+  int64_t shards = 1;   // that the sweep was divided into
+  std::string cells;    // cells_hash() of the sweep
+
+  std::string words() const;  // as scancel takes them: "7", "--clusters=north 7"
 };
 
-// Writes slurm/NAME.sh and gives it to sbatch: one task for each of `shards`, of `count` in all. `memory_bytes`: what a task
-// needs where the file does not say it. Throws Error{kUnsupported} when there is no Slurm here, Error{kIo} with Slurm's
-// sentence when it refuses.
-SlurmJob submit(const SweepFolder& folder, const std::string& sweep, const SlurmOptions& options,
+// Writes slurm/NAME.sh and gives it to sbatch: one task for each of `shards`, of `count` in all, each of which ends when the
+// sweep no longer has the cells `cells`. `memory_bytes`: what a task needs where the file does not say it. Throws
+// Error{kUnsupported} when there is no Slurm here, Error{kIo} with Slurm's sentence when it refuses.
+SlurmJob submit(const SweepFolder& folder, const std::string& sweep, const SlurmOptions& options, const std::string& cells,
                 const std::vector<int64_t>& shards, int64_t count, int64_t memory_bytes);
 // The job that was submitted last; nothing when there was none.
 std::optional<SlurmJob> last_job(const SweepFolder& folder, const std::string& sweep);

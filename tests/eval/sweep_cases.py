@@ -13,18 +13,26 @@ MODELS = ROOT / "models"
 EXAMPLE = ROOT / "tests/data/sweep/cells.csv"
 SECONDS = ("prefill_seconds", "decode_seconds")
 
-# 8 cells of 3 samples, and 2 that cannot run.
-SMALL = """
+
+
+def two_by_two(samples, lengths, more):
+    """A sweep of two tasks at two lengths with two values of a switch: 8 cells. `more`: tables."""
+    return f"""
 [fixed]
 task = "niah_single_1,niah_multikey_1"
-samples = 3
+samples = {samples}
 [grid]
-len = [512, 600]
+len = {lengths}
 topk = [4, 12]
+{more}"""
+
+
+# And 2 cells that cannot run.
+SMALL = two_by_two(3, [512, 600], """
 [[include]]
 len = 512
 ratio = "1:3"
-"""
+""")
 
 
 def rows(folder):

@@ -1,7 +1,8 @@
-"""Sweeps on this machine: results, kills, bad input. Arguments: the program sala_eval, how many kills to survive, and, where not
-all tests are to run, their names."""
+"""Sweeps on this machine: results, kills, bad input. Arguments: the program sala_eval, the module of faults (io_faults.cc), how
+many kills to survive, and, where not all tests are to run, their names."""
 
 import csv
+import errno
 import os
 import random
 import resource
@@ -14,7 +15,8 @@ import unittest
 
 from sweep_cases import EXAMPLE, SMALL, SweepCase, processes_in, rows
 
-KILLS = int(sys.argv.pop(2))
+KILLS = int(sys.argv.pop(3))
+FAULTS = sys.argv.pop(2)
 SweepCase.program = sys.argv.pop(1)
 
 
@@ -145,6 +147,11 @@ class BadInput(SweepCase):
         self.refused("[grid]\ntask = 'niah_single_1'\n", "--len is required")
         self.refused("[grid]\n", "the sweep is empty")
         self.refused("[grid]\ntask='niah_single_1'\nlen=512\n[[exclude]]\nlen='512'\n", "all are excluded")
+        self.refused("[grid]\ntask='niah_single_1'\nlen=512\ntopk=[8,12]\n[[exclude]]\ntopk=13\n",
+                     "[[exclude]] 1 'topk' is '13', which no cell has; near it: 12")
+        self.refused("[grid]\ntask='niah_single_1'\nlen=[512,600]\n[[exclude]]\nlen=512\ntask='niah_sngle_1'\n",
+                     "near it: niah_single_1")
+        self.refused("[grid]\ntask='niah_single_1'\nlen=512\n[[include]]\nselect='oracl'\n", "oracl")
         self.refused("[grid\n", "this is no TOML", code=6)
         done = self.run_sweep("statu", code=5)
         self.assertIn("there is no file statu; near it: status", done.stderr)
@@ -205,8 +212,8 @@ class BadInput(SweepCase):
         out = self.folder / "out"
         claim = out / "running" / "small.node7.5.json"
         claim.parent.mkdir(parents=True)
-        text = ('{{"beat": {}, "sweep": "small", "shard": 1, "shards": 1, "machine": "elsewhere", "host": "node7", "process": 5, '
-                '"started": "7"}}')
+        text = ('{{"beat": {}, "sweep": "small", "cells": "", "shard": 1, "shards": 1, "machine": "elsewhere", "host": "node7", '
+                '"process": 5, "started": "7"}}')
         sweep = self.write("[grid]\ntask='niah_single_1'\nlen=512\nsamples=1\n")
         claim.write_text(text.format(0))
         waiting = self.start(sweep, "--out", out)
@@ -218,7 +225,14 @@ class BadInput(SweepCase):
         code, wanted, said = self.end_of(waiting, 2)
         self.assertEqual(code, wanted, said)
         self.assertIn("is in use (small, shard 1/1: process 5 on node7)", said)
-        self.assertIn("if it does not move for 30 s it is dead", self.run_sweep(sweep, "--out", out).stderr)
+        waiting = self.start(sweep, "--out", out)
+        self.wait_until(lambda: len(list(claim.parent.glob("*.json"))) == 2)
+        own, = (path for path in claim.parent.glob("*.json") if path != claim)
+        first = own.read_text()
+        self.wait_until(lambda: own.read_text() != first)  # it is alive itself while it waits
+        code, wanted, said = self.end_of(waiting, 0)
+        self.assertEqual(code, wanted, said)
+        self.assertIn("if it does not move for 30 s it is dead", said)
         self.assertFalse(claim.exists())
         claim.write_text("{")
         self.assertIn("is damaged; remove it", self.run_sweep(sweep, "--out", out, code=6).stderr)
@@ -245,6 +259,58 @@ class BadInput(SweepCase):
         self.run_sweep(sweep, "--out", out)
         self.assertEqual([row["status"] for row in rows(out)], ["done"] * 2)
 
+    def faults(self, **more):
+        return self.environment(LD_PRELOAD=FAULTS, **more)
+
+    def test_a_full_disk_ends_the_sweep_with_one_sentence(self):
+        out = self.folder / "out"
+        text = "[grid]\ntask='niah_single_1'\nlen={}\nsamples=2\n"
+        self.run_sweep(self.write(text.format("[512]"), "one"), "--out", out)
+        before = {path: path.read_bytes() for path in (out / "cells").rglob("*") if path.is_file()}
+        more = self.write(text.format("[512,600,700]"))
+        done = self.run_sweep(more, "--out", out, "--jobs", 1, code=5, env=self.faults(
+            IO_FAULT_FOLDER=f"{out}/cells/", IO_FAULT_AT="1", IO_FAULT_ALL="1", IO_FAULT_ERRNO=str(errno.ENOSPC)))
+        self.assertIn("2/2 ", done.stderr)  # the second cell had its chance
+        self.assertEqual(done.stderr.count("sala_eval: error"), 1, done.stderr)
+        self.assertRegex(done.stderr, r"error \[io\] cannot write .*\.error.*: No space left on device; what cells computed is saved")
+        self.assertEqual({path: path.read_bytes() for path in before}, before)
+        self.run_sweep(more, "--out", out)
+        self.assertEqual([row["status"] for row in rows(out)], ["done"] * 3)
+
+    def test_a_process_that_cannot_start_is_its_cells_own_failure(self):
+        text = "[grid]\ntask='niah_single_1'\nlen=[512,600,700]\nsamples=2\n"
+        first, second = self.folder / "first", self.folder / "second"
+        self.run_sweep(self.write(text), "--out", first, "--jobs", 1, code=1, env=self.faults(IO_FAULT_FORK="1"))
+        self.assertEqual({row["length"]: row["status"] for row in rows(first)}, {"512": "done", "600": "done", "700": "failed"})
+        self.assertIn("[io] cannot start a process: Resource temporarily unavailable", rows(first)[2]["error"])
+        # While another runs it waits for that one's end.
+        self.run_sweep(self.write(text), "--out", second, "--jobs", 3, env=self.faults(IO_FAULT_FORK="2"))
+
+    def test_a_claim_that_was_taken_away_ends_the_sweep(self):
+        out = self.folder / "out"
+        sweep = self.write("[grid]\ntask='niah_single_1'\nlen='16k'\nsamples=40\n")
+        process = self.start(sweep, "--out", out)
+        self.wait_until(lambda: list(out.glob("cells/*/samples.jsonl")))
+        claim, = (out / "running").iterdir()
+        claim.unlink()
+        code, wanted, said = self.end_of(process, 5)
+        self.assertEqual(code, wanted, said)
+        self.assertIn(f"{claim} is gone", said)
+        self.assertEqual(list((out / "running").iterdir()), [])
+        self.run_sweep("collect", out, code=1)
+        self.assertEqual([row["status"] for row in rows(out)], ["partial"])  # saved, and no failure of the cell's
+
+    def test_merge_goes_on_behind_a_damaged_cell(self):
+        a, both = self.folder / "a", self.folder / "both"
+        self.run_sweep(self.write("[grid]\ntask='niah_single_1'\nlen=[512,600,700]\nsamples=2\n"), "--out", a)
+        folders = {row["length"]: a / "cells" / row["cell"] for row in rows(a)}
+        journal = folders["512"] / "samples.jsonl"
+        journal.write_text(journal.read_text().replace('"score":1', '"score":0', 1))
+        done = self.run_sweep("merge", a, "--out", both, code=6)
+        self.assertIn("2 cells copied", done.stdout)
+        self.assertRegex(done.stderr, r"error \[format\] 1 cell not merged, all others are: .*samples.jsonl line 1")
+        self.assertEqual({row["length"]: row["status"] for row in rows(both)}, {"512": "pending", "600": "done", "700": "done"})
+
     def test_merge_refuses_results_that_differ(self):
         a, b, other = (self.folder / name for name in ("a", "b", "other"))
         text = "[grid]\ntask='cwe'\nlen='2k'\nsamples=2\nmodel='{}'\n"
@@ -269,6 +335,48 @@ class BadInput(SweepCase):
                               env=self.environment(PATH=f"{tools}:{os.environ['PATH']}"))
         self.assertIn("Slurm refused the job: sbatch: error: invalid partition specified: x", done.stderr)
         self.assertEqual(done.stderr.count("\n"), 1)
+
+    def fake_slurm(self, queue):
+        """Programs in place of Slurm's. The queue is what squeue says."""
+        tools = self.folder / "bin"
+        tools.mkdir()
+        (self.folder / "queue").write_text(queue)
+        for name, line in (("sbatch", "echo '77;north'"), ("squeue", f"echo \"$@\" >> {self.folder}/asked; cat {self.folder}/queue")):
+            (tools / name).write_text(f"#!/bin/sh\n{line}\n")
+            (tools / name).chmod(0o755)
+        return self.environment(PATH=f"{tools}:{os.environ['PATH']}")
+
+    def test_a_job_in_a_federation_keeps_its_cluster(self):
+        out = self.folder / "out"
+        words = (self.write(SMALL), "--out", out, "--launcher", "slurm", "--quiet")
+        slurm = self.fake_slurm("CLUSTER: north\nRUNNING None\nPENDING Resources\n")
+        self.run_sweep(*words, env=slurm)
+        script = (out / "slurm/small.sh").read_text()
+        self.assertIn("#SBATCH --array=1\n", script)  # eight small cells are one task, with --quiet too
+        done = self.run_sweep(*words, code=2, env=slurm)
+        self.assertIn("job 77 of this sweep is in Slurm (1 pending (Resources), 1 running)", done.stderr)
+        self.assertIn("`scancel --clusters=north 77`", done.stderr)
+        self.assertIn("-j 77 ", (self.folder / "asked").read_text())
+        self.assertIn("--clusters=north", (self.folder / "asked").read_text())
+
+    def test_a_changed_sweep_does_not_reach_its_queued_tasks(self):
+        out = self.folder / "out"
+        words = ("--out", out, "--launcher", "slurm", "--quiet")
+        slurm = self.fake_slurm("PENDING Resources\n")
+        self.run_sweep(self.write(SMALL), *words, env=slurm)
+        saved = {path: path.read_bytes() for path in (out / "sweeps").iterdir()}
+        changed = self.write(SMALL.replace("600", "700"))
+        for more in ((), ("--wait",)):
+            done = self.run_sweep(changed, *words, *more, code=2, env=slurm)
+            self.assertIn("is of a sweep small with other cells", done.stderr)
+            self.assertEqual({path: path.read_bytes() for path in (out / "sweeps").iterdir()}, saved)
+        # A task that begins on a list that was changed behind its back.
+        (out / "sweeps/small.toml").write_text(SMALL.replace("600", "700"))
+        task = subprocess.run(["sh", out / "slurm/small.sh"], capture_output=True, text=True, cwd=self.folder,
+                              env={**slurm, "SLURM_ARRAY_TASK_ID": "1"})
+        self.assertEqual(task.returncode, 2, task.stderr)
+        self.assertIn("small has other cells now than the job was submitted with", task.stderr)
+        self.assertEqual(list((out / "cells").iterdir()), [])
 
 
 if __name__ == "__main__":

@@ -13,23 +13,17 @@ import unittest
 from pathlib import Path
 
 from one_node_slurm import OneNodeSlurm, missing
-from sweep_cases import SweepCase, processes_in, rows
+from sweep_cases import SweepCase, processes_in, rows, two_by_two
 
 KILLS = int(sys.argv.pop(2))
 SweepCase.program = sys.argv.pop(1)
 
-SWEEP = """
-[fixed]
-task = "niah_single_1,niah_multikey_1"
-samples = 4
-[grid]
-len = [1024, 3000]
-topk = [4, 12]
+SWEEP = two_by_two(4, [1024, 3000], """
 [slurm]
 jobs = 3
 cpus = 1
 requeue = 100
-"""
+""")
 
 
 @unittest.skipIf(missing(), f"no Slurm here (slurm-wlm, munge): {', '.join(missing())}")

@@ -8,6 +8,7 @@
 #include "eval/spec/cell_result.h"
 #include "eval/spec/plan.h"
 #include "eval/spec/plan_file.h"
+#include "eval/store/directory.h"
 #include "eval/sweep/claim.h"
 #include "eval/sweep/folder.h"
 #include "eval/sweep/sweep_file.h"
@@ -137,6 +138,18 @@ TEST(SweepCell, TwoSweepsAskForItOnce) {
   EXPECT_TRUE(cells[0].refusal.empty());
 }
 
+TEST(SweepCell, TheHashOfAListIsOfItsCellsAndSamples) {
+  const SweepCell a = cell_of(plan_of("0")), same = a;
+  SweepCell more = a, costly = a, refused = a;
+  more.samples.push_back(9);
+  costly.memory_bytes *= 2;  // of another machine
+  refused.name = "";
+  EXPECT_EQ(cells_hash({a}), cells_hash({costly}));
+  for (const auto& other : std::vector<std::vector<SweepCell>>{{}, {more}, {refused}, {a, refused}, {refused, a}})
+    EXPECT_NE(cells_hash({a}), cells_hash(other));
+  EXPECT_NE(cells_hash({a, refused}), cells_hash({refused, a}));
+}
+
 TEST(Pack, PartsAreAboutEqualAndHoldAll) {
   std::vector<double> costs;
   for (int i = 0; i < 100; ++i) costs.push_back(1 + i * i % 37);
@@ -230,6 +243,23 @@ TEST_F(State, AFailureStaysUntilTheCellIsDone) {
   EXPECT_EQ(folder_.state(cell_).status, CellStatus::kFailed);
   EXPECT_EQ(folder_.state(cell_).error, "[memory] too large");
   EXPECT_EQ(read(line_of(0, 1, 1) + line_of(1, 0, 1) + line_of(2, 0, 1)).status, CellStatus::kDone);
+}
+
+// A sweep that was killed may leave a run that ends a little later.
+TEST_F(State, ARunThatIsStillWrittenMayBeTriedAgain) {
+  const RunPlan plan;
+  folder_.write({"one", "", {cell_}});
+  const RunDirectory holder = RunDirectory::begin(path_.file("run"), plan, "now");
+  try {
+    RunDirectory::resume(path_.file("run"), plan, "now");
+    FAIL() << "it is in use";
+  } catch (const Error& problem) {
+    folder_.set_error(cell_, error_sentence(problem));
+  }
+  EXPECT_EQ(folder_.state(cell_).status, CellStatus::kFailed);
+  EXPECT_TRUE(may_pass(folder_.state(cell_))) << folder_.state(cell_).error;
+  folder_.set_error(cell_, "[usage] topk is 0");
+  EXPECT_FALSE(may_pass(folder_.state(cell_)));
 }
 
 TEST_F(State, TheTableHasARowForEachCell) {

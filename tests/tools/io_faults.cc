@@ -4,7 +4,8 @@
 //   IO_FAULT_ALL     when set, every later one fails as well, as on a full disk
 //   IO_FAULT_ERRNO   the error that they fail with; 0 = only writes, which write a part and say how much
 //   IO_FAULT_COUNT   a file to which the number of calls is written at the end
-// Apart from that, IO_FAULT_FLOCK is the error that every flock() fails with, as on a file system without locks.
+// Apart from that, IO_FAULT_FLOCK is the error that every flock() fails with, as on a file system without locks, and
+// IO_FAULT_FORK says which fork() of the program fails, from 1, as on a machine that has no more processes to give.
 #include <dlfcn.h>
 #include <fcntl.h>
 #include <sys/file.h>
@@ -58,6 +59,8 @@ Call* real(const char* name) {
   return reinterpret_cast<Call*>(dlsym(RTLD_NEXT, name));
 }
 
+std::atomic<long> forks{0};
+
 struct Report {
   ~Report() {
     const char* path = getenv("IO_FAULT_COUNT");
@@ -90,6 +93,12 @@ int flock(int descriptor, int operation) noexcept {
   const long number = number_of("IO_FAULT_FLOCK", 0);
   if (number == 0) return real<int(int, int)>("flock")(descriptor, operation);
   errno = static_cast<int>(number);
+  return -1;
+}
+
+pid_t fork() noexcept {
+  if (++forks != number_of("IO_FAULT_FORK", 0)) return real<pid_t()>("fork")();
+  errno = EAGAIN;
   return -1;
 }
 
