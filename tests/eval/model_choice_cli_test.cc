@@ -55,9 +55,16 @@ TEST_F(ModelChoiceCli, AMemberWhoseWeightsAreNotHereComesWithTheCommandThatTrain
   EXPECT_EQ(impossible.err.find("[members.mine]"), std::string::npos) << impossible.err;
 }
 
-// Of the shipped family, by name: what the flags say is what is taken, or it is refused by its name.
+// Of the family as train/family.toml describes it, six members being here: what the flags say is what is taken, or it is
+// refused by its name.
 TEST_F(ModelChoiceCli, FlagsNeverChooseAnotherMemberBecauseTheRightOneIsNotHere) {
-  program_.environment["SALA_MODELS"] = std::string(SALA_SOURCE_DIR) + "/models";
+  const TemporaryFolder six;
+  const fs::path source = SALA_SOURCE_DIR;
+  for (const char* name : {"sala-tiny", "nope-tiny", "rope-tiny", "linear-tiny", "dense-tiny", "full-tiny"})
+    fs::create_directory_symlink(source / "models" / name, six.file(name));
+  fs::copy(source / "models" / "tokenizer.model", six.file("tokenizer.model"));
+  fs::copy(source / "train" / "family.toml", six.file("family.toml"));
+  program_.environment["SALA_MODELS"] = six.path();
   const Words base = {"explain", "--no-estimate", "--len", "4k"};
   const std::vector<std::pair<Words, std::string>> absent = {
       {{"--layers", "uniform"}, "uniform-tiny"}, {{"--layers", "halo"}, "halo-tiny"},

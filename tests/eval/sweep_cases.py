@@ -31,7 +31,7 @@ topk = [4, 12]
 SMALL = two_by_two(3, [512, 600], """
 [[include]]
 len = 512
-ratio = "1:3"
+model = "nogate-tiny"
 """)
 
 

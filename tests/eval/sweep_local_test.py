@@ -42,8 +42,8 @@ class Results(SweepCase):
             self.assertLessEqual(float(row["low"]), float(row["score"]))
             self.assertLessEqual(float(row["score"]), float(row["high"]))
         for row in table[8:]:
-            self.assertEqual((row["cell"], row["model"], row["ratio"], row["n"]), ("", "", "1:3", "0"))
-            self.assertIn("the weights of ratio-1-3-tiny are not here; `train/train_members.py", row["error"])
+            self.assertEqual((row["cell"], row["model"], row["ratio"], row["n"]), ("", "nogate-tiny", "", "0"))
+            self.assertIn("the weights of nogate-tiny are not here; `train/train_members.py", row["error"])
         before = {path: path.stat().st_mtime_ns for path in (out / "cells").rglob("*")}
         text = (out / "cells.csv").read_bytes()
         again = self.run_sweep(sweep, "--out", out, code=1)
