@@ -8,7 +8,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
-#include <iostream>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -159,9 +158,8 @@ class Output {
   explicit Output(const std::string& name) : name_(name) {}
   void line(const std::string& text) {
     if (name_ == "-") {
-      std::cout << text << '\n';
-      if (!std::cout.flush()) throw Error(ErrorCode::kIo, "cannot write {}: is the disk full?", name_);
-      return;
+      streams::print_text(text + '\n');
+      return streams::finish();  // a reader that went away ends the work
     }
     if (!file_) file_.emplace(name_);
     file_->write(text + '\n');

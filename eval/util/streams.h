@@ -29,7 +29,7 @@ void print(fmt::format_string<T...> format, T&&... values) {
 }
 // Does the work of a program and returns its exit code. What is thrown becomes one plain sentence on stderr.
 int exit_code_of(const char* program, const std::function<int()>& work);
-// Last thing after the work: throws Error{kIo} unless all that was printed has arrived.
+// After a line that somebody waits for, and last thing after the work: throws Error{kIo} unless all that was printed has arrived.
 void finish();
 
 }  // namespace sala::eval::streams
