@@ -161,8 +161,7 @@ void add_bench_command(Program& program, CommandState& state) {
       .check(whole_number(0, 100000))
       .type_name("N")
       .show_default();
-  command.add_option("--out", flags->out, "What is written: a JSON file with all numbers and where they come from")
-      .type_name("FILE");
+  add_out_flag(command, flags->out, "a JSON file with all numbers and where they come from", "FILE");
   add_output_flag(command, flags->output, "");
   command.add_option("--config", flags->config, "TOML file with any of these flags").type_name("FILE");
   add_model_flags(command, flags->model);

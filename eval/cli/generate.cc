@@ -12,6 +12,7 @@
 #include <mutex>
 #include <optional>
 
+#include "eval/cli/common_flags.h"
 #include "eval/cli/user_flags.h"
 #include "eval/util/clock.h"
 #include "eval/util/streams.h"
@@ -289,14 +290,10 @@ void add_generate_command(Program& program, const std::function<std::string()>& 
   command.add_option("--id", options->ids, "Ids of samples to make again, in place of --task and --len")
       .type_name("ID,...")
       .split_at(',');
-  command
-      .add_option("--tokenizer", options->tokenizer,
-                  "Tokenizer: SentencePiece .model or tokenizer.json file, model directory, whitespace or byte")
-      .type_name("NAME|FILE")
+  add_tokenizer_flag(command, options->tokenizer,
+                     ": SentencePiece .model or tokenizer.json file, model directory, whitespace or byte")
       .show_default();
-  command.add_option("--out", options->out, "What is written: a file; - is standard output")
-      .type_name("FILE")
-      .show_default();
+  add_out_flag(command, options->out, "a file; - is standard output", "FILE").show_default();
   command.add_option("--threads", options->threads, "Threads; 0 = all")
       .check(whole_number(0, 1024))
       .type_name("N")

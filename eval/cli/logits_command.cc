@@ -205,11 +205,10 @@ void add_logits_command(Program& program) {
                   "Token ids, separated by white space, or a .safetensors file with a tensor `ids`; used as they are (no "
                   "BOS is added)")
       .required();
-  command
-      .add_option("--out", flags->out,
-                  "What is written: a safetensors file with ids [T], logits [rows, V], hidden.I [rows, E], "
-                  "selected.I [Hkv, T, slots], attention.I [rows, H, T]")
-      .type_name("FILE")
+  add_out_flag(command, flags->out,
+               "a safetensors file with ids [T], logits [rows, V], hidden.I [rows, E], selected.I [Hkv, T, slots], "
+               "attention.I [rows, H, T]",
+               "FILE")
       .required();
   command.add_option("--rows", flags->rows, "Last positions to write logits and hidden states of; 0 = all")
       .check(whole_number(0))

@@ -91,21 +91,6 @@ std::string yarn_text(const ModelEntry& entry, const std::string& factor) {
 
 }  // namespace
 
-void add_output_flag(Command& command, std::string& output, const char* group) {
-  command.add_option("-o,--output", output, "Print as table, md, csv or json")
-      .one_of({"table", "md", "csv", "json"})
-      .show_default()
-      .group(group);
-}
-
-void add_threads_flag(Command& command, int& threads, const char* group) {
-  command.add_option("--threads", threads, "Threads; 0 = all")
-      .check(whole_number(0, 4096))
-      .type_name("N")
-      .show_default()
-      .group(group);
-}
-
 void add_model_flags(Command& command, ModelFlags& flags) {
   const char* model = "Model";
   command.add_option("--model", flags.choice.model, "The model: member of the family or a directory [sala-tiny]")

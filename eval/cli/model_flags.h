@@ -6,16 +6,12 @@
 #include <utility>
 #include <vector>
 
-#include "eval/cli/flags.h"
+#include "eval/cli/common_flags.h"
 #include "eval/run/memory.h"
 #include "eval/spec/models.h"
 #include "sala/model/session.h"
 
 namespace sala::eval {
-
-// Flags that several commands have.
-void add_output_flag(Command& command, std::string& output, const char* group);  // -o table|md|csv|json
-void add_threads_flag(Command& command, int& threads, const char* group);
 
 // --select learned|oracle|adversary|random (select_by.h).
 void add_select_flag(Command& command, std::string& select, const char* group);

@@ -37,12 +37,8 @@ void add_run_flags(Command& command, RunFlags& flags) {
       .show_default()
       .group(what);
   add_select_flag(command, flags.select, what);
-  command.add_option("--tokenizer", flags.tokenizer, "Tokenizer; in place of the model's own")
-      .type_name("NAME|FILE")
-      .group(what);
-  command.add_option("--out", flags.out, "What is written: a folder [results/runs/TASKS-LENGTHS-MODEL, numbered]")
-      .type_name("DIR")
-      .group(results);
+  add_tokenizer_flag(command, flags.tokenizer, "; in place of the model's own").group(what);
+  add_out_flag(command, flags.out, "a folder [results/runs/TASKS-LENGTHS-MODEL, numbered]", "DIR").group(results);
   command.add_flag("--resume", flags.resume, "Go on with the run in --out").group(results);
   command
       .add_flag("--other-numerics", flags.other_numerics,

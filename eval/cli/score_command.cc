@@ -48,16 +48,12 @@ void add_flags(Command& command, ScoreFlags& flags) {
       .type_name("N")
       .group(what);
   command.add_flag("--partial", flags.partial, "Samples may be missing").group(what);
-  command.add_option("--tokenizer", flags.tokenizer, "Tokenizer; makes samples again from their ids [the family's]")
-      .type_name("NAME|FILE")
-      .group(what);
+  add_tokenizer_flag(command, flags.tokenizer, "; makes samples again from their ids [the family's]").group(what);
   add_user_flags(command, flags.user, false);
   command.add_option("--model", flags.model, "The model; here its name, for the report: one for all files")
       .type_name("NAME")
       .group(results);
-  command.add_option("--out", flags.out, "What is written: a folder with summary.json and summary.md")
-      .type_name("DIR")
-      .group(results);
+  add_out_flag(command, flags.out, "a folder with summary.json and summary.md", "DIR").group(results);
   command.add_option("--samples-out", flags.samples_out, "File for the score of every sample, one JSON object a line")
       .type_name("FILE")
       .group(results);

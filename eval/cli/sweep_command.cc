@@ -384,9 +384,7 @@ void add_sweep_command(Program& program, CommandState& state) {
                   "The file of a sweep; or `status DIR`, `collect DIR` (makes cells.csv), `merge DIR ... --out DIR`")
       .type_name("FILE.toml|status DIR|...")
       .required();
-  command.add_option("--out", flags->out, "What is written: a folder, which several sweeps may share [results/sweeps/NAME]")
-      .type_name("DIR")
-      .group(results);
+  add_out_flag(command, flags->out, "a folder, which several sweeps may share [results/sweeps/NAME]", "DIR").group(results);
   command.add_flag("--dry-run", flags->dry_run, "Only say what would run: cells, tokens, memory, time").group(how);
   command.add_option("--launcher", flags->launcher, "Where cells run: processes on this machine, or jobs of Slurm")
       .one_of({"local", "slurm"})
