@@ -381,7 +381,7 @@ void add_sweep_command(Program& program, CommandState& state) {
   const char *how = "How to run", *results = "Results";
   command
       .add_option("what", flags->words,
-                  "The file of a sweep; or `status DIR`, `collect DIR` (makes cells.csv), `merge DIR ... --out DIR`")
+                  "The file of a sweep; or `status DIR`, `collect DIR` (makes the table), `merge DIR ... --out DIR`")
       .type_name("FILE.toml|status DIR|...")
       .required();
   add_out_flag(command, flags->out, "a folder, which several sweeps may share [results/sweeps/NAME]", "DIR").group(results);

@@ -3,12 +3,18 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <charconv>
+#include <filesystem>
+#include <limits>
+#include <numeric>
 #include <optional>
 #include <set>
 
 #include "eval/observe/statistic.h"
-#include "eval/report/table.h"
 #include "eval/spec/cell_result.h"
+#include "eval/store/h5.h"
+#include "eval/util/files.h"
+#include "eval/util/process.h"
 #include "sala/tasks/ruler_scores.h"
 
 namespace sala::eval {
@@ -86,9 +92,39 @@ std::vector<std::string> seconds(const CellResult& result) {
   return {digits(prefill), digits(decode)};
 }
 
+// Nothing when one of them is no number. An empty one is NaN.
+std::optional<std::vector<double>> numbers_of(const std::vector<std::string>& words) {
+  std::vector<double> numbers;
+  for (const std::string& word : words) {
+    double value = std::numeric_limits<double>::quiet_NaN();
+    const char* end = word.data() + word.size();
+    const auto [stop, problem] = std::from_chars(word.data(), end, value);
+    if (!word.empty() && (problem != std::errc() || stop != end)) return std::nullopt;
+    numbers.push_back(value);
+  }
+  return numbers;
+}
+
+void write_columns(const Table& table, h5::Group& group) {
+  const std::set<std::string> identifiers = {"cell", "seed", "weights"};
+  const auto rows = static_cast<int64_t>(table.rows.size());
+  std::vector<int64_t> indexes(table.rows.size());
+  std::iota(indexes.begin(), indexes.end(), int64_t{0});
+  h5::Dataset row = group.write_array<int64_t>("row", {rows}, indexes);
+  row.scale("row");
+  for (std::size_t column = 0; column < table.head.size(); ++column) {
+    const std::string& name = table.head[column];
+    std::vector<std::string> words;
+    for (const std::vector<Value>& values : table.rows) words.push_back(std::get<std::string>(values[column].is));
+    const auto numbers = identifiers.contains(name) ? std::nullopt : numbers_of(words);
+    h5::Dataset made = numbers ? group.write_array<double>(name, {rows}, *numbers) : group.write_texts(name, {rows}, words);
+    made.attach(0, row);
+  }
+}
+
 }  // namespace
 
-std::string cells_csv(const std::vector<SweepCell>& cells, const std::vector<CellState>& states) {
+Table cells_table(const std::vector<SweepCell>& cells, const std::vector<CellState>& states) {
   const std::vector<std::string> model = names_of(&SweepCell::model, cells), asked = names_of(&SweepCell::asked, cells),
                                  versions = names_of(&SweepCell::versions, cells), found = results_head();
   Table table;
@@ -118,13 +154,29 @@ std::string cells_csv(const std::vector<SweepCell>& cells, const std::vector<Cel
     std::vector<Value>& values = table.rows.emplace_back();
     for (std::string& word : row) values.push_back(text(std::move(word)));
   }
-  return csv_view(table);
+  return table;
+}
+
+void write_cells_h5(const Table& table, const std::string& path) {
+  h5::File file = h5::File::make(path);
+  write_columns(table, file);
+  file.close();
 }
 
 std::vector<CellState> write_table(const SweepFolder& folder, const std::vector<SweepCell>& cells) {
   std::vector<CellState> states;
   for (const SweepCell& cell : cells) states.push_back(folder.state(cell));
-  write_shared(folder.file("cells.csv"), cells_csv(cells, states));
+  const Table table = cells_table(cells, states);
+  write_shared(folder.file("cells.csv"), csv_view(table));
+  const std::string place = folder.file("cells.h5"), own = fresh_beside(place + "." + process_name());
+  try {
+    write_cells_h5(table, own);
+  } catch (...) {
+    std::error_code ignored;
+    std::filesystem::remove(own, ignored);
+    throw;
+  }
+  replace_file(own, place);
   return states;
 }
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <cmath>
 #include <filesystem>
 #include <numeric>
 
@@ -9,6 +10,7 @@
 #include "eval/spec/plan.h"
 #include "eval/spec/plan_file.h"
 #include "eval/store/directory.h"
+#include "eval/store/h5.h"
 #include "eval/sweep/claim.h"
 #include "eval/sweep/folder.h"
 #include "eval/sweep/sweep_file.h"
@@ -268,8 +270,8 @@ TEST_F(State, TheTableHasARowForEachCell) {
   refused.name = "";
   refused.refusal = "[usage] no weights, or \"none\"";
   const Interval interval = wilson_interval(0.5, 3);
-  const std::string csv = cells_csv({cell_, refused}, {done, folder_.state(refused)});
-  EXPECT_EQ(csv,
+  const Table table = cells_table({cell_, refused}, {done, folder_.state(refused)});
+  EXPECT_EQ(csv_view(table),
             "cell,status,error,model,topk,mode,task,group,length,seed,samples,n,score,low,high,recall,reached,empty,unread,"
             "unused,weights,prefill_seconds,decode_seconds\n" +
                 cell_.name + ",done,,m,8,fixed,niah_single_1,ruler,4096,18446744073709551615,3,3,0.5," +
@@ -277,6 +279,19 @@ TEST_F(State, TheTableHasARowForEachCell) {
                 ",0.5,0.8333333333333334,0,0.3333333333333333,0.3333333333333333,0123,6,9\n"
                 ",refused,\"[usage] no weights, or \"\"none\"\"\",m,8,fixed,niah_single_1,ruler,4096,18446744073709551615,"
                 "3,0,,,,,,,,,0123,,\n");
+  write_cells_h5(table, path_.file("cells.h5"));
+  const h5::File file = h5::File::load(path_.file("cells.h5"));
+  std::vector<std::string> names = table.head;
+  names.emplace_back("row");
+  std::sort(names.begin(), names.end());
+  EXPECT_EQ(file.children(), names);
+  EXPECT_EQ(file.read_texts("cell"), (std::vector<std::string>{cell_.name, ""}));
+  EXPECT_EQ(file.read_texts("error").at(1), refused.refusal);
+  EXPECT_EQ(file.read_texts("seed").at(0), "18446744073709551615");
+  EXPECT_EQ(file.read_array<double>("topk"), (std::vector<double>{8, 8}));
+  EXPECT_EQ(file.read_array<double>("low").at(0), interval.low);
+  EXPECT_TRUE(std::isnan(file.read_array<double>("score").at(1)));
+  EXPECT_EQ(file.read_array<double>("n"), (std::vector<double>{3, 0}));
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-"""run.h5 opens in xarray: every dimension has a name. Argument: the program sala_eval."""
+"""run.h5 and a sweep's cells.h5 open in xarray: every dimension has a name. Argument: the program sala_eval."""
 
 import os
 import subprocess
@@ -11,6 +11,7 @@ DEBIAN = "/usr/bin/python3"  # which has what scripts/setup installs; CMake may 
 
 try:
     import h5netcdf  # noqa: F401
+    import pandas
     import xarray
 except ImportError:
     if os.path.realpath(sys.executable) == os.path.realpath(DEBIAN):
@@ -36,6 +37,22 @@ class Xarray(unittest.TestCase):
             with xarray.open_dataset(folder + "/run/run.h5", group="cells/niah_multikey_2/1024", engine="h5netcdf") as cell:
                 self.assertEqual(cell["evidence_tokens"].dims, ("sample_index", "evidence", "bound"))
                 self.assertEqual(cell["score"].sizes["sample_index"], 2)
+
+    def test_the_cells_of_a_sweep_are_a_data_frame(self):
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / "small.toml"
+            file.write_text("[fixed]\nlen=512\nsamples=2\n[grid]\ntask=['niah_single_1','nolima']\ntopk=[4,12]\n[[include]]\ntask='niah_single_1'\nmodel='nogate-tiny'\n")
+            subprocess.run([PROGRAM, "sweep", file, "--out", folder + "/out", "--quiet"], stdout=subprocess.DEVNULL,
+                           env={**os.environ, "SALA_MODELS": str(MODELS)})
+            cells = xarray.open_dataset(folder + "/out/cells.h5", engine="h5netcdf").to_dataframe()
+            wanted = pandas.read_csv(folder + "/out/cells.csv", dtype={"cell": str, "seed": str, "weights": str})
+            self.assertEqual(sorted(cells.columns), sorted(wanted.columns))
+            self.assertEqual(len(cells), 5)
+            for name in wanted.columns:
+                if wanted[name].dtype == object:
+                    self.assertEqual(list(cells[name]), [str(value).lower() if isinstance(value, bool) else value for value in wanted[name].fillna("")], name)
+                else:
+                    pandas.testing.assert_series_equal(cells[name], wanted[name].astype(float), check_names=False, check_index=False)
 
 
 if __name__ == "__main__":
