@@ -8,6 +8,7 @@
 
 #include "eval/util/toml.h"
 #include "sala/core/error.h"
+#include "sim/text/printable.h"
 
 namespace sala::eval {
 namespace {
@@ -32,7 +33,7 @@ class Family {
 
  private:
   [[noreturn]] void wrong(const std::string& name, const std::string& what) const {
-    throw Error(ErrorCode::kConfig, "{}: member '{}' {}", path_, name, what);
+    throw Error(ErrorCode::kConfig, "{}: member '{}' {}", path_, text::printable(name, 60), text::printable(what, 300));
   }
 
   // The field of the member, else that of its base.

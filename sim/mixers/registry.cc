@@ -68,7 +68,7 @@ const MixerKind& find_mixer(const std::string& name) {
     if (kind.name == name) return kind;
     known += (known.empty() ? "" : ", ") + kind.name;
   }
-  throw Error(ErrorCode::kConfig, "mixer_types names '{}', which does not exist; there are {}", name, known);
+  throw Error(ErrorCode::kConfig, "mixer_types names '{:.60}', which does not exist; there are {}", name, known);
 }
 
 const MixerKind& first_mixer(MixerTraits traits) {

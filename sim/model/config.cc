@@ -94,7 +94,7 @@ void apply_position_policy(ModelConfig& config, const std::string& name) {
     }
     known += (known.empty() ? "" : ", ") + policy.name;
   }
-  throw Error(ErrorCode::kUsage, "position policy '{}' does not exist; there are {}", name, known);
+  throw Error(ErrorCode::kUsage, "position policy '{:.60}' does not exist; there are {}", name, known);
 }
 
 std::string position_policy(const ModelConfig& config) {

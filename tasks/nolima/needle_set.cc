@@ -55,7 +55,9 @@ class TemplateReader {
   NeedleTemplate read();
 
  private:
-  Error fail(const std::string& what) const { return Error(ErrorCode::kFormat, "{}: {}", where_, what); }
+  Error fail(const std::string& what) const {
+    return Error(ErrorCode::kFormat, "{}: {}", where_, text::printable(what, 300));
+  }
   const json& need(const char* name) const {
     const auto at = object_.find(name);
     if (at == object_.end()) throw fail(fmt::format("field '{}' is missing", name));
@@ -159,7 +161,7 @@ NeedleTemplate TemplateReader::read() {
   if (!object_.is_object()) throw fail("this is no object");
   NeedleTemplate made;
   made.id = text(need("id"), "id");
-  where_ += fmt::format(" ('{}')", made.id);
+  where_ += fmt::format(" ('{}')", text::printable(made.id, 60));
   const bool digits = made.id.size() >= 4 && std::all_of(made.id.begin(), made.id.begin() + 4,
                                                          [](unsigned char c) { return std::isdigit(c) != 0; });
   if (!digits) throw fail("'id' does not begin with four digits");
@@ -236,7 +238,8 @@ std::string filled(const std::string& text, size_t index, const NeedleTest& test
   for (size_t at = text.find(placeholder); at != std::string::npos; at = text.find(placeholder, at + placeholder.size()))
     bytes += test.input_args[index].size();
   if (bytes > kMostBytes)
-    throw Error(ErrorCode::kFormat, "needle set: template '{}' makes a text of more than {} bytes", from.id, kMostBytes);
+    throw Error(ErrorCode::kFormat, "needle set: template '{}' makes a text of more than {} bytes",
+                text::printable(from.id, 60), kMostBytes);
   return replace_placeholder(text, placeholder, test.input_args[index]);
 }
 
@@ -290,7 +293,8 @@ NeedleSet parse_needle_set(std::string_view text, const std::string& origin, std
     try {
       NeedleTemplate made = TemplateReader(list[i], fmt::format("{}: template {}", origin, i + 1)).read();
       if (!seen.insert(made.id).second)
-        throw Error(ErrorCode::kFormat, "{}: template {}: the id '{}' is there twice", origin, i + 1, made.id);
+        throw Error(ErrorCode::kFormat, "{}: template {}: the id '{}' is there twice", origin, i + 1,
+                    text::printable(made.id, 60));
       set.push_back(std::move(made));
     } catch (const Error& error) {
       if (problems == nullptr || (set.empty() && i + 1 == list.size())) throw;
