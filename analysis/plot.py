@@ -37,20 +37,14 @@ def main() -> None:
     parser.add_argument("--as-trained", action="store_true", help="without what --select and switches changed")
     parser.add_argument("--title", default="", help="what the caption begins with")
     args = parser.parse_args()
-    from plots.tidy import Problem, read, read_serving, tasks_wanted
+    from plots.tidy import Damaged, Problem, members_wanted, read, read_serving, tasks_wanted
     try:
         if args.kind == "serving":
             cells = read_serving(args.paths)
         else:
-            cells = read(args.paths, samples=args.kind in ("heatmap", "dilution"))
-        if args.as_trained and args.kind != "serving":
-            cells = [cell for cell in cells if not cell.changes]
-        if args.kind != "serving" and (wanted := [name for name in args.member.split(",") if name]):
-            cells = [cell for cell in cells if cell.member in wanted]
-        if cells and args.kind != "serving":
-            cells = tasks_wanted(cells, args.task)
-        if not cells:
-            raise Problem("nothing to draw: no cell is left by --member, --task and --as-trained")
+            cells = tasks_wanted(members_wanted(read(args.paths, samples=args.kind in ("heatmap", "dilution")), args.member), args.task)
+            if args.as_trained and not (cells := [cell for cell in cells if not cell.changes]):
+                raise Problem("nothing to draw: no cell is left by --as-trained")
         try:
             from plots import figures, style
         except ImportError as error:
@@ -60,10 +54,10 @@ def main() -> None:
             print(path)
     except Problem as problem:
         fail("usage", problem)
+    except Damaged as problem:
+        fail("format", problem)
     except OSError as error:
         fail("io", f"{error.filename}: {error.strerror}")
-    except (ValueError, KeyError, TypeError) as error:
-        fail("format", f"a file is damaged or of another program: {error!r}")
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .style import DASHES, ENCODINGS, MEMBERS, OTHERS, QUALITY, WIDTHS, legend_rows, length_ticks, looks, plt, rank, sheet, short, ticker
-from .tidy import Cell, Problem, Serving, mean, mover, name_length
+from .tidy import Cell, Problem, Serving, mean, mover, name_length, reading
 
 PERCENT = "score, percent"
 
@@ -379,7 +379,7 @@ def dilution(cells: list[Cell], options: Options):
         if not path.is_file():
             continue
         wanted = {(cell.task, cell.length): cell.curve for cell in cells if cell.source == folder}
-        with h5py.File(path) as file:
+        with reading(path), h5py.File(path) as file:
             for (task, length), curve in wanted.items():
                 group = file.get(f"cells/{task}/{length}/attention")
                 for layer in sorted(group or {}):

@@ -1,10 +1,13 @@
 """One table of cells from whatever holds results: a run's folder, a sweep's, one of `score --out`, a table of results/family, or a folder of these."""
 
 import csv
+import difflib
 import gzip
 import json
 import math
 import re
+import zlib
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -14,6 +17,28 @@ FEW_PLACES = 16
 
 class Problem(Exception):
     """A sentence for the user."""
+
+
+class Damaged(Exception):
+    """A sentence about a file that does not hold what it should."""
+
+
+@contextmanager
+def reading(path: Path):
+    """Whatever goes wrong while `path` is read becomes Damaged; what the system refuses stays an OSError that names its file."""
+    try:
+        yield
+    except (ArithmeticError, AttributeError, EOFError, LookupError, RuntimeError, TypeError, ValueError, csv.Error, zlib.error) as error:
+        raise Damaged(f"{path} is damaged or of another program: {error!r}") from error
+    except OSError as error:
+        if error.filename is not None:
+            raise
+        raise Damaged(f"{path} is damaged or of another program: {error}") from error  # gzip and HDF5
+
+
+def near(name: str, names) -> str:
+    found = difflib.get_close_matches(name, sorted(names), 3)
+    return f"; near it: {', '.join(found)}" if found else ""
 
 
 @dataclass
@@ -200,16 +225,17 @@ def read_table(path: Path) -> list[Cell]:
 
 def read_one(path: Path, samples: bool) -> list[Cell]:
     """Cells of a path; none where it holds no results. `samples`: only what has samples will do."""
-    if path.is_file():
-        if path.suffix == ".csv":
-            return read_table(path)
+    if path.is_file() and path.suffix != ".csv":
         raise Problem(f"{path} is no table (.csv) and no folder")
-    if (path / "run.json").is_file() and lines_of(path):
-        return read_run(path)
-    if (path / "cells.csv").is_file() and not samples:
-        return read_table(path / "cells.csv")
-    if (path / "summary.json").is_file():
-        return read_summary(path / "summary.json")
+    with reading(path):
+        if path.is_file():
+            return read_table(path)
+        if (path / "run.json").is_file() and lines_of(path):
+            return read_run(path)
+        if (path / "cells.csv").is_file() and not samples:
+            return read_table(path / "cells.csv")
+        if (path / "summary.json").is_file():
+            return read_summary(path / "summary.json")
     return []
 
 
@@ -237,7 +263,8 @@ def read(paths: list[Path], samples: bool = False) -> list[Cell]:
 
 def table_if_cells(path: Path) -> list[Cell]:
     try:
-        return read_table(path)
+        with reading(path):
+            return read_table(path)
     except Problem:
         return []  # a table of something else in the folder
 
@@ -264,15 +291,25 @@ def pooled(a: Cell, b: Cell) -> Cell:
 
 
 def tasks_wanted(cells: list[Cell], names: str) -> list[Cell]:
-    """`names`: comma list of tasks and of their beginnings (niah is all of its eight); ruler is everything of its 13. Raises Problem."""
+    """`names`: comma list of tasks and of their beginnings (niah is all of its eight); ruler is everything of its 13; empty: all. Raises Problem."""
     groups = {"ruler": ("niah", "vt", "cwe", "fwe", "qa")}
-    wanted = [part for name in names.split(",") if name for part in groups.get(name, (name,))]
-    if not wanted:
-        return cells
-    kept = [cell for cell in cells if any(cell.task == name or cell.task.startswith(name + "_") for name in wanted)]
-    if not kept:
-        raise Problem(f"no cell of the tasks {names}; there are {', '.join(sorted({cell.task for cell in cells}))}")
-    return kept
+    there = {cell.task for cell in cells}
+    kept: set[str] = set()
+    for name in filter(None, names.split(",")):
+        found = {task for task in there for part in groups.get(name, (name,)) if task == part or task.startswith(part + "_")}
+        if not found:
+            raise Problem(f"no cell of the task '{name}'{near(name, there)}; there are {', '.join(sorted(there))}")
+        kept |= found
+    return [cell for cell in cells if cell.task in kept] if kept else cells
+
+
+def members_wanted(cells: list[Cell], names: str) -> list[Cell]:
+    """`names`: comma list of members; empty: all. Raises Problem."""
+    there = {cell.member for cell in cells}
+    wanted = set(filter(None, names.split(",")))
+    for name in sorted(wanted - there):
+        raise Problem(f"no cell of the member '{name}'{near(name, there)}; there are {', '.join(sorted(there))}")
+    return [cell for cell in cells if cell.member in wanted] if wanted else cells
 
 
 @dataclass
@@ -294,7 +331,7 @@ def read_serving(paths: list[Path]) -> list[Serving]:
     for path in paths:
         if not path.is_file():
             raise Problem(f"there is no file {path}")
-        with path.open(newline="") as file:
+        with reading(path), path.open(newline="") as file:
             for row in csv.DictReader(file):
                 if not {"gpu", "metric", "context", "paper seconds", "model seconds", "cell"} <= set(row):
                     raise Problem(f"{path} is not what `sala_eval paper fig2 -o csv` prints")

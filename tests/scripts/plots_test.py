@@ -106,8 +106,16 @@ class Reading(Temporary):
     def test_tasks_by_their_beginning(self):
         cells = tidy.read([SWEEP])
         self.assertEqual({cell.task for cell in tidy.tasks_wanted(cells, "niah")}, {cell.task for cell in cells if cell.task.startswith("niah_")})
-        with self.assertRaisesRegex(tidy.Problem, "no cell of the tasks nolima; there are"):
+        with self.assertRaisesRegex(tidy.Problem, "no cell of the task 'nolima'; there are"):
             tidy.tasks_wanted(cells, "nolima")
+
+    def test_an_unknown_name_beside_known_ones_is_refused(self):
+        cells = tidy.read([SWEEP])
+        with self.assertRaisesRegex(tidy.Problem, "no cell of the task 'niah_singel_1'; near it: niah_single_1"):
+            tidy.tasks_wanted(cells, "niah,niah_singel_1")
+        with self.assertRaisesRegex(tidy.Problem, "no cell of the member 'sala-tyni'; near it: sala-tiny"):
+            tidy.members_wanted(cells, "sala-tiny,sala-tyni")
+        self.assertEqual({cell.member for cell in tidy.members_wanted(cells, "sala-tiny")}, {"sala-tiny"})
 
 
 @unittest.skipUnless(CAN_DRAW, "needs python3-matplotlib")
@@ -137,7 +145,14 @@ class Drawing(Temporary):
     def test_a_damaged_file_is_said(self):
         folder = write_run(self.root / "a", [1.0])
         (folder / "samples.jsonl").write_text("no JSON\n")
-        self.assertIn("plot: error [format] a file is damaged", self.plot("curves", folder, code=6).stderr)
+        table = self.root / "x.csv"
+        table.write_text('task,length,n,score\nvt,4096,1,"' + "1" * 200000)  # csv refuses so long a field
+        torn = write_run(self.root / "b", [1.0])
+        (torn / "run.h5").write_bytes(b"\x89HDF\r\n\x1a\n" + bytes(100))
+        for kind, path, named in (("curves", folder, folder), ("curves", table, table), ("dilution", torn, torn / "run.h5")):
+            result = self.plot(kind, path, code=6)
+            self.assertIn(f"plot: error [format] {named} is damaged or of another program", result.stderr)
+            self.assertEqual(result.stderr.count("\n"), 1)
 
     def test_widths_are_those_of_the_paper(self):
         for width, points in (("column", 3.33 * 72), ("page", 6.9 * 72)):
