@@ -6,10 +6,10 @@
 #include <set>
 
 #include "eval/cli/commands.h"
+#include "eval/cli/machine_rates.h"
 #include "eval/cli/model_flags.h"
 #include "eval/run/memory.h"
 #include "eval/run/progress.h"
-#include "eval/run/speed.h"
 #include "eval/spec/plan.h"
 #include "eval/spec/training_record.h"
 #include "eval/study/serving_cost.h"
@@ -72,27 +72,8 @@ void print_training(const ModelEntry& entry) {
                  static_cast<double>(training->tokens) / 1e6, with_commas(training->length), fmt::join(scores, ", "));
 }
 
-// Measured in place of a model that is too large or has no weights.
-std::optional<ModelEntry> default_member() {
-  try {
-    return choose_model({});
-  } catch (const Error&) {  // it is not here
-    return std::nullopt;
-  }
-}
-
-void print_costs(const ModelEntry& entry, const ModelConfig& config, const SessionOptions& options,
-                 const ExplainFlags& flags) {
-  constexpr int64_t kCalibrationTokens = 8192;
-  constexpr int64_t kLargestMeasured = 200000000;  // parameters; larger models take too long to load for an estimate
-  double rate = 0;
-  std::string measured = entry.name;
-  if (!flags.no_estimate && parameter_count(config) <= kLargestMeasured && (entry.has_weights || entry.random())) {
-    rate = measured_rate(entry, config, options, kCalibrationTokens);
-  } else if (const std::optional<ModelEntry> small = flags.no_estimate ? std::nullopt : default_member()) {
-    measured = small->name;
-    rate = measured_rate(*small, small->config, options, kCalibrationTokens);
-  }
+void print_costs(const ModelConfig& config, const SessionOptions& options, const ExplainFlags& flags) {
+  const std::optional<DeviceRates> machine = flags.no_estimate ? std::nullopt : machine_rates(options);
   std::vector<Row> rows;
   for (const int64_t length : tasks::parse_lengths(flags.lengths)) {
     SessionOptions sized = options;
@@ -106,10 +87,10 @@ void print_costs(const ModelEntry& entry, const ModelConfig& config, const Sessi
     }
     for (const char* name : {"prefill", "done", "a new token", "memory", "one sample"}) names.push_back(name);
     row.push_back(flops_text(prefill.total()));
-    row.push_back(flops_text(done_flops(config, options, length)));
+    row.push_back(flops_text(prefill_work(config, length, options.prune).total()));
     row.push_back(flops_text(decode_cost(config, length).total()));
     row.push_back(format_bytes(Session::plan(config, sized).total_bytes()));
-    row.push_back(rate > 0 ? "~ " + format_seconds(done_flops(config, options, length) / rate) : "?");
+    row.push_back(machine ? "~ " + format_seconds(seconds_of(prefill_work(config, length, options.prune), *machine)) : "?");
     if (rows.empty()) rows.push_back(names);
     rows.push_back(row);
   }
@@ -119,21 +100,29 @@ void print_costs(const ModelEntry& entry, const ModelConfig& config, const Sessi
       "last "
       "token alone{}.\n",
       options.prune ? "" : "; nothing with --no-prune");
-  if (rate > 0)
-    streams::print(
-        "Times are estimates: {:.3g} GFLOP/s, measured just now with {} on {} random tokens with {}, for reading the "
-        "prompt; "
-        "kernels differ in speed, so expect a factor of two.\n",
-        rate / 1e9, measured, kCalibrationTokens, counted(num_threads(), "thread"));
+  if (machine)
+    streams::print("Times are estimates for reading the prompt on {}. {} Expect a factor of two.\n", machine->name,
+                   machine->source);
   else
     streams::print("No estimate of time: {}.\n",
                    flags.no_estimate ? "--no-estimate" : "there is no model here to measure with");
 }
 
-// What a GPU would need that serves the model, by the cost model (docs/paper.md).
-void print_served(const ModelConfig& config, const ExplainFlags& flags) {
-  const bool file = flags.device.find('/') != std::string::npos || flags.device.find(".toml") != std::string::npos;
-  const DeviceRates device = read_device(file ? flags.device : shared_path("configs/devices/" + flags.device + ".toml"));
+// `cpu` is the one of this machine; others are files.
+DeviceRates served_on(const std::string& device, const SessionOptions& options) {
+  if (device == "cpu") {
+    SessionOptions here = options;
+    here.device = device;
+    if (const auto machine = machine_rates(here)) return *machine;
+    throw Error(ErrorCode::kUnsupported, "--on cpu: there is no model here to measure with");
+  }
+  const bool file = device.find('/') != std::string::npos || device.find(".toml") != std::string::npos;
+  return read_device(file ? device : shared_path("configs/devices/" + device + ".toml"));
+}
+
+// What a device would need that serves the model, by the cost model (docs/paper.md).
+void print_served(const ModelConfig& config, const SessionOptions& options, const ExplainFlags& flags) {
+  const DeviceRates device = served_on(flags.device, options);
   std::vector<Row> rows = {{"length", "weights", "memory", "fits", "first token", "a new token"}};
   for (const int64_t length : tasks::parse_lengths(flags.lengths))
     for (const WeightFormat format : {WeightFormat::kBf16, WeightFormat::kInt4}) {
@@ -164,8 +153,8 @@ void explain(const ExplainFlags& flags) {
   print_training(entry);
   print_layers(config, tasks::parse_lengths(flags.lengths).back());
   if (select != SelectBy::kLearned) streams::print("{}\n", select_sentence(select));
-  print_costs(entry, config, options, flags);
-  if (!flags.device.empty()) print_served(config, flags);
+  print_costs(config, options, flags);
+  if (!flags.device.empty()) print_served(config, options, flags);
   options.max_tokens = tasks::parse_lengths(flags.lengths).back() + 1;
   streams::print("Memory at {} tokens: {}\n", options.max_tokens - 1, describe_plan(Session::plan(config, options)));
 }
@@ -177,9 +166,11 @@ void add_explain_command(Program& program) {
   Command command = program.add_command("explain", "Layers, encodings, operations, memory and time of a model");
   command.last_use_wins();
   command.add_option("--len", flags->lengths, "Lengths in tokens; to plan for").type_name("LIST").show_default();
-  command.add_flag("--no-estimate", flags->no_estimate, "Do not measure the speed of this machine");
+  command.add_flag("--no-estimate", flags->no_estimate, "No times, for which this machine is measured once");
   command.add_option("--config", flags->config, "TOML file with any of these flags").type_name("FILE");
-  command.add_option("--on", flags->device, "Also a GPU that serves the model: a6000d, rtx5090, h100, h200 or a TOML file")
+  command
+      .add_option("--on", flags->device,
+                  "Also a device that serves the model: cpu, a6000d, rtx5090, h100, h200 or a TOML file")
       .type_name("DEVICE");
   add_select_flag(command, flags->select, "Switches after training");
   add_model_flags(command, flags->model);

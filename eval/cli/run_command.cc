@@ -16,6 +16,7 @@
 #include "eval/run/run_job.h"
 #include "eval/spec/plan_file.h"
 #include "eval/spec/record.h"
+#include "eval/study/this_machine.h"
 #include "eval/subject/session_subject.h"
 #include "eval/util/clock.h"
 #include "eval/util/columns.h"
@@ -116,6 +117,49 @@ void introduce(const Job& job, const RunFlags& flags, const ModelEntry& entry, c
         fmt::format("{} of {} done before", job.directory.records().size(), counted(plan.sample_count(), "sample")));
 }
 
+// What is known before a run, by the closed forms.
+struct Expected {
+  std::optional<double> prefill_seconds;  // of all prompts; nothing while this machine is not measured
+  int64_t bytes = 0;
+};
+
+Expected expected(const RunPlan& plan, SessionSubjects& subjects, const SessionOptions& options) {
+  Expected all{0.0, 0};
+  for (const Cell& cell : plan.cells) {
+    const auto samples = static_cast<int64_t>(cell.samples.size());
+    const int64_t lanes = subjects.at_once(plan.most_tokens(cell), samples);
+    SessionOptions shape = options;
+    shape.max_tokens = plan.most_tokens(cell);
+    shape.threads = static_cast<int>(std::max<int64_t>(1, num_threads() / lanes));
+    const MemoryPlan memory = Session::plan(plan.model, shape);
+    int64_t shared = 0;
+    for (const MemoryPlan::Item& item : memory.items) shared += item.name == "weights" ? item.bytes : 0;
+    all.bytes = std::max(all.bytes, shared + lanes * (memory.total_bytes() - shared) + kProcessBytes);
+    const std::optional<DeviceRates> rates = known_machine(shape);
+    if (!rates) all.prefill_seconds.reset();
+    if (all.prefill_seconds)
+      *all.prefill_seconds +=
+          static_cast<double>(samples) * seconds_of(prefill_work(plan.model, cell.length, options.prune), *rates);
+  }
+  return all;
+}
+
+// For the results: how right it was is seen there.
+void record(const Expected& plan, Provenance& provenance) {
+  provenance.emplace_back("planned_bytes", fmt::format("{}", plan.bytes));
+  if (plan.prefill_seconds)
+    provenance.emplace_back("expected_prefill_seconds", fmt::format("{:.4g}", *plan.prefill_seconds));
+}
+
+std::string measured_text(const Expected& plan, const RunResults& results) {
+  double seconds = 0;
+  for (const CellResult& cell : results.cells)
+    for (const SampleRecord* record : cell.records) seconds += record->timing.prefill_seconds;
+  return fmt::format("prompts took {}{}; memory: up to {}, {} planned", format_seconds(seconds),
+                     plan.prefill_seconds ? fmt::format(", ~ {} expected", format_seconds(*plan.prefill_seconds)) : "",
+                     format_bytes(peak_memory()), format_bytes(plan.bytes));
+}
+
 // The results, or those so far when the user interrupts the run.
 RunResults run_or_say(const Job& job, const RunFlags& flags, CommandState& state) {
   const std::string& folder = job.directory.path();
@@ -199,12 +243,15 @@ void run(const RunFlags& flags, CommandState& state) {
                            apart ? memory_bytes : memory_bytes - samples.kept_bytes());
   Job job{plan, *chosen.tokenizer, samples, subjects, directory, progress};
   job.provenance = make_provenance(device_text(plan.device), kernels_of(flags.engine).name, recorded_command(state.words));
+  const Expected before = expected(plan, subjects, options);
+  record(before, job.provenance);
   job.check_stop = stop_if_interrupted;
   std::vector<std::string> notes = checkpoint_notes(plan.model, model);
   notes.insert(notes.end(), chosen.rules.notes.begin(), chosen.rules.notes.end());
   introduce(job, flags, entry, memory, notes);
   catch_signals();
   const RunResults results = run_or_say(job, flags, state);
+  progress.say(measured_text(before, results));
   progress.finish();
   print(job, results, flags.output);
   if (state.exit_code == 0 && gate) check_gate(*gate, results, state);

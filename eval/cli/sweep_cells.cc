@@ -10,7 +10,6 @@
 
 #include "eval/cli/run_flags.h"
 #include "eval/run/memory.h"
-#include "eval/run/speed.h"
 #include "eval/util/columns.h"
 #include "sala/core/error.h"
 #include "sala/tasks/corpora.h"
@@ -124,7 +123,8 @@ class Planner {
       planned_.notes.push_back(fmt::format("{} of the grid {} the same as another and {} once", counted(repeats_, "cell"),
                                            repeats_ == 1 ? "is" : "are", repeats_ == 1 ? "runs" : "run"));
     if (planned_.cells.empty()) throw Error(ErrorCode::kUsage, "{}.toml: no cell is left, all are excluded", file_.name);
-    planned_.speed = speed();
+    for (const auto& [settings, who] : answerers_)
+      if (who.refusal.empty()) planned_.options = who.options;
     return std::move(planned_);
   }
 
@@ -147,15 +147,16 @@ class Planner {
         ++excluded_count_;
         continue;
       }
+      PrefillWork work;
       SweepCell made = asked_for(settings, flags, cell);
       made.words = own;
       made.words.push_back("--task=" + std::string(cell.task->name()));
       made.words.push_back(fmt::format("--len={}", cell.length));
       if (plan)
-        describe(*plan, who, cell, made);
+        describe(*plan, who, cell, made, work);
       else
         made.refusal = who.refusal;
-      take(std::move(made));
+      take(std::move(made), work);
     }
   }
 
@@ -250,7 +251,7 @@ class Planner {
   }
 
   // What is known of a cell that can run; a cell that cannot gets its refusal.
-  static void describe(RunPlan plan, const Answerer& who, const Cell& cell, SweepCell& made) {
+  static void describe(RunPlan plan, const Answerer& who, const Cell& cell, SweepCell& made, PrefillWork& work) {
     try {
       plan.weights_hash = who.weights;
       plan.cells = {cell};
@@ -262,34 +263,24 @@ class Planner {
                        {"weights", who.weights}};
       SessionOptions options = who.options;
       options.max_tokens = plan.longest();
-      constexpr int64_t kProcessBytes = int64_t{64} << 20;  // the program, its libraries, samples
       made.memory_bytes = Session::plan(plan.model, options).total_bytes() + kProcessBytes;
-      made.flops_a_sample = done_flops(plan.model, options, options.max_tokens);
+      work = prefill_work(plan.model, options.max_tokens, options.prune);
+      made.flops_a_sample = work.total();
       made.name = cell_name(plan.to_json());
     } catch (const Error& problem) {
       made.refusal = error_sentence(problem);
     }
   }
 
-  void take(SweepCell cell) {
+  void take(SweepCell cell, const PrefillWork& work) {
     const auto [place, is_new] = places_.emplace(cell.key(), planned_.cells.size());
     if (is_new) {
       planned_.cells.push_back(std::move(cell));
+      planned_.works.push_back(work);
       return;
     }
     ++repeats_;
     planned_.cells[place->second].ask_for(cell.samples);
-  }
-
-  // With the first model that can run and is small.
-  std::function<double()> speed() const {
-    constexpr int64_t kTokens = 1024, kLargest = 200000000;
-    for (const auto& [settings, who] : answerers_)
-      if (who.refusal.empty() && parameter_count(who.chosen.config) <= kLargest)
-        return [entry = who.chosen.entry, config = who.chosen.config, options = who.options] {
-          return measured_rate(entry, config, options, kTokens);
-        };
-    return [] { return 0.0; };
   }
 
   const SweepFile& file_;

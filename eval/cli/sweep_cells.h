@@ -1,12 +1,13 @@
 // The cells of a sweep's file: its combinations as plans of `run`, taken apart.
 #pragma once
 
-#include <functional>
 #include <string>
 #include <vector>
 
+#include "eval/study/serving_cost.h"
 #include "eval/sweep/cell.h"
 #include "eval/sweep/sweep_file.h"
+#include "sala/model/session.h"
 
 namespace sala::eval {
 
@@ -15,10 +16,9 @@ std::vector<AxisFlag> axis_flags();
 
 struct SweepCells {
   std::vector<SweepCell> cells;    // in the order of the file, each once
+  std::vector<PrefillWork> works;  // of reading a prompt of each
   std::vector<std::string> notes;  // sentences for the user
-  // Measures how many operations a second one process does on this machine, with a model of the sweep; 0 when none is small
-  // enough.
-  std::function<double()> speed;
+  SessionOptions options;          // of a model that can run
 };
 
 // What cannot run is a cell with its refusal: a model without weights, a switch that it has not. Throws Error{kUsage} for

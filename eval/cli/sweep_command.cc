@@ -9,12 +9,14 @@
 #include <thread>
 
 #include "eval/cli/commands.h"
+#include "eval/cli/machine_rates.h"
 #include "eval/cli/model_flags.h"
 #include "eval/cli/sweep_cells.h"
 #include "eval/run/memory.h"
 #include "eval/run/progress.h"
 #include "eval/spec/plan_file.h"
 #include "eval/spec/provenance.h"
+#include "eval/study/this_machine.h"
 #include "eval/sweep/claim.h"
 #include "eval/sweep/folder.h"
 #include "eval/sweep/pool.h"
@@ -134,9 +136,13 @@ struct Request {
   SweepFolder folder;
   std::vector<CellState> states;  // of planned.cells
   int64_t jobs = 1;
-  int threads = 1;            // of each job
-  double flops_a_second = 0;  // of each job; 0 = not measured
+  int threads = 1;                        // of each job
+  std::optional<DeviceRates> rates = {};  // of each job; nothing when no model is here to measure with
 
+  // Of reading the prompts of so many samples of cell i, in one job; 0 = not known.
+  double seconds(std::size_t i, std::size_t samples) const {
+    return rates ? static_cast<double>(samples) * seconds_of(planned.works[i], *rates) : 0;
+  }
   std::string cells() const { return cells_hash(planned.cells); }
 };
 
@@ -155,7 +161,11 @@ Request prepare(const SweepFlags& flags) {
   Request request{flags, std::move(file), std::move(planned), std::move(folder), {}, jobs, threads};
   for (const SweepCell& cell : request.planned.cells) request.states.push_back(request.folder.state(cell));
   const bool any = std::any_of(request.states.begin(), request.states.end(), must_run);
-  if (any) request.flops_a_second = request.planned.speed();
+  if (!any) return request;
+  SessionOptions options = request.planned.options;
+  options.threads = threads;
+  const bool plans = flags.launcher == "slurm" || (!flags.quiet && flags.shard.empty());
+  request.rates = plans ? machine_rates(options) : known_machine(options);
   return request;
 }
 
@@ -168,7 +178,7 @@ void read_states(Request& request) {
 std::string plan_text(const Request& request) {
   Tally all;
   int64_t samples = 0, tokens = 0, most_memory = 0, to_run = 0;
-  double flops = 0;
+  double seconds = 0;
   for (std::size_t i = 0; i < request.states.size(); ++i) {
     const SweepCell& cell = request.planned.cells[i];
     all.add(request.states[i]);
@@ -177,7 +187,7 @@ std::string plan_text(const Request& request) {
     ++to_run;
     samples += left;
     tokens += left * cell.length;
-    flops += static_cast<double>(left) * cell.flops_a_sample;
+    seconds += request.seconds(i, static_cast<std::size_t>(left));
     most_memory = std::max(most_memory, cell.memory_bytes);
   }
   std::string text = fmt::format("{}: {} ({})\n", request.file.name,
@@ -188,11 +198,10 @@ std::string plan_text(const Request& request) {
   text +=
       fmt::format("to run: {}, {}, {} tokens\n", counted(to_run, "cell"), counted(samples, "sample"), with_commas(tokens));
   text += fmt::format("memory: up to {} a cell, {} free\n", format_bytes(most_memory), format_bytes(usable_memory().bytes));
-  const double rate = request.flops_a_second;
-  if (rate > 0)
-    text += fmt::format(
-        "time: ~ {} on this machine with {} at once, by reading the prompts at {:.3g} GFLOP/s each, measured just now\n",
-        format_seconds(flops / rate / static_cast<double>(request.jobs)), counted(request.jobs, "cell"), rate / 1e9);
+  if (request.rates)
+    text += fmt::format("time: ~ {} with {} at once, by reading the prompts on {}. {}\n",
+                        format_seconds(seconds / static_cast<double>(request.jobs)), counted(request.jobs, "cell"),
+                        request.rates->name, request.rates->source);
   return text + fmt::format("results: {}\n", request.folder.path());
 }
 
@@ -211,9 +220,17 @@ std::vector<CellWork> work_of(const Request& request, const std::vector<std::siz
     if (!must_run(state)) continue;
     SweepCell whole = cell;  // a run only grows
     whole.ask_for(state.others);
-    work.push_back({&cell, whole.samples});
+    const double seconds = request.seconds(i, cell.samples.size() - state.records.size());
+    work.push_back({&cell, whole.samples, seconds > 0 ? seconds : cell.flops()});
   }
   return work;
+}
+
+// How right the plan was.
+std::string measured_text(const Request& request, const Ran& ran) {
+  return fmt::format("cells took {} in all{}; memory: up to {} a cell, {} planned", format_seconds(ran.seconds),
+                     request.rates ? fmt::format(", ~ {} expected for their prompts", format_seconds(ran.cost)) : "",
+                     format_bytes(ran.peak_bytes), format_bytes(ran.planned_bytes));
 }
 
 void note_interrupt(CommandState& state, const std::string& what) {
@@ -242,15 +259,16 @@ void run_here(Request& request, CommandState& state) {
   options.jobs = request.jobs;
   options.threads = request.threads;
   options.memory_bytes = usable_memory().bytes;
-  options.flops_a_second = request.flops_a_second;
+  options.seconds_a_cost = request.rates ? 1 : 0;
   options.quiet = flags.quiet;
   options.alive = [&] { claim.renew(); };
-  const int64_t failed = run_cells(request.folder, work_of(request, places), options);
+  const Ran ran = run_cells(request.folder, work_of(request, places), options);
+  if (ran.seconds > 0) say(flags, measured_text(request, ran));
   note_interrupt(state, "everything is saved");
   if (shard.count == 1) return collect(request.folder, state);  // other shards may be writing
-  if (state.exit_code == 0 && failed > 0) state.exit_code = kNotAllDone;
+  if (state.exit_code == 0 && ran.failed > 0) state.exit_code = kNotAllDone;
   streams::print("shard {}: {}, {} failed; `sala_eval sweep collect {}` makes the table\n", shard.text(),
-                 counted(static_cast<int64_t>(places.size()), "cell"), failed, request.folder.path());
+                 counted(static_cast<int64_t>(places.size()), "cell"), ran.failed, request.folder.path());
 }
 
 // Whether another attempt may end otherwise.
@@ -263,11 +281,12 @@ bool may_succeed(const CellState& state) {
 int64_t shard_count(const Request& request) {
   constexpr double kSeconds = 1800;
   constexpr int64_t kMost = 1000;  // tasks of an array, where a cluster says nothing else
-  double flops = 0;
-  for (const SweepCell& cell : request.planned.cells) flops += cell.flops();
-  const double rate = request.flops_a_second * static_cast<double>(request.file.slurm.cpus);
+  double seconds = 0;
+  for (std::size_t i = 0; i < request.planned.cells.size(); ++i)
+    seconds += request.seconds(i, request.planned.cells[i].samples.size());
+  const auto cpus = static_cast<double>(request.file.slurm.cpus);
   const int64_t wanted = request.file.slurm.jobs > 0 ? request.file.slurm.jobs
-                         : rate > 0                  ? static_cast<int64_t>(std::min(1e6, flops / rate / kSeconds)) + 1
+                         : request.rates             ? static_cast<int64_t>(std::min(1e6, seconds / cpus / kSeconds)) + 1
                                                      : kMost;
   return std::min({wanted, kMost, static_cast<int64_t>(request.planned.cells.size())});
 }

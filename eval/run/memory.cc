@@ -1,6 +1,7 @@
 #include "eval/run/memory.h"
 
 #include <fmt/format.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -75,6 +76,11 @@ int64_t resident_memory() {
   int64_t pages = 0, resident = 0;
   file >> pages >> resident;
   return resident * sysconf(_SC_PAGE_SIZE);
+}
+
+int64_t peak_memory() {
+  rusage used;
+  return ::getrusage(RUSAGE_SELF, &used) == 0 ? int64_t{used.ru_maxrss} * 1024 : 0;
 }
 
 MemoryLimit usable_memory(const Device& device) {

@@ -14,6 +14,10 @@ std::string format_bytes(int64_t bytes);  // "1.23 GiB"
 
 // What this process has in memory now: itself, its libraries, a tokenizer, texts.
 int64_t resident_memory();
+// The most that it had until now.
+int64_t peak_memory();
+// Of a run beside its sessions: the program, its libraries, samples.
+inline constexpr int64_t kProcessBytes = int64_t{64} << 20;
 
 // How much sessions and samples may take.
 struct MemoryLimit {

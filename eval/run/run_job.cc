@@ -5,6 +5,7 @@
 
 #include "eval/report/report.h"
 #include "eval/run/checks.h"
+#include "eval/run/memory.h"
 #include "eval/run/runner.h"
 #include "eval/store/run_file.h"
 #include "eval/util/clock.h"
@@ -72,6 +73,7 @@ class Saving {
     Provenance provenance = job_.provenance;
     provenance.emplace_back("started", job_.directory.started());
     provenance.emplace_back("written", utc_now());
+    provenance.emplace_back("peak_bytes", fmt::format("{}", peak_memory()));
     return provenance;
   }
 

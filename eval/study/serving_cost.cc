@@ -76,11 +76,11 @@ double decode_bytes(const ModelConfig& config, WeightFormat format, int64_t toke
   return bytes;
 }
 
-PrefillWork prefill_work(const ModelConfig& config, int64_t tokens) {
+PrefillWork prefill_work(const ModelConfig& config, int64_t tokens, bool pruned) {
   const std::optional<int64_t> from = selects_from(config);
   const bool selects = from && tokens >= *from;
   PrefillWork work;
-  const Flops cost = prefill_cost(config, tokens);
+  const Flops cost = pruned ? pruned_prefill_cost(config, tokens) : prefill_cost(config, tokens);
   for (const Flops::Item& item : cost.items()) {
     if (item.name == "selection")
       work.selection += item.amount;
@@ -116,10 +116,12 @@ bool fits(const ModelConfig& config, WeightFormat format, int64_t tokens, const 
   return weight_bytes(config, format) + cache_bytes(config, tokens) <= device.usable * device.memory_bytes;
 }
 
+double seconds_of(const PrefillWork& work, const DeviceRates& device) {
+  return work.dense / device.dense + work.selection / device.selection + work.sparse / device.sparse;
+}
+
 double prefill_seconds(const ModelConfig& config, WeightFormat format, int64_t tokens, const DeviceRates& device) {
-  const PrefillWork work = prefill_work(config, tokens);
-  const double computing = work.dense / device.dense + work.selection / device.selection + work.sparse / device.sparse;
-  return std::max(computing, weight_bytes(config, format, true) / device.bandwidth);
+  return std::max(seconds_of(prefill_work(config, tokens), device), weight_bytes(config, format, true) / device.bandwidth);
 }
 
 double decode_seconds(const ModelConfig& config, WeightFormat format, int64_t tokens, const DeviceRates& device) {

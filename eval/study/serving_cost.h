@@ -25,8 +25,10 @@ double decode_bytes(const ModelConfig& config, WeightFormat format, int64_t toke
 // on selected blocks and recurrences.
 struct PrefillWork {
   double dense = 0, selection = 0, sparse = 0;
+  double total() const { return dense + selection + sparse; }
 };
-PrefillWork prefill_work(const ModelConfig& config, int64_t tokens);
+// `pruned`: what a session does when only the last token's logits are read (sala/model/cost.h).
+PrefillWork prefill_work(const ModelConfig& config, int64_t tokens, bool pruned = false);
 
 // configs/devices/*.toml. Operations and bytes a second.
 struct DeviceRates {
@@ -37,6 +39,7 @@ struct DeviceRates {
 // Throws Error{kIo}, Error{kFormat} naming the field that is missing or not positive.
 DeviceRates read_device(const std::string& path);
 
+double seconds_of(const PrefillWork& work, const DeviceRates& device);
 bool fits(const ModelConfig& config, WeightFormat format, int64_t tokens, const DeviceRates& device);
 // The larger of computing and of reading the weights once.
 double prefill_seconds(const ModelConfig& config, WeightFormat format, int64_t tokens, const DeviceRates& device);

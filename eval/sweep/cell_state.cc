@@ -9,7 +9,9 @@
 #include "eval/spec/plan_file.h"
 #include "eval/store/directory.h"
 #include "eval/util/files.h"
+#include "eval/util/json_fields.h"
 #include "sala/core/error.h"
+#include "sim/text/json.h"
 #include "sim/text/printable.h"
 
 namespace sala::eval {
@@ -53,6 +55,20 @@ std::string read_sentence(const std::string& error_file) {
   }
 }
 
+// Nothing where it is not there, or is damaged: it says nothing of a result.
+Columns read_planned(const std::string& path) {
+  Columns columns;
+  try {
+    const auto json = text::parse_json(read_file(path), path);
+    const auto& provenance = fields::field(fields::field(json, "sala"), "provenance");
+    for (const char* name : kPlanned)
+      if (provenance.contains(name)) columns.emplace_back(name, fields::text(provenance, name));
+  } catch (const Error&) {
+    columns.clear();
+  }
+  return columns;
+}
+
 }  // namespace
 
 const char* status_name(CellStatus status) {
@@ -92,6 +108,7 @@ CellState read_state(const SweepCell& cell, const std::string& folder, const std
     state.error = error_sentence(problem);
     return state;
   }
+  if (!state.records.empty()) state.planned = read_planned(folder + "/summary.json");
   // `cells` goes when run.h5 is whole: a kill between the last sample and that leaves work.
   const bool written = file_exists(folder + "/run.h5") && !file_exists(folder + "/cells");
   if (state.records.size() == cell.samples.size() && written) {

@@ -1,6 +1,7 @@
 // What is there of a cell.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -11,6 +12,8 @@
 namespace sala::eval {
 
 enum class CellStatus { kDone, kPartial, kPending, kRefused, kFailed, kDamaged };
+// Of the provenance in summary.json.
+inline constexpr std::array kPlanned = {"expected_prefill_seconds", "planned_bytes", "peak_bytes"};
 const char* status_name(CellStatus status);  // "done"
 
 struct CellState {
@@ -18,6 +21,7 @@ struct CellState {
   std::string error;                  // the sentence of refused, failed and damaged
   std::vector<SampleRecord> records;  // of the samples that the cell asks for, by index
   std::vector<int64_t> others;        // indexes that are there besides
+  Columns planned;                    // what its last run expected and took: kPlanned, as texts
 };
 
 // Reads `folder`, the run of the cell, and `error_file`, which says how its last process failed. Damage is a state, no

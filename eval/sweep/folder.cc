@@ -116,12 +116,6 @@ bool merge_cell(const SweepCell& cell, const SweepFolder& from, const SweepFolde
 
 }  // namespace
 
-void write_shared(const std::string& path, const std::string& text) {
-  const std::string own = path + "." + process_name();
-  write_atomically(own, text);
-  replace_file(own, path);
-}
-
 void SweepFolder::write(const Sweep& sweep) const {
   make_folders(file("sweeps"));
   make_folders(file("cells"));

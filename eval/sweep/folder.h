@@ -44,9 +44,6 @@ class SweepFolder {
   std::string path_;
 };
 
-// Replaces `path` by a whole file. Several processes may do so at once; the last one's counts.
-void write_shared(const std::string& path, const std::string& text);
-
 // The cells of all sweeps, each once, in the order of the sweeps, with all samples that any asks for. One that is refused in
 // one sweep and can run in another can run.
 std::vector<SweepCell> all_cells(const std::vector<Sweep>& sweeps);

@@ -52,20 +52,20 @@ class View {
  public:
   View(const std::vector<CellWork>& work, const PoolOptions& options)
       : options_(options), in_place_(rewrites_lines(stderr)), line_(stderr), total_(work.size()) {
-    for (const CellWork& each : work) left_flops_ += each.cell->flops();
+    for (const CellWork& each : work) left_ += each.cost;
   }
   void say(const std::string& text) {
     if (options_.quiet) return;
     line_.clear();
     streams::note("{}\n", text);
   }
-  void ended(const SweepCell& cell, double began, const std::string& result) {
+  void ended(const CellWork& work, double began, const std::string& result) {
     const double seconds = seconds_now() - began;
     ++done_;
-    left_flops_ -= cell.flops();
-    done_flops_ += cell.flops();
+    left_ -= work.cost;
+    done_cost_ += work.cost;
     done_seconds_ += seconds;
-    say(fmt::format("{}/{} {}: {}, {}", done_, total_, cell.title(), result, format_seconds(seconds)));
+    say(fmt::format("{}/{} {}: {}, {}", done_, total_, work.cell->title(), result, format_seconds(seconds)));
   }
   void show(const std::list<Running>& running) {
     constexpr double kLive = 0.3, kPlain = 10;
@@ -84,12 +84,13 @@ class View {
 
  private:
   std::string time_left(const std::list<Running>& running) const {
-    const double speed =
-        done_ > 0 && done_flops_ > 0 ? done_flops_ / std::max(done_seconds_, 1e-9) : options_.flops_a_second;
+    const double speed = done_ > 0 && done_cost_ > 0   ? done_cost_ / std::max(done_seconds_, 1e-9)
+                         : options_.seconds_a_cost > 0 ? 1 / options_.seconds_a_cost
+                                                       : 0;
     if (speed <= 0) return "";
-    double seconds = left_flops_ / speed, longest = 0;
+    double seconds = left_ / speed, longest = 0;
     for (const Running& each : running) {
-      const double whole = each.work.cell->flops() / speed, past = seconds_now() - each.began;
+      const double whole = each.work.cost / speed, past = seconds_now() - each.began;
       seconds -= std::min(whole, past);
       longest = std::max(longest, whole - past);
     }
@@ -102,17 +103,17 @@ class View {
   bool in_place_;
   LiveLine line_;
   std::size_t total_, done_ = 0;
-  double left_flops_ = 0, done_flops_ = 0, done_seconds_ = 0, shown_ = -1;
+  double left_ = 0, done_cost_ = 0, done_seconds_ = 0, shown_ = -1;
 };
 
 class Pool {
  public:
   Pool(const SweepFolder& folder, std::vector<CellWork> work, const PoolOptions& options)
       : folder_(folder), options_(options), view_(work, options), waiting_(work.begin(), work.end()) {
-    waiting_.sort([](const CellWork& a, const CellWork& b) { return a.cell->flops() > b.cell->flops(); });
+    waiting_.sort([](const CellWork& a, const CellWork& b) { return a.cost > b.cost; });
   }
 
-  int64_t run() {
+  Ran run() {
     while (!waiting_.empty() || !running_.empty()) {
       if (interrupt_requested()) stop("interrupted; what is running saves what it has");
       while (start_next()) {
@@ -126,7 +127,7 @@ class Pool {
     if (not_alive_) std::rethrow_exception(not_alive_);
     if (unwritten_)
       throw Error(unwritten_->code(), "{}; what cells computed is saved, the same command goes on", unwritten_->what());
-    return failed_;
+    return ran_;
   }
 
  private:
@@ -145,7 +146,7 @@ class Pool {
       running_.push_back({*next, Process(words(*next)), seconds_now()});
     } catch (const Error& problem) {
       if (!running_.empty()) return false;  // the system may have room for one more when one has ended
-      failed(*next->cell, seconds_now(), error_sentence(problem));
+      failed(*next, seconds_now(), error_sentence(problem));
     }
     waiting_.erase(next);
     return true;
@@ -182,19 +183,23 @@ class Pool {
     if (running.process.code() == kRunInterrupted && stopping_) return true;
     if (running.process.code() == 0) {
       folder_.clear_error(cell);
-      view_.ended(cell, running.began, result(cell));
+      ran_.seconds += seconds_now() - running.began;
+      ran_.cost += running.work.cost;
+      ran_.peak_bytes = std::max(ran_.peak_bytes, running.process.peak_bytes());
+      ran_.planned_bytes = std::max(ran_.planned_bytes, cell.memory_bytes);
+      view_.ended(running.work, running.began, result(cell));
       return true;
     }
-    failed(cell, running.began, sentence_of(running.process));
+    failed(running.work, running.began, sentence_of(running.process));
     return true;
   }
 
-  void failed(const SweepCell& cell, double began, const std::string& sentence) {
-    ++failed_;
-    view_.ended(cell, began, "failed, " + sentence);
+  void failed(const CellWork& work, double began, const std::string& sentence) {
+    ++ran_.failed;
+    view_.ended(work, began, "failed, " + sentence);
     if (not_alive_) return;  // the folder may be another's by now
     try {
-      folder_.set_error(cell, sentence);
+      folder_.set_error(*work.cell, sentence);
     } catch (const Error& problem) {
       if (!unwritten_) unwritten_ = problem;
     }
@@ -221,7 +226,7 @@ class Pool {
   View view_;
   std::list<CellWork> waiting_;
   std::list<Running> running_;
-  int64_t failed_ = 0;
+  Ran ran_;
   bool stopping_ = false;
   std::exception_ptr not_alive_;    // what `alive` threw
   std::optional<Error> unwritten_;  // why a failure could not be written, the first time
@@ -229,7 +234,7 @@ class Pool {
 
 }  // namespace
 
-int64_t run_cells(const SweepFolder& folder, std::vector<CellWork> work, const PoolOptions& options) {
+Ran run_cells(const SweepFolder& folder, std::vector<CellWork> work, const PoolOptions& options) {
   return Pool(folder, std::move(work), options).run();
 }
 

@@ -138,6 +138,7 @@ Table cells_table(const std::vector<SweepCell>& cells, const std::vector<CellSta
   add(table.head, found);
   add(table.head, versions);
   add(table.head, {"prefill_seconds", "decode_seconds"});
+  for (const char* name : kPlanned) table.head.emplace_back(name);
   for (std::size_t i = 0; i < cells.size(); ++i) {
     const SweepCell& cell = cells[i];
     std::vector<std::string> row = {cell.name, status_name(states[i].status), states[i].error};
@@ -151,6 +152,7 @@ Table cells_table(const std::vector<SweepCell>& cells, const std::vector<CellSta
     add(row, result ? results(*result) : none);
     for (const std::string& name : versions) row.push_back(of(cell.versions, name));
     add(row, result ? seconds(*result) : std::vector<std::string>(2));
+    for (const char* name : kPlanned) row.push_back(of(states[i].planned, name));
     std::vector<Value>& values = table.rows.emplace_back();
     for (std::string& word : row) values.push_back(text(std::move(word)));
   }

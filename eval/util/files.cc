@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "eval/util/process.h"
 #include "sala/core/error.h"
 
 namespace sala::eval {
@@ -57,6 +58,12 @@ void write_atomically(const std::string& path, std::string_view text) {
   text::OutputFile file(path);
   file.write(text);
   file.keep();
+}
+
+void write_shared(const std::string& path, std::string_view text) {
+  const std::string own = path + "." + process_name();
+  write_atomically(own, text);
+  replace_file(own, path);
 }
 
 AppendFile::AppendFile(const std::string& path) : path_(path) {

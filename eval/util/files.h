@@ -24,6 +24,8 @@ bool is_own_folder(const std::string& path);
 void make_own_folder(const std::string& path);
 // After this returns, `path` holds all of `text`, whatever happens next; before, it holds what it held.
 void write_atomically(const std::string& path, std::string_view text);
+// The same for a file that several processes may replace at once: the last one's counts.
+void write_shared(const std::string& path, std::string_view text);
 
 // A file that only grows. Every append is on the disk when it returns; one that fails leaves the file as it was. Where that
 // fails too, no other append is taken.

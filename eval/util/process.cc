@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -91,6 +92,7 @@ Process::Process(Process&& other) noexcept { *this = std::move(other); }
 Process& Process::operator=(Process&& other) noexcept {
   std::swap(child_, other.child_);
   std::swap(code_, other.code_);
+  std::swap(peak_bytes_, other.peak_bytes_);
   std::swap(most_said_, other.most_said_);
   std::swap(pipes_, other.pipes_);
   std::swap(said_, other.said_);
@@ -121,7 +123,9 @@ bool Process::poll() {
   }
   if (open) return false;
   int status = 0;
-  if (::waitpid(child_, &status, WNOHANG) != child_) return false;
+  rusage used;
+  if (::wait4(child_, &status, WNOHANG, &used) != child_) return false;
+  peak_bytes_ = int64_t{used.ru_maxrss} * 1024;
   code_ = WIFEXITED(status) ? WEXITSTATUS(status) : kSignalled + WTERMSIG(status);
   return true;
 }

@@ -4,6 +4,7 @@
 #include <sys/types.h>
 
 #include <array>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -31,12 +32,14 @@ class Process {
   void interrupt() const;  // asks it to save what it has and to end
   // Once it has ended: its exit code, 127 when the program is not there, 128 + signal when one ended it.
   int code() const { return code_; }
+  int64_t peak_bytes() const { return peak_bytes_; }  // most memory that it had
   const std::string& out() const { return said_[0]; }
   const std::string& errors() const { return said_[1]; }
 
  private:
   pid_t child_ = -1;
   int code_ = -1;
+  int64_t peak_bytes_ = 0;
   std::size_t most_said_ = 0;
   std::array<int, 2> pipes_ = {-1, -1};  // of its stdout and stderr
   std::array<std::string, 2> said_;

@@ -99,14 +99,16 @@ class Kills(SweepCase):
         self.run_sweep(sweep, "--out", whole, code=1)
         seconds = time.monotonic() - began
         chance = random.Random(1)
-        for kill in range(KILLS):
+        kills = 0
+        while kills < KILLS:
             if (out / "cells.csv").exists():
                 shutil.rmtree(out)  # it was faster than the kill: once more
             process = self.start(sweep, "--out", out)
             time.sleep(chance.uniform(0.1, 0.6) * seconds)
-            process.send_signal(signal.SIGKILL if kill % 3 else signal.SIGTERM)
+            process.send_signal(signal.SIGKILL if kills % 3 else signal.SIGTERM)
             said = process.communicate()[1]
             self.assertIn(process.returncode, (-signal.SIGKILL, -signal.SIGTERM, 130, 1), said)
+            kills += process.returncode != 1  # it had ended
             self.wait_until(lambda: not processes_in(out))  # cells end with the sweep
         self.run_sweep(sweep, "--out", out, code=1)
         self.assert_same(out, whole)

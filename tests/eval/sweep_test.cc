@@ -265,6 +265,10 @@ TEST_F(State, ARunThatIsStillWrittenMayBeTriedAgain) {
 }
 
 TEST_F(State, TheTableHasARowForEachCell) {
+  std::filesystem::create_directories(run());
+  write_bytes(
+      run() + "/summary.json",
+      R"({"sala": {"provenance": {"expected_prefill_seconds": "1.5", "planned_bytes": "700", "peak_bytes": "650"}}})");
   const CellState done = read(line_of(0, 1, 1) + line_of(1, 0, 0.5) + line_of(2, 0.5, 1));
   SweepCell refused = cell_;
   refused.name = "";
@@ -273,12 +277,12 @@ TEST_F(State, TheTableHasARowForEachCell) {
   const Table table = cells_table({cell_, refused}, {done, folder_.state(refused)});
   EXPECT_EQ(csv_view(table),
             "cell,status,error,model,topk,mode,task,group,length,seed,samples,n,score,low,high,recall,reached,empty,unread,"
-            "unused,weights,prefill_seconds,decode_seconds\n" +
+            "unused,weights,prefill_seconds,decode_seconds,expected_prefill_seconds,planned_bytes,peak_bytes\n" +
                 cell_.name + ",done,,m,8,fixed,niah_single_1,ruler,4096,18446744073709551615,3,3,0.5," +
                 fmt::format("{},{}", interval.low, interval.high) +
-                ",0.5,0.8333333333333334,0,0.3333333333333333,0.3333333333333333,0123,6,9\n"
+                ",0.5,0.8333333333333334,0,0.3333333333333333,0.3333333333333333,0123,6,9,1.5,700,650\n"
                 ",refused,\"[usage] no weights, or \"\"none\"\"\",m,8,fixed,niah_single_1,ruler,4096,18446744073709551615,"
-                "3,0,,,,,,,,,0123,,\n");
+                "3,0,,,,,,,,,0123,,,,,\n");
   write_cells_h5(table, path_.file("cells.h5"));
   const h5::File file = h5::File::load(path_.file("cells.h5"));
   std::vector<std::string> names = table.head;
