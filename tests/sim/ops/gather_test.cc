@@ -75,6 +75,8 @@ TEST(Gather, BadCallsNameTheNumbers) {
   const TensorView<const float, 2> two = a.view(2, 3);
   expect_error(ErrorCode::kShape, {"repeat_rows", "5 rows", "2 rows"}, [&] { repeat_rows(on(), two, 0, 2, b.view(5, 3)); });
   expect_error(ErrorCode::kShape, {"repeat_rows", "3 columns", "4"}, [&] { repeat_rows(on(), two, 0, 2, b.view(4, 4)); });
+  expect_error(ErrorCode::kShape, {"repeat_rows", "copy -1"}, [&] { repeat_rows(on(), two, -1, 2, b.view(4, 3)); });
+  expect_error(ErrorCode::kShape, {"repeat_rows", "0 times"}, [&] { repeat_rows(on(), two, 0, 0, b.view(0, 3)); });
 }
 
 }  // namespace
