@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from .intervals import intervals_text, over_trainings
 from .style import DASHES, ENCODINGS, MEMBERS, OTHERS, QUALITY, WIDTHS, legend_rows, length_ticks, looks, plt, rank, sheet, short, ticker
 from .tidy import Cell, Problem, Serving, mean, mover, name_length, reading
 
@@ -110,8 +111,7 @@ def curves_of(cells: list[Cell], over_training: bool) -> list[Curve]:
 
         values = []
         for length in sorted(set.union(*(set(lengths) for lengths in of_seed.values()))):
-            each = [mover(lengths[length]) for lengths in of_seed.values() if length in lengths]
-            values.append((x(length), mean([m for m, _, _ in each]), min(low for _, low, _ in each), max(high for _, _, high in each)))
+            values.append((x(length), *over_trainings([lengths[length] for lengths in of_seed.values() if length in lengths])))
         lines = [[(x(length), mover(of)[0]) for length, of in sorted(lengths.items())] for lengths in of_seed.values()] if len(of_seed) > 1 else []
         made.append(Curve(name, member, dashes[name], colour, marker, short(member) == "sala" and "[" not in name, values, lines))
     if not made:
@@ -177,12 +177,6 @@ def caption_of(cells: list[Cell], options: Options, what: str) -> str:
     return sentence
 
 
-def bands_text(cells: list[Cell]) -> str:
-    seeds = len({cell.seed for cell in cells})
-    return "Bands: 95% intervals (Wilson's of each task, joined by MOVER)" + (
-        "; thin lines: trainings, the band spans their intervals." if seeds > 1 else "; one training of each member.")
-
-
 def panels_by(cells: list[Cell], by_task: bool) -> list[tuple[str, list[Cell]]]:
     if not by_task:
         return [("", common_tasks(cells))]
@@ -211,7 +205,7 @@ def curve_figure(panels: list[tuple[str, list[Cell]]], options: Options, ylabel:
 
 
 def curves(cells: list[Cell], options: Options):
-    return curve_figure(panels_by(cells, options.by_task), options, PERCENT, 100, 100, bands_text(cells))
+    return curve_figure(panels_by(cells, options.by_task), options, PERCENT, 100, 100, intervals_text("Bands", cells) + (" Thin lines: trainings." if len({cell.seed for cell in cells}) > 1 else ""))
 
 
 def as_score(cells: list[Cell], name: str) -> list[Cell]:
@@ -225,7 +219,8 @@ def recall(cells: list[Cell], options: Options):
     if not panels:
         raise Problem("no recall: no model here selects blocks at these lengths, or the runs had --probe none")
     return curve_figure(panels, options, "share of evidence blocks", 1, 1,
-                        "Recall: blocks that were selected, mean over layers, heads and the queries of the answer; reached: that some head read.")
+                        "Recall: blocks that were selected, mean over layers, heads and the queries of the answer; reached: that some head read."
+                        + (" Thin lines: trainings; bands: a bootstrap of them." if len({cell.seed for cell in cells}) > 1 else ""))
 
 
 def ratio_value(ratio: str) -> float:
@@ -246,34 +241,35 @@ def ablation(cells: list[Cell], options: Options):
         raise Problem("the cells of the grid share no task; choose some with --task")
     cells = [cell for cell in cells if cell.task in tasks]
     lengths = sorted({cell.length for cell in cells})
-    # A line is an encoding with one kind of softmax layers; a pure linear model ends every line of its encoding.
-    lines = sorted({(cell.pe, dense_softmax(cell)) for cell in cells if cell.arch != "linear"}, key=lambda line: (line[1], list(ENCODINGS).index(line[0])))
-    seeds = len({cell.seed for cell in cells})
-    what = f"Bars: 95% intervals (Wilson's of each task, joined by MOVER){', span over trainings' if seeds > 1 else '; one training of each model'}."
-    caption = f"{options.title + '. ' if options.title else ''}Mean of {tasks_text(tasks)}; {span_text([cell.n for cell in cells])} samples a cell. {what}"
+    # A line is an encoding with one kind of softmax layers and of what was switched; a pure linear model ends every line of its encoding.
+    lines = sorted({(cell.changes, dense_softmax(cell), cell.pe) for cell in cells if cell.arch != "linear"}, key=lambda line: (*line[:2], list(ENCODINGS).index(line[2])))
+    kinds = list(dict.fromkeys([("", False), ("", True)] + [line[:2] for line in lines]))
+    dashes = {line: DASHES[kinds.index(line[:2]) % len(DASHES)] for line in lines}
+    caption = f"{options.title + '. ' if options.title else ''}Mean of {tasks_text(tasks)}; {span_text([cell.n for cell in cells])} samples a cell. {intervals_text('Bars', cells)}"
     trained = {cell.trained for cell in cells if cell.trained}
     if trained:
         caption += f" Trained to {', '.join(map(name_length, sorted(trained)))} tokens."
-    labels = [pe + (", dense softmax" if dense else "") for pe, dense in lines]
-    handles = [plt.Line2D([], [], color=ENCODINGS[pe][0], marker=ENCODINGS[pe][1], ls="--" if dense else "-", lw=1.2, ms=3.4, mec="white", mew=0.3) for pe, dense in lines]
+    labels = [shown_name(pe + (", dense softmax" if dense else "") + (f" [{changes}]" if changes else "")) for changes, dense, pe in lines]
+    handles = [plt.Line2D([], [], color=ENCODINGS[line[2]][0], marker=ENCODINGS[line[2]][1], ls=dashes[line], lw=1.2, ms=3.4, mec="white", mew=0.3) for line in lines]
     figure, axes, legend = sheet(options.width, len(lengths), 0.8, legend_rows(labels, options.width), caption)
     columns = min(len(lengths), 2 if options.width == "column" else 4)
     for i, (length, axis) in enumerate(zip(lengths, axes)):
-        for k, (pe, dense) in enumerate(lines):
-            colour, marker = ENCODINGS[pe]
+        for k, line in enumerate(lines):
+            colour, marker = ENCODINGS[line[2]]
             points = []
             for at, ratio in enumerate(ratios):
+                here = cells_of_line([cell for cell in cells if (cell.ratio, cell.pe, cell.length) == (ratio, line[2], length)], line)
+                if len(members := sorted({cell.member for cell in here})) > 1:
+                    raise Problem(f"{few(members)} are one point of the panel (ratio {ratio}, {labels[k]}, {name_length(length)}): choose one with --member")
                 groups = defaultdict(list)
-                for cell in cells:
-                    if (cell.ratio, cell.pe, cell.length) == (ratio, pe, length) and (cell.arch == "linear" or dense_softmax(cell) == dense):
-                        groups[cell.curve, cell.seed].append(cell)
-                each = [mover(group) for group in groups.values() if {cell.task for cell in group} == tasks]
-                if each:
-                    points.append((at + 0.09 * (k - (len(lines) - 1) / 2), mean([m for m, _, _ in each]), min(low for _, low, _ in each), max(high for _, _, high in each)))
+                for cell in here:
+                    groups[cell.seed].append(cell)
+                if whole := [group for group in groups.values() if {cell.task for cell in group} == tasks]:
+                    points.append((at + 0.09 * (k - (len(lines) - 1) / 2), *over_trainings(whole)))
             if points:
                 x, y = [p[0] for p in points], [100 * p[1] for p in points]
-                axis.errorbar(x, y, [[100 * (p[1] - p[2]) for p in points], [100 * (p[3] - p[1]) for p in points]], color=colour, marker=marker, ls="--" if dense else "-",
-                              ms=3.4, mec="white", mew=0.3, lw=1.6 if pe == "hype" and not dense else 1.0, elinewidth=0.7, clip_on=False)
+                axis.errorbar(x, y, [[100 * (p[1] - p[2]) for p in points], [100 * (p[3] - p[1]) for p in points]], color=colour, marker=marker, ls=dashes[line],
+                              ms=3.4, mec="white", mew=0.3, lw=1.6 if line == ("", False, "hype") else 1.0, elinewidth=0.7, clip_on=False)
         axis.set_ylim(0, 100)
         axis.set_xlim(-0.4, len(ratios) - 0.6)
         axis.set_xticks(range(len(ratios)), ratios)
@@ -285,6 +281,12 @@ def ablation(cells: list[Cell], options: Options):
             axis.set_xlabel("softmax : linear layers")
     legend(handles, labels)
     return figure
+
+
+def cells_of_line(cells: list[Cell], line: tuple[str, bool, str]) -> list[Cell]:
+    changes, dense, _ = line
+    fitting = [cell for cell in cells if cell.arch == "linear" or dense_softmax(cell) == dense]
+    return [cell for cell in fitting if cell.changes == changes] or [cell for cell in fitting if cell.arch == "linear" and not cell.changes]
 
 
 def dense_softmax(cell: Cell) -> bool:
@@ -340,7 +342,7 @@ def cost(cells: list[Cell], options: Options):
     names = sorted({curve for curve, _ in points}, key=lambda name: (rank(name.split(" [")[0]), name))
     look = looks([name.split(" [")[0] for name in names])
     labels = [shown_name(name) for name in names]
-    what = "Numbers beside points: length. Seconds are those of the machines that ran the cells. Bars: 95% intervals (Wilson's of each task, joined by MOVER)."
+    what = "Numbers beside points: length. Seconds are those of the machines that ran the cells. " + intervals_text("Bars", cells)
     caption = f"{options.title + '. ' if options.title else ''}Mean of {tasks_text({cell.task for cell in cells})}; {span_text([cell.n for cell in cells])} samples a cell. {what}"
     figure, axes, legend = sheet(options.width, 1, 0.65 if options.width == "column" else 0.4, legend_rows(labels, options.width), caption)
     axis, dashes, handles = axes[0], dashes_of(names), []
@@ -351,8 +353,8 @@ def cost(cells: list[Cell], options: Options):
         for (curve, _), of in points.items():
             if curve == name:
                 for length, group in of.items():
-                    lengths[length] += group
-        row = [(mean([cell.seconds for cell in group]), *mover(group), length) for length, group in sorted(lengths.items())]
+                    lengths[length].append(group)
+        row = [(mean([cell.seconds for cell in sum(trainings, [])]), *over_trainings(trainings), length) for length, trainings in sorted(lengths.items())]
         main = short(member) == "sala"
         axis.errorbar([p[0] for p in row], [100 * p[1] for p in row], [[100 * (p[1] - p[2]) for p in row], [100 * (p[3] - p[1]) for p in row]], color=colour, marker=marker,
                       ls=dashes[name], lw=1.6 if main else 1.0, ms=3.4, mec="white", mew=0.3, elinewidth=0.6, clip_on=False)

@@ -177,6 +177,46 @@ class Drawing(Temporary):
         self.assertIn("left out, since tasks are missing there: sala-tiny at 2k", self.plot("curves", self.root).stderr)
 
 
+def cell_of(score, member="sala-tiny", seed=1, changes="", ratio="1:1", arch="sala", n=20):
+    low, high = tidy.wilson(score, n)
+    return tidy.Cell("", member, "vt", 4096, n, score, low, high, seed=seed, changes=changes, arch=arch, ratio=ratio, pe="hype", trained=8192, seconds=1.0)
+
+
+@unittest.skipUnless(CAN_DRAW, "needs python3-matplotlib")
+class Trainings(unittest.TestCase):
+    def test_more_trainings_are_no_more_samples(self):
+        from plots import intervals
+        alone = intervals.over_trainings([[cell_of(0.5)]])
+        together = intervals.over_trainings([[cell_of(0.5, seed=seed)] for seed in range(1, 6)])
+        self.assertEqual(alone, tidy.mover([cell_of(0.5)]))
+        self.assertTrue(together[1] <= alone[1] + 1e-12 and together[2] >= alone[2] - 1e-12, together)
+
+    def test_trainings_that_differ_widen_the_interval(self):
+        from plots import intervals
+        _, low, high = intervals.over_trainings([[cell_of(1.0)], [cell_of(0.0, seed=2)]])
+        self.assertEqual((low, high), (0, 1))
+        self.assertEqual(intervals.over_trainings([[cell_of(1.0)], [cell_of(0.0, seed=2)]]), (0.5, 0, 1))
+
+    def bars(self, figure):
+        """Lengths of the error bars of a figure's first panel, in percent."""
+        (axis,) = [axis for axis in figure.axes if axis.containers]
+        return [high - low for container in axis.containers for (_, low), (_, high) in container.lines[2][0].get_segments()]
+
+    def test_cost_has_the_intervals_of_trainings(self):
+        from plots import figures
+        one, five = ([cell_of(0.5, seed=seed) for seed in range(1, last)] for last in (2, 6))
+        self.assertGreaterEqual(self.bars(figures.cost(five, figures.Options()))[0], self.bars(figures.cost(one, figures.Options()))[0] - 1e-9)
+
+    def test_an_ablation_averages_no_models_and_no_switches(self):
+        from plots import figures
+        ends = [cell_of(0.9), cell_of(0.1, member="linear-tiny", ratio="0:1", arch="linear")]
+        with self.assertRaisesRegex(tidy.Problem, r"sala-131m, sala-tiny are one point of the panel \(ratio 1:1, hype, 4k\): choose one with --member"):
+            figures.ablation([*ends, cell_of(0.2, member="sala-131m")], figures.Options())
+        figure = figures.ablation([*ends, cell_of(0.2, changes="sparse_config.topk=4 (was 12)")], figures.Options())
+        (axis,) = [axis for axis in figure.axes if axis.containers]
+        self.assertEqual([list(container.lines[0].get_ydata()) for container in axis.containers], [[10, 90], [10, 20]])
+
+
 @unittest.skipUnless(CAN_DRAW, "needs python3-matplotlib")
 class Style(unittest.TestCase):
     def test_a_member_has_one_look_whoever_stands_beside_it(self):
