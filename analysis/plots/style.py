@@ -3,6 +3,7 @@
 import math
 import re
 import textwrap
+import zlib
 from pathlib import Path
 
 import matplotlib
@@ -19,9 +20,12 @@ from matplotlib import ticker  # noqa: E402, F401
 
 WIDTHS = {"column": 3.33, "page": 6.9}  # inches
 # One colour and marker a member, in every figure. Okabe and Ito's colours, told apart by colour-blind readers; the strongest for the main subject.
-MEMBERS = {"sala": ("#0072b2", "o"), "dense": ("#009e73", "s"), "nope": ("#cc79a7", "D"), "rope": ("#e69f00", "^"), "full": ("#d55e00", "v"), "linear": ("#5d5d5d", "P")}
-OTHERS = [("#56b4e9", "X"), ("#332288", "h"), ("#882255", "<"), ("#999933", ">"), ("#000000", "p"), ("#44aa99", "d"), ("#aa4499", "*"), ("#661100", "H")]
-ENCODINGS = {"hype": MEMBERS["sala"], "nope": MEMBERS["nope"], "rope": MEMBERS["rope"], "reverse": OTHERS[0]}
+MEMBERS = {"sala": ("#0072b2", "o"), "dense": ("#009e73", "s"), "nope": ("#cc79a7", "D"), "rope": ("#e69f00", "^"), "full": ("#d55e00", "v"), "linear": ("#5d5d5d", "P"),
+           "ratio-1-0": ("#661100", "H"), "ratio-3-1": ("#882255", "<"), "ratio-1-1": ("#aa4499", "*"), "ratio-1-3": ("#332288", "h"), "ratio-1-7": ("#56b4e9", "X"),
+           "reverse": ("#999933", ">")}
+# Of models that are not of the family: first those that no member has.
+OTHERS = [("#000000", "p"), ("#44aa99", "d"), ("#ddcc77", "8"), ("#117733", "p"), ("#6699cc", "d"), ("#997700", "8"), ("#994455", "p"), ("#004488", "d")]
+ENCODINGS = {"hype": MEMBERS["sala"], "nope": MEMBERS["nope"], "rope": MEMBERS["rope"], "reverse": MEMBERS["reverse"]}
 DASHES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1))]
 QUALITY = "cividis"  # for values from nothing to all; readable in grey too
 
@@ -32,10 +36,15 @@ def short(member: str) -> str:
 
 
 def looks(members: list[str]) -> dict[str, tuple[str, str]]:
-    """Colour and marker of each member. Those that are not of the family take the others in the order of their names."""
-    known = {member: MEMBERS[short(member)] for member in members if short(member) in MEMBERS}
-    strangers = sorted(set(members) - set(known))
-    return known | {member: OTHERS[i % len(OTHERS)] for i, member in enumerate(strangers)}
+    """Colour and marker of each member. What is not of the family has the look that its name gives it, in any figure, unless another there has that already."""
+    made = {member: MEMBERS[short(member)] for member in members if short(member) in MEMBERS}
+    taken: set = set()
+    for stranger in sorted(set(members) - set(made)):
+        first = zlib.crc32(stranger.encode()) % len(OTHERS)
+        look = next((i % len(OTHERS) for i in range(first, first + len(OTHERS)) if i % len(OTHERS) not in taken), first)
+        taken.add(look)
+        made[stranger] = OTHERS[look]
+    return made
 
 
 def member_style(name: str, index: int) -> tuple[str, str]:

@@ -1,6 +1,17 @@
 #include "eval/cli/common_flags.h"
 
+#include <fmt/ranges.h>
+
 namespace sala::eval {
+
+Flag add_kind(Command& command, const char* name, std::string& kind, const Kinds& kinds) {
+  std::vector<std::string> words, sentences;
+  for (const auto& [of_one, sentence] : kinds) {
+    words.insert(words.end(), of_one.begin(), of_one.end());
+    sentences.push_back(fmt::format("{}: {}", fmt::join(of_one, ", "), sentence));
+  }
+  return command.add_option(name, kind, fmt::format("{}", fmt::join(sentences, ". ")).c_str()).one_of(words).required();
+}
 
 Flag add_out_flag(Command& command, std::string& out, const std::string& what, const char* type) {
   return command.add_option("--out", out, ("What is written: " + what).c_str()).type_name(type);

@@ -2,11 +2,17 @@
 #pragma once
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "eval/cli/flags.h"
 
 namespace sala::eval {
 
+// The word NAME that says what is wanted, one of those of `kinds`: words that share a sentence of the help, and the
+// sentence.
+using Kinds = std::vector<std::pair<std::vector<std::string>, std::string>>;
+Flag add_kind(Command& command, const char* name, std::string& kind, const Kinds& kinds);
 // --out TYPE: "What is written: WHAT".
 Flag add_out_flag(Command& command, std::string& out, const std::string& what, const char* type);
 // --tokenizer NAME|FILE: "Tokenizer WHAT".

@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "eval/cli/commands.h"
+#include "eval/cli/common_flags.h"
 #include "eval/cli/model_flags.h"
 #include "eval/spec/model_entry.h"
 #include "eval/study/paper_figures.h"
@@ -45,13 +46,10 @@ PaperTable table_of(const PaperFlags& flags) {
 void add_paper_command(Program& program) {
   auto flags = std::make_shared<PaperFlags>();
   Command command = program.add_command("paper", "The paper's tables and figures, with ours beside them");
-  command
-      .add_option(
-          "what", flags->what,
-          "table3, table4: scores, the paper's and a family's. fig2, fig3: seconds, the paper's and the cost model's. "
-          "table1, table2: as published")
-      .one_of({"table1", "table2", "table3", "table4", "fig2", "fig3"})
-      .required();
+  add_kind(command, "what", flags->what,
+           {{{"table3", "table4"}, "scores, the paper's and a family's"},
+            {{"fig2", "fig3"}, "seconds, the paper's and the cost model's"},
+            {{"table1", "table2"}, "as published"}});
   command
       .add_option("scores", flags->scores,
                   "Tables of cells with the family's scores: a sweep's cells.csv, results/family/headline.csv "

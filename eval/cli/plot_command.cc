@@ -4,14 +4,13 @@
 #include <memory>
 
 #include "eval/cli/commands.h"
+#include "eval/cli/common_flags.h"
 #include "eval/spec/model_entry.h"
 #include "eval/util/process.h"
 #include "sala/core/error.h"
 
 namespace sala::eval {
 namespace {
-
-const std::vector<std::string> kKinds = {"curves", "ablation", "heatmap", "recall", "cost", "dilution", "serving"};
 
 struct PlotFlags {
   std::string kind, out, width = "column", tasks, members, title;
@@ -44,14 +43,14 @@ void plot(const PlotFlags& flags) {
 void add_plot_command(Program& program) {
   auto flags = std::make_shared<PlotFlags>();
   Command command = program.add_command("plot", "Draw figures of scores for a paper (needs python3-matplotlib)");
-  command
-      .add_option(
-          "kind", flags->kind,
-          "curves: score against length. ablation: against the ratio of softmax to linear layers, a line an encoding. "
-          "heatmap: by depth and length. recall: of the selection, against length. cost: against seconds. dilution: "
-          "attention on the evidence. serving: the paper's seconds beside the cost model's, from `paper fig2 -o csv`")
-      .one_of(kKinds)
-      .required();
+  add_kind(command, "kind", flags->kind,
+           {{{"curves"}, "score against length"},
+            {{"ablation"}, "against the ratio of softmax to linear layers, a line an encoding"},
+            {{"heatmap"}, "by depth and length"},
+            {{"recall"}, "of the selection, against length"},
+            {{"cost"}, "against seconds"},
+            {{"dilution"}, "attention on the evidence"},
+            {{"serving"}, "the paper's seconds beside the cost model's, from `paper fig2 -o csv`"}});
   command
       .add_option(
           "paths", flags->paths,

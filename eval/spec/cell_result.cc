@@ -12,8 +12,6 @@
 namespace sala::eval {
 namespace {
 
-constexpr double kNormal95 = 1.959963984540054;  // 97.5 % point of the standard normal distribution
-
 double mean_of(const std::vector<double>& values) {
   double sum = 0;
   for (const double value : values) sum += value;

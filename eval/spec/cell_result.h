@@ -12,6 +12,8 @@
 
 namespace sala::eval {
 
+inline constexpr double kNormal95 = 1.959963984540054;  // 97.5 % point of the standard normal distribution
+
 // Bounds in the unit of the score, 0..1.
 struct Interval {
   double low = 0, high = 1;

@@ -27,6 +27,7 @@ struct ScoredAnswers {
 //   a file of JSON lines: samples.jsonl, or what `score --samples-out` wrote;
 //   FILE:RUN, or FOLDER:RUN with answers.jsonl.xz in the folder: the runs of that name, and those named RUN-LENGTH, in a
 //   file of many runs such as that of results/family. A name that ends in .xz is unpacked by the program xz.
+// Checksums of lines are checked where a line has one; in a run's folder all have.
 // Throws Error{kIo}, Error{kFormat} naming the line, Error{kUsage} when the file has no such run, naming near ones.
 ScoredAnswers read_answers(const std::string& source);
 

@@ -149,7 +149,9 @@ Comparison compare(const Side& a, const Side& b, const std::vector<std::string>&
       fmt::format("A is {}, B is {}. Scores and differences in percent, of the samples that both answered.", names(a),
                   names(b)),
       "95% interval: Newcombe's for paired samples (of Wilson's), joined over tasks by MOVER; it stays open where no sample "
-      "differs. Bootstrap: trainings, then samples within tasks; tasks are fixed.",
+      "differs. Bootstrap: trainings, then samples within tasks; tasks are fixed, and one whose samples all say the same is "
+      "drawn from "
+      "its interval.",
       "better, worse: samples on which A scored more, or less, than B. Sign test: two-sided, exact; one test a row, so of "
       "many "
       "rows some are below 0.05 by chance."};
@@ -189,8 +191,8 @@ Comparison summarise(const Side& side, const std::vector<std::string>& tasks) {
   }
   made.sentences = {fmt::format("Scores of {} in percent, of the samples that all of its trainings answered.", names(side)),
                     "95% interval: Wilson's for the samples, joined over tasks by MOVER; the trainings count as one. "
-                    "Bootstrap: trainings, "
-                    "then samples within tasks; tasks are fixed."};
+                    "Bootstrap: trainings, then samples within tasks; tasks are fixed, and one whose samples all say the "
+                    "same is drawn from its interval."};
   if (alone > 0) made.sentences.push_back(fmt::format("Left out: {} that not all have.", counted(alone, "sample")));
   return made;
 }

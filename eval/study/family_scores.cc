@@ -33,6 +33,14 @@ std::string yarn_factor(const CsvTable& table, const std::vector<std::string>& r
   return factor;
 }
 
+// What makes two scores of one cell differ although samples do not.
+std::string made_by(const CsvTable& table, const std::vector<std::string>& row) {
+  std::string made;
+  for (const char* column : {"numerics", "numerics_version", "samples_version", "weights"})
+    if (table.has(column)) made += fmt::format("{}{} {}", made.empty() ? "" : ", ", column, table.of(row, column));
+  return made;
+}
+
 int64_t rank_of(const std::string& member) {
   for (std::size_t i = 0; i < kRoles.size(); ++i)
     if (member.rfind(kRoles[i] + "-", 0) == 0)
@@ -52,6 +60,7 @@ FamilyScores::FamilyScores(const std::vector<CsvTable>& tables, const std::strin
 
 void FamilyScores::read(const CsvTable& table, const std::string& family) {
   const bool own = table.has("member");  // a table of results/family
+  Cells cells;
   for (const auto& row : table.rows) {
     const std::string& name = table.of(row, own ? "member" : "model");
     if (std::none_of(kRoles.begin(), kRoles.end(), [&](const auto& role) { return name == role + "-" + family; })) continue;
@@ -67,13 +76,30 @@ void FamilyScores::read(const CsvTable& table, const std::string& family) {
     }
     Cell cell{static_cast<int64_t>(table.number(row, "n")),
               table.number(row, "score"),
-              {table.number(row, "low"), table.number(row, "high")}};
+              {table.number(row, "low"), table.number(row, "high")},
+              {},
+              made_by(table, row)};
+    if (!own && table.has("seed")) cell.seeds = {table.of(row, "seed")};
+    const std::string& task = table.of(row, "task");
     if (cell.n < 1 || !(cell.score >= 0 && cell.score <= 1))
-      throw Error(ErrorCode::kFormat, "{}: {} of {} has n {} and score {}", table.path, table.of(row, "task"), name, cell.n,
-                  cell.score);
-    Cell& known = cells_[{member, table.of(row, "task"), static_cast<int64_t>(table.number(row, "length"))}];
-    if (cell.n >= known.n) known = cell;
+      throw Error(ErrorCode::kFormat, "{}: {} of {} has n {} and score {}", table.path, task, name, cell.n, cell.score);
+    const auto length = static_cast<int64_t>(table.number(row, "length"));
+    const auto [known, first] = cells.try_emplace({member, task, length}, cell);
+    if (first) continue;
+    Cell& sum = known->second;
+    if (cell.made_by != sum.made_by || cell.seeds.empty() || sum.seeds.count(*cell.seeds.begin()) > 0)
+      throw Error(ErrorCode::kUsage, "{} has two rows of {}, {} at {}: {}; keep one of them", table.path, member, task,
+                  length,
+                  cell.made_by == sum.made_by ? "nothing tells them apart"
+                                              : fmt::format("'{}' and '{}'", sum.made_by, cell.made_by));
+    const auto n = static_cast<double>(sum.n), more = static_cast<double>(cell.n);
+    sum.score = (n * sum.score + more * cell.score) / (n + more);
+    sum.n += cell.n;
+    sum.interval = wilson_interval(sum.score, sum.n);
+    sum.seeds.merge(cell.seeds);
   }
+  for (const auto& [key, cell] : cells)
+    if (Cell& known = cells_[key]; cell.n >= known.n) known = cell;
 }
 
 std::optional<Measure> FamilyScores::measure(const std::string& member, const std::vector<std::string>& tasks,

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <tuple>
 #include <vector>
@@ -22,9 +23,10 @@ struct Measure {
 
 class FamilyScores {
  public:
-  // `family`: "tiny" for sala-tiny, dense-tiny, ...; later tables win where they have more samples of a cell. Rows with
+  // `family`: "tiny" for sala-tiny, dense-tiny, ...; later tables win where they have more samples of a cell. In one table
+  // rows of one cell with other seeds of samples are added up; other differences (numerics, versions) are refused. Rows with
   // other switches than YaRN, another selection, or other seeds of training are passed over. Throws Error{kFormat}, and
-  // Error{kUsage} when nothing is left.
+  // Error{kUsage} for two rows that are not told apart, and when nothing is left.
   FamilyScores(const std::vector<CsvTable>& tables, const std::string& family);
 
   // Members in the order of the paper's question: sala, dense, linear, full, then full with YaRN, as "full-tiny, YaRN 4".
@@ -38,12 +40,15 @@ class FamilyScores {
     int64_t n = 0;
     double score = 0;
     Interval interval;
+    std::set<std::string> seeds;  // of the samples; empty where the table does not say
+    std::string made_by;          // numerics and versions, as the table says
   };
+  using Cells = std::map<std::tuple<std::string, std::string, int64_t>, Cell>;  // member, task, length
   void read(const CsvTable& table, const std::string& family);
 
   std::vector<std::string> members_;
   std::map<std::string, int64_t> training_length_;
-  std::map<std::tuple<std::string, std::string, int64_t>, Cell> cells_;  // member, task, length
+  Cells cells_;
 };
 
 }  // namespace sala::eval

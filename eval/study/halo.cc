@@ -6,8 +6,13 @@
 #include <map>
 #include <numeric>
 #include <optional>
+#include <tuple>
+#include <utility>
 
+#include "eval/util/files.h"
+#include "eval/util/json_fields.h"
 #include "sala/core/error.h"
+#include "sim/text/json.h"
 
 namespace sala::eval {
 namespace {
@@ -86,13 +91,46 @@ std::vector<HaloModel> read_halo_sweep(const CsvTable& table) {
   return made;
 }
 
-void select_layers(HaloModel& model, HaloRule rule, int64_t keep) {
+HaloModel read_halo_conversion(const std::string& path) {
+  fields::Json json;
+  if (text::read_json(read_file(path), json)) throw Error(ErrorCode::kFormat, "{} is no JSON", path);
+  HaloModel model;
+  try {
+    const auto pair = [](const fields::Json& value) {  // commonsense, recall
+      if (!value.is_array() || value.size() != 2 || !value[0].is_number() || !value[1].is_number())
+        throw Error(ErrorCode::kFormat, "{} is no pair of commonsense and recall", fields::shown(value));
+      return std::pair(value[0].get<double>(), value[1].get<double>());
+    };
+    model.original_recall = pair(fields::field(json, "original")).second;
+    for (const fields::Json& replaced : fields::list(json, "replaced")) {
+      HaloLayer layer;
+      layer.layer = static_cast<int64_t>(model.layers.size());
+      std::tie(layer.commonsense, layer.recall) = pair(replaced);
+      model.layers.push_back(layer);
+    }
+    for (const fields::Json& kept : fields::list(json, "kept")) {
+      if (!kept.is_number_integer() || kept < 0 || kept >= model.layers.size())
+        throw Error(ErrorCode::kFormat, "field 'kept' has {}, there are {} layers", fields::shown(kept),
+                    model.layers.size());
+      model.layers[kept.get<std::size_t>()].shipped = true;
+    }
+  } catch (const Error& problem) {
+    throw Error(problem.code(), "{}: {}", path, problem.what());
+  }
+  model.has_shipped = true;
+  model.shipped_by = "The conversion kept";
+  return model;
+}
+
+void select_layers(HaloModel& model, HaloRule rule, int64_t keep, bool ends) {
   std::vector<HaloLayer>& layers = model.layers;
   const auto count = static_cast<int64_t>(layers.size());
   if (keep == 0) keep = count / 4;
   if (keep < 1 || keep > count)
     throw Error(ErrorCode::kUsage, "{} has {} layers, {} of them cannot be kept; choose --keep 1 to {}", model.name, count,
                 keep, count);
+  if (ends && keep < std::min<int64_t>(count, 2))
+    throw Error(ErrorCode::kUsage, "the first and the last layer of {} are two, --keep {} is fewer", model.name, keep);
   if (rule == HaloRule::kRecall && std::isnan(model.original_recall))
     throw Error(ErrorCode::kUsage, "the rule jet-nemotron compares with the original model, and the sweep of {} has none",
                 model.name);
@@ -107,8 +145,10 @@ void select_layers(HaloModel& model, HaloRule rule, int64_t keep) {
                       : std::min(50.0, (best_recall - layer.recall) / (best_commonsense - layer.commonsense + 1e-10));
   std::vector<std::size_t> order(layers.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return layers[a].score > layers[b].score; });
+  const auto end = [&](std::size_t i) { return ends && (i == 0 || i + 1 == layers.size()); };
+  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
+    return end(a) != end(b) ? end(a) : layers[a].score > layers[b].score;
+  });
   for (std::size_t i = 0; i < order.size(); ++i) {
     layers[order[i]].rank = static_cast<int64_t>(i) + 1;
     layers[order[i]].kept = static_cast<int64_t>(i) < keep;

@@ -14,7 +14,7 @@ struct HaloLayer {
   double recall = 0, commonsense = 0;  // of the model in which this layer alone is linear
   double score = 0;                    // larger = keep it
   int64_t rank = 0;                    // 1 = most important
-  bool kept = false, shipped = false;  // shipped: in the configuration that was published, where the table says it
+  bool kept = false, shipped = false;  // shipped: in the configuration that there is, where the sweep says it
 };
 
 struct HaloModel {
@@ -22,6 +22,7 @@ struct HaloModel {
   std::vector<HaloLayer> layers;  // ascending
   double original_recall = 0;     // of the model before; NaN where the table has none
   bool has_shipped = false;
+  std::string shipped_by = "The published configuration has";  // begins the sentence that lists them
 };
 
 enum class HaloRule {
@@ -34,8 +35,13 @@ enum class HaloRule {
 // `commonsense_avg`. Throws Error{kFormat} naming the layer that lacks one, or is missing.
 std::vector<HaloModel> read_halo_sweep(const CsvTable& table);
 
-// Scores, ranks and keeps `keep` layers (0 = a quarter). Equal scores: the lower layer first. Throws Error{kUsage} when
-// there are fewer layers, or the rule needs an original that is not there.
-void select_layers(HaloModel& model, HaloRule rule, int64_t keep);
+// What train/convert.py writes beside a member that it converted, halo.json: the teacher with one layer at a time made
+// linear. `shipped` are the layers that stayed softmax there. Throws Error{kIo}, Error{kFormat} naming the file.
+HaloModel read_halo_conversion(const std::string& path);
+
+// Scores, ranks and keeps `keep` layers (0 = a quarter). Equal scores: the lower layer first. `ends`: the first and the last
+// layer are kept whatever they score. Throws Error{kUsage} when there are fewer layers, or the rule needs an original that
+// is not there.
+void select_layers(HaloModel& model, HaloRule rule, int64_t keep, bool ends = false);
 
 }  // namespace sala::eval

@@ -68,9 +68,9 @@ int64_t length_of(const Setting& setting, bool multiple, int64_t training_length
 class Builder {
  public:
   Builder(const FamilyScores& ours, const std::vector<Setting>& reference) : ours_(ours), reference_(reference) {
-    table_.head = {"alignment",    "benchmark", "paper's setting", "x trained",  "source",
-                   "model",        "length",    "n a task",        "score",      "95% interval",
-                   "% of trained", "95% of it", "less the paper",  "95% of that"};
+    table_.head = {"alignment",    "benchmark", "paper's setting",    "x trained",  "source",
+                   "model",        "length",    "n a task",           "score",      "95% interval",
+                   "% of trained", "95% of it", "less the paper's %", "95% of that"};
   }
 
   void add(const Setting& setting, bool multiple) {
@@ -79,8 +79,11 @@ class Builder {
     for (const std::string& member : ours_.members()) add_ours(setting, member, multiple);
   }
   Table table() { return std::move(table_); }
-  // Of our first member and of the paper's model, in the settings where both have a score.
-  std::vector<double> paper_scores, our_scores;
+  // Of our first member and of the paper's model, in the settings where both have a score; by alignment and benchmark.
+  struct Scores {
+    std::vector<double> paper, ours;
+  };
+  std::map<std::pair<std::string, std::string>, Scores> both;
   std::map<std::string, std::set<std::string>> missing;  // "RULER at 128k": members of which not all tasks were run there
 
  private:
@@ -122,37 +125,55 @@ class Builder {
         text(here->fewest == here->most ? fmt::format("{}", here->most) : fmt::format("{}-{}", here->fewest, here->most)));
     row.push_back(number(100 * here->score, 1));
     row.push_back(range({100 * here->interval.low, 100 * here->interval.high}));
-    add_relative(setting, member, here, there, length == trained, row);
+    add_relative(here, there, length == trained, row);
+    if (multiple && there && there->score > 0) add_difference(setting, member, here, there, length == trained, row);
+    row.resize(table_.head.size());
     table_.rows.push_back(row);
     const double paper = setting.of(kSala);
-    if (multiple && member == ours_.members().front() && !std::isnan(paper)) {
-      paper_scores.push_back(paper);
-      our_scores.push_back(here->score);
+    if (member == ours_.members().front() && !std::isnan(paper)) {
+      Scores& scores = both[{multiple ? kSameMultiple : kSameLength, setting.benchmark}];
+      scores.paper.push_back(paper);
+      scores.ours.push_back(here->score);
     }
   }
 
-  void add_relative(const Setting& setting, const std::string& member, const std::optional<Measure>& here,
-                    const std::optional<Measure>& there, bool same, std::vector<Value>& row) const {
-    if (!there || there->score <= 0) {
-      row.resize(table_.head.size());
-      return;
-    }
-    const double relative = here->score / there->score;
-    const std::optional<Interval> interval =
-        same ? std::optional(Interval{1, 1}) : ratio_interval(here->score, here->interval, there->score, there->interval);
-    row.push_back(number(100 * relative, 1));
+  // Nothing where the score at the training length is not known, or 0.
+  static void add_relative(const std::optional<Measure>& here, const std::optional<Measure>& there, bool same,
+                           std::vector<Value>& row) {
+    if (!there || there->score <= 0) return;
+    const auto interval = ratio_interval(here->score, here->interval, there->score, there->interval);
+    row.push_back(number(100 * here->score / there->score, 1));
     row.push_back(interval && !same ? range({100 * interval->low, 100 * interval->high}) : Value{});
+  }
+
+  // Of the shares that are left at one multiple of the training length, ours less the paper's. At the same length the two
+  // extrapolate differently far, so that their difference would say nothing.
+  void add_difference(const Setting& setting, const std::string& member, const std::optional<Measure>& here,
+                      const std::optional<Measure>& there, bool same, std::vector<Value>& row) const {
     const double paper = setting.of(kSala) / paper_reference(setting.benchmark, kSala);
-    const bool compared = member == ours_.members().front() && !std::isnan(paper);
-    row.push_back(compared ? number(100 * (relative - paper), 1) : Value{});
-    row.push_back(compared && interval && !same ? range({100 * (interval->low - paper), 100 * (interval->high - paper)})
-                                                : Value{});
+    if (member != ours_.members().front() || std::isnan(paper) || same) return;
+    const auto interval = ratio_interval(here->score, here->interval, there->score, there->interval);
+    row.push_back(number(100 * (here->score / there->score - paper), 1));
+    row.push_back(interval ? range({100 * (interval->low - paper), 100 * (interval->high - paper)}) : Value{});
   }
 
   const FamilyScores& ours_;
   const std::vector<Setting>& reference_;
   Table table_;
 };
+
+// Settings of several benchmarks are not ranked together: their scores have other scales.
+std::string rank_sentence(const Builder& builder, const std::string& member) {
+  std::vector<std::string> known;
+  for (const auto& [place, scores] : builder.both)
+    if (const double tau = rank_agreement(scores.paper, scores.ours); !std::isnan(tau))
+      known.push_back(fmt::format("{}, {}: {:.2f} of {} settings", place.second, place.first, tau, scores.ours.size()));
+  if (known.empty()) return "Rank agreement: unknown, no benchmark has two settings of one alignment that both have.";
+  return fmt::format(
+      "Rank agreement of {} with {} (Kendall's tau-b, 1: the same order; of fewer than five settings none can be told from "
+      "chance): {}.",
+      member, kSala, fmt::join(known, "; "));
+}
 
 }  // namespace
 
@@ -176,17 +197,13 @@ PaperTable paper_scores(const CsvTable& paper, const CsvTable& reference, const 
       "model "
       "reaches, not how good either is.",
       fmt::format(
-          "% of trained: of the model's own score at its training length (RULER at 512K is the paper's). less the paper: "
-          "that of ours less that of {}, in points; the paper's counts as exact.",
-          kSala)};
-  if (const double tau = rank_agreement(builder.paper_scores, builder.our_scores); !std::isnan(tau))
-    made.sentences.push_back(
-        fmt::format("Rank agreement of {} with {} over the {} settings of the same multiple that both have: Kendall's tau-b "
-                    "{:.2f} (1: the same "
-                    "order; few settings, so it carries little).",
-                    ours.members().front(), kSala, builder.our_scores.size(), tau));
-  else
-    made.sentences.emplace_back("Rank agreement: unknown, fewer than two settings that both have.");
+          "% of trained: of the model's own score at its training length (RULER at 512K is the paper's). less the paper's "
+          "%: "
+          "that share of ours less that of {} at the same multiple, in points; the paper's counts as exact. It says which "
+          "keeps more of its own score, not which scores more. Rows of the same length have none: ours are then at {:.0f} "
+          "times the paper's multiple.",
+          kSala, 1000 * kPaperTrainingK / static_cast<double>(ours.training_length(ours.members().front())))};
+  made.sentences.push_back(rank_sentence(builder, ours.members().front()));
   std::vector<std::string> missing;
   for (const auto& [place, members] : builder.missing)
     missing.push_back(fmt::format("{} ({} of {} members)", place, members.size(), ours.members().size()));

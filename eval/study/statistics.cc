@@ -48,8 +48,43 @@ bool varies(const Trainings& side) {
          });
 }
 
+using Picked = std::vector<std::vector<std::size_t>>;  // [task][sample]
+
+// A task whose samples all say the same: drawing them again could not show what they leave open.
+struct Silent {
+  double mean = 0;
+  Interval interval;  // Wilson's; Newcombe's of a difference
+  // Off the mean by `z` standard deviations of the interval's own side.
+  double away(double z) const { return z * (z < 0 ? mean - interval.low : interval.high - mean) / kNormal95; }
+};
+
+// Means over the trainings of each sample.
+std::vector<double> means_of(const Trainings& side, std::size_t task) {
+  std::vector<double> means(side[0][task].size(), 0.0);
+  for (const auto& tasks : side)
+    for (std::size_t i = 0; i < means.size(); ++i) means[i] += tasks[task][i];
+  for (double& mean : means) mean /= static_cast<double>(side.size());
+  return means;
+}
+
+std::vector<Silent> silent_tasks(const Trainings& a, const Trainings& b) {
+  std::vector<Silent> silent;
+  for (std::size_t task = 0; task < a[0].size(); ++task) {
+    const std::vector<double> of_a = means_of(a, task);
+    std::vector<double> differences = of_a, of_b;
+    if (!b.empty()) of_b = means_of(b, task);
+    for (std::size_t i = 0; i < of_b.size(); ++i) differences[i] -= of_b[i];
+    if (std::any_of(differences.begin(), differences.end(),
+                    [&](double each) { return std::abs(each - differences[0]) > 1e-9; }))
+      continue;
+    silent.push_back({mean_over(differences), b.empty() ? wilson_interval(of_a[0], static_cast<int64_t>(of_a.size()))
+                                                        : paired_interval(of_a, of_b)});
+  }
+  return silent;
+}
+
 // Mean over the drawn trainings and all tasks of the drawn samples.
-double drawn_mean(const Trainings& side, const std::vector<std::vector<std::size_t>>& picked, Rng& rng) {
+double drawn_mean(const Trainings& side, const Picked& picked, Rng& rng) {
   double sum = 0;
   for (std::size_t i = 0; i < side.size(); ++i) {
     const auto& tasks = side[side.size() > 1 ? static_cast<std::size_t>(rng.below(side.size())) : 0];
@@ -109,17 +144,22 @@ std::optional<Interval> ratio_interval(double a, const Interval& of_a, double b,
 std::optional<Interval> hierarchical_bootstrap(const Trainings& a, const Trainings& b, uint64_t seed) {
   if (a.empty() || a[0].empty()) throw Error(ErrorCode::kInternal, "hierarchical_bootstrap: nothing to draw from");
   if (!varies(a) && !varies(b)) return std::nullopt;
+  const std::vector<Silent> silent = silent_tasks(a, b);
+  const auto tasks = static_cast<double>(a[0].size());
   std::vector<double> draws;
   for (int64_t draw = 0; draw < kDraws; ++draw) {
     Rng rng(seed, "study/bootstrap", static_cast<uint64_t>(draw));
-    std::vector<std::vector<std::size_t>> picked;
+    Picked picked;
     for (const std::vector<double>& samples : a[0]) {
       std::vector<std::size_t>& indexes = picked.emplace_back();
       for (std::size_t i = 0; i < samples.size(); ++i)
         indexes.push_back(static_cast<std::size_t>(rng.below(samples.size())));
     }
-    const double mean = drawn_mean(a, picked, rng);
-    draws.push_back(b.empty() ? mean : mean - drawn_mean(b, picked, rng));
+    double mean = drawn_mean(a, picked, rng);
+    if (!b.empty()) mean -= drawn_mean(b, picked, rng);
+    Rng open(seed, "study/silent", static_cast<uint64_t>(draw));
+    for (const Silent& task : silent) mean += task.away(open.normal()) / tasks;
+    draws.push_back(std::clamp(mean, b.empty() ? 0.0 : -1.0, 1.0));
   }
   return percentiles(draws);
 }

@@ -29,7 +29,9 @@ std::optional<Interval> ratio_interval(double a, const Interval& of_a, double b,
 using Trainings = std::vector<std::vector<std::vector<double>>>;
 // 95 % hierarchical bootstrap interval of the mean over tasks of a, less that of b (b may be empty: then of a alone).
 // Drawn with replacement: the trainings of each side, then within each task the samples, the same ones for every training
-// and for both sides. The tasks stay: a benchmark is its tasks. Percentiles 2.5 and 97.5 of 2,000 draws; deterministic.
+// and for both sides. The tasks stay: a benchmark is its tasks. A task whose samples all scored (or differ) the same would
+// claim certainty, so it is drawn from its Wilson (Newcombe) interval as well. Percentiles 2.5 and 97.5 of 2,000 draws;
+// deterministic.
 // None when neither side has two trainings and no task has two samples.
 std::optional<Interval> hierarchical_bootstrap(const Trainings& a, const Trainings& b, uint64_t seed = 42);
 

@@ -47,6 +47,12 @@ TEST_F(StudyCli, LayersAreChosen) {
   EXPECT_NE(program_.run({"halo", "--model", "hypenet-2b"}).out.find("The published configuration has the same."),
             std::string::npos);
   refused({"halo", "--model", "hypenet-3b"}, ErrorCode::kUsage, {"no model 'hypenet-3b'", "near it: hypenet-2b"});
+  refused({"halo", "--model", "sala-tiny"}, ErrorCode::kUsage, {"a layer becomes linear by training", "train/convert.py"});
+  refused({"halo", folder_.path()}, ErrorCode::kIo, {"halo.json is missing"});
+  write_bytes(folder_.file("halo.json"), R"({"original": [1, 1], "replaced": [[1, 0], [0.5, 1]], "kept": [0]})");
+  const Finished member = program_.run({"halo", folder_.path(), "--keep", "1"});
+  EXPECT_NE(member.out.find("softmax attention stays in 1 of 2 layers: 0. The conversion kept the same."), std::string::npos)
+      << member.out << member.err;
 }
 
 TEST_F(StudyCli, ExplainServesAModel) {

@@ -226,6 +226,15 @@ class Style(unittest.TestCase):
         self.assertEqual(style.member_style("sala-tiny", 3), alone["sala-tiny"])
         self.assertEqual(len({together[name] for name in ("dense-tiny", "sala-tiny", "llama")}), 3)
 
+    def test_one_colour_a_model_in_every_figure(self):
+        from plots import style
+        shipped = [f"{name}-tiny" for name in style.MEMBERS]
+        self.assertEqual(len(set(style.looks(shipped).values())), len(shipped))
+        for some in (["llama", "ratio-1-1-tiny"], ["llama", "zamba", "sala-tiny"]):
+            self.assertEqual(style.looks(some)["llama"], style.looks(["llama"])["llama"])
+            self.assertEqual(style.looks(["ratio-1-1-tiny", "reverse-tiny"])["ratio-1-1-tiny"], style.looks(shipped)["ratio-1-1-tiny"])
+        self.assertFalse({colour for colour, _ in style.OTHERS} & {colour for colour, _ in style.MEMBERS.values()})
+
     def test_what_was_switched_has_dashes_everywhere(self):
         from plots import figures
         self.assertEqual(figures.dashes_of(["a-tiny [x=2]", "a-tiny", "a-tiny [x=1]", "b-tiny [x=1]"]),
