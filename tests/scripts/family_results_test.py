@@ -25,18 +25,20 @@ class FamilyResults(unittest.TestCase):
         (line,) = done.stdout.splitlines()
         self.assertTrue(line.startswith("false run --model sala-tiny --task ruler"), line)
         self.assertIn("--len 4k --samples 20", line)
-        self.assertTrue(line.endswith(f"touch {self.out}/sala-tiny-4k/complete"), line)
+        self.assertTrue(line.endswith(f" > {self.out}/sala-tiny-4k/complete"), line)
         self.assertEqual((done.returncode, done.stderr, self.out.exists()), (0, "", False))
 
     def test_what_is_complete_is_left_and_what_has_no_weights_is_named(self):
         folder = self.out / "sala-tiny-4k"
         folder.mkdir(parents=True)
-        for name in ("summary.md", "complete"):
-            (folder / name).touch()
+        (line,) = self.run_script("--list", "sala-tiny-4k").stdout.splitlines()
+        subprocess.run(line.split(" && ")[-1], shell=True, check=True)  # what is behind the run: it writes `complete`
         done = self.run_script("--list", "tiny-4k")
         self.assertEqual((done.returncode, done.stdout), (0, ""))
         self.assertIn("not run, no weights in", done.stderr)
         self.assertIn("rope-tiny", done.stderr)
+        (self.models / "sala-tiny/model.safetensors").write_text("other weights")
+        self.assertIn("--model sala-tiny", self.run_script("--list", "sala-tiny-4k").stdout)
 
     def test_flags(self):
         done = self.run_script("--help")
