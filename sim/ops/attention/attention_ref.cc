@@ -2,8 +2,8 @@
 #include <cmath>
 #include <vector>
 
-#include "sim/ops/attention/attention_tiles.h"
 #include "sim/ops/exact_math.h"
+#include "sim/ops/ref_counts.h"
 
 namespace sala::ops {
 namespace {
@@ -37,7 +37,7 @@ void round_probabilities(const std::vector<int64_t>& keys, const std::vector<dou
 
 void attend_ref(TensorView<const float, 2> q, const PackedKeys& keys, const ValueCache& values, int64_t position,
                 int64_t block_size, TensorView<const int32_t, 2> blocks, float scale, Numerics numerics,
-                TensorView<float, 2> o) {
+                TensorView<float, 2> o, int64_t& multiply_adds) {
   const int64_t group = q.extent[0] / keys.kv_heads();
   for (int64_t h = 0; h < q.extent[0]; ++h) {
     const int64_t g = h / group;
@@ -46,7 +46,7 @@ void attend_ref(TensorView<const float, 2> q, const PackedKeys& keys, const Valu
     double largest = -INFINITY, sum = 0;
     for (const int64_t j : read) {
       double dot = 0;
-      for (int64_t d = 0; d < keys.dim(); ++d) dot += static_cast<double>(q[h][d]) * keys.at(j, g, d);
+      for (int64_t d = 0; d < keys.dim(); ++d) dot += static_cast<double>(q[h][d]) * keys.at(j, g, d), ++multiply_adds;
       scores.push_back(scale * dot);
       largest = std::max(largest, scores.back());
     }
@@ -58,10 +58,17 @@ void attend_ref(TensorView<const float, 2> q, const PackedKeys& keys, const Valu
     if (numerics == Numerics::kBf16) round_probabilities(read, scores, largest, p);
     for (int64_t d = 0; d < values.dim(); ++d) {
       double weighted = 0;
-      for (size_t i = 0; i < read.size(); ++i) weighted += p[i] * values.at(read[i], g, d);
+      for (size_t i = 0; i < read.size(); ++i) weighted += p[i] * values.at(read[i], g, d), ++multiply_adds;
       o[h][d] = read.empty() ? 0.0f : static_cast<float>(weighted / sum);
     }
   }
+}
+
+void attend_ref(TensorView<const float, 2> q, const PackedKeys& keys, const ValueCache& values, int64_t position,
+                int64_t block_size, TensorView<const int32_t, 2> blocks, float scale, Numerics numerics,
+                TensorView<float, 2> o) {
+  int64_t ignored = 0;
+  attend_ref(q, keys, values, position, block_size, blocks, scale, numerics, o, ignored);
 }
 
 void attend_logits_ref(TensorView<const float, 1> q, const PackedKeys& keys, int64_t kv_head,

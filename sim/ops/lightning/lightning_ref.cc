@@ -2,7 +2,7 @@
 #include <cmath>
 #include <vector>
 
-#include "sim/ops/lightning/lightning_tiles.h"
+#include "sim/ops/ref_counts.h"
 
 namespace sala::ops {
 namespace {
@@ -11,7 +11,8 @@ constexpr int64_t kChunk = LightningState::kChunk;
 
 class Recurrence {
  public:
-  explicit Recurrence(const LightningTile& tile) : tile_(tile), decay_(std::exp(-static_cast<double>(tile.slope))) {
+  Recurrence(const LightningTile& tile, int64_t& multiply_adds)
+      : tile_(tile), decay_(std::exp(-static_cast<double>(tile.slope))), multiply_adds_(multiply_adds) {
     S_.assign(tile.sum, tile.sum + tile.D * tile.Dv);
   }
   // S = decay * S + k^T v of buffered token i.
@@ -20,12 +21,13 @@ class Recurrence {
       for (int64_t e = 0; e < tile_.Dv; ++e) {
         double& s = S_[static_cast<std::size_t>(d * tile_.Dv + e)];
         s = decay_ * s + static_cast<double>(tile_.keys[d * kChunk + i]) * tile_.values[i * tile_.Dv + e];
+        ++multiply_adds_;
       }
   }
   void read(const float* q, float* o) const {
     for (int64_t e = 0; e < tile_.Dv; ++e) {
       double sum = 0;
-      for (int64_t d = 0; d < tile_.D; ++d) sum += q[d] * S_[static_cast<std::size_t>(d * tile_.Dv + e)];
+      for (int64_t d = 0; d < tile_.D; ++d) sum += q[d] * S_[static_cast<std::size_t>(d * tile_.Dv + e)], ++multiply_adds_;
       o[e] = static_cast<float>(tile_.scale * sum);
     }
   }
@@ -36,13 +38,14 @@ class Recurrence {
  private:
   const LightningTile& tile_;
   double decay_;
+  int64_t& multiply_adds_;
   std::vector<double> S_;  // [D, Dv]
 };
 
 }  // namespace
 
-void lightning_ref(const LightningTile& tile) {
-  Recurrence recurrence(tile);
+void lightning_ref(const LightningTile& tile, int64_t& multiply_adds) {
+  Recurrence recurrence(tile, multiply_adds);
   for (int64_t i = 0; i < tile.buffered; ++i) recurrence.update(i);
   for (int64_t t = 0; t < tile.T; ++t) {
     const int64_t i = (tile.buffered + t) % kChunk;
@@ -52,6 +55,11 @@ void lightning_ref(const LightningTile& tile) {
     if (tile.q != nullptr) recurrence.read(tile.q + t * tile.q_stride, tile.o + t * tile.o_stride);
     if (i == kChunk - 1) recurrence.keep();
   }
+}
+
+void lightning_ref(const LightningTile& tile) {
+  int64_t ignored = 0;
+  lightning_ref(tile, ignored);
 }
 
 }  // namespace sala::ops

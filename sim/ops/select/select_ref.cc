@@ -4,14 +4,14 @@
 #include <vector>
 
 #include "sim/ops/exact_math.h"
-#include "sim/ops/select/select_tiles.h"
+#include "sim/ops/ref_counts.h"
 
 namespace sala::ops {
 namespace {
 
-double dot(TensorView<const float, 1> q, const PackedKeys& keys, int64_t j, int64_t g) {
+double dot(TensorView<const float, 1> q, const PackedKeys& keys, int64_t j, int64_t g, int64_t& multiply_adds) {
   double sum = 0;
-  for (int64_t d = 0; d < keys.dim(); ++d) sum += static_cast<double>(q[d]) * keys.at(j, g, d);
+  for (int64_t d = 0; d < keys.dim(); ++d) sum += static_cast<double>(q[d]) * keys.at(j, g, d), ++multiply_adds;
   return sum;
 }
 
@@ -24,18 +24,19 @@ int64_t visible(int64_t position, int64_t kernel, int64_t stride) {
 
 // P of the visible fine keys, summed over the heads of KV head g.
 std::vector<double> group_scores(TensorView<const float, 2> q, const PackedKeys& fine, const PackedKeys& coarse, int64_t g,
-                                 int64_t num_fine, int64_t num_coarse, const SelectParams& params, Numerics numerics) {
+                                 int64_t num_fine, int64_t num_coarse, const SelectParams& params, Numerics numerics,
+                                 int64_t& multiply_adds) {
   const int64_t group = q.extent[0] / fine.kv_heads();
   std::vector<double> p(static_cast<size_t>(num_fine), 0.0);
   for (int64_t h = g * group; h < (g + 1) * group; ++h) {
     std::vector<double> rough;
-    for (int64_t j = 0; j < num_coarse; ++j) rough.push_back(params.scale * dot(q[h], coarse, j, g));
+    for (int64_t j = 0; j < num_coarse; ++j) rough.push_back(params.scale * dot(q[h], coarse, j, g, multiply_adds));
     const double largest = *std::max_element(rough.begin(), rough.end());
     double sum = 0;
     for (const double s : rough) sum += std::exp(s - largest);
     const double lse = largest + std::log(sum);
     for (int64_t j = 0; j < num_fine; ++j)
-      p[static_cast<size_t>(j)] += std::exp(std::min(params.scale * dot(q[h], fine, j, g) - lse, 80.0));
+      p[static_cast<size_t>(j)] += std::exp(std::min(params.scale * dot(q[h], fine, j, g, multiply_adds) - lse, 80.0));
   }
   if (numerics == Numerics::kBf16)
     for (double& value : p) value = round_to_bf16(value);
@@ -77,7 +78,8 @@ std::vector<int32_t> ranked(const std::vector<double>& score, const std::vector<
 }  // namespace
 
 void select_ref(TensorView<const float, 2> q, const PackedKeys& fine, const PackedKeys& coarse, int64_t position,
-                const SelectParams& params, Numerics numerics, TensorView<int32_t, 2> blocks, TensorView<float, 2> scores) {
+                const SelectParams& params, Numerics numerics, TensorView<int32_t, 2> blocks, TensorView<float, 2> scores,
+                int64_t& multiply_adds) {
   constexpr double kInfinity = std::numeric_limits<double>::infinity();
   const int64_t ratio = params.block_size / params.kernel_stride, extra = params.kernel_size / params.kernel_stride - 1;
   const int64_t own = position / params.block_size, factor = params.exact_lse ? 1 : SelectParams::kCoarse;
@@ -86,7 +88,7 @@ void select_ref(TensorView<const float, 2> q, const PackedKeys& fine, const Pack
   for (int64_t g = 0; g < fine.kv_heads(); ++g) {
     std::vector<double> p;
     if (num_coarse > 0)
-      p = group_scores(q, fine, params.exact_lse ? fine : coarse, g, num_fine, num_coarse, params, numerics);
+      p = group_scores(q, fine, params.exact_lse ? fine : coarse, g, num_fine, num_coarse, params, numerics, multiply_adds);
     std::vector<double> score(static_cast<size_t>(own + 1), num_coarse > 0 ? -kInfinity : kInfinity);
     std::vector<bool> forced(static_cast<size_t>(own + 1));
     for (int64_t b = 0; b <= own; ++b) {
@@ -103,6 +105,12 @@ void select_ref(TensorView<const float, 2> q, const PackedKeys& fine, const Pack
     for (int64_t b = 0; scores.data != nullptr && b < scores.extent[1]; ++b)
       scores[g][b] = static_cast<float>(b <= own ? score[static_cast<size_t>(b)] : -kInfinity);
   }
+}
+
+void select_ref(TensorView<const float, 2> q, const PackedKeys& fine, const PackedKeys& coarse, int64_t position,
+                const SelectParams& params, Numerics numerics, TensorView<int32_t, 2> blocks, TensorView<float, 2> scores) {
+  int64_t ignored = 0;
+  select_ref(q, fine, coarse, position, params, numerics, blocks, scores, ignored);
 }
 
 }  // namespace sala::ops
