@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 import theory_formulas as formulas
-from plots.style import MEMBERS, OTHERS, member_style, plt
+from plots.style import MEMBERS, OTHERS, WIDTHS, member_style, plt
 from plots.tidy import name_length as label
 
 COLOURS, MARKERS = zip(*MEMBERS.values(), *OTHERS)  # of what is no member
@@ -14,12 +14,17 @@ PREDICTED = {"ls": "--", "lw": 1.3}
 
 
 def figure(panels: int):
-    return plt.subplots(1, panels, figsize=(4.6 * panels, 3.9), layout="constrained")
+    """Two panels a row, as wide as a page."""
+    rows = -(-panels // 2)
+    fig, grid = plt.subplots(rows, 2, figsize=(WIDTHS["page"], 2.9 * rows), layout="constrained", squeeze=False)
+    for unused in grid.ravel()[panels:]:
+        unused.set_axis_off()
+    return fig, grid.ravel()[:panels]
 
 
 def lengths_axis(axes, lengths: list[int], train_length: int) -> None:
     axes.set_xscale("log")
-    axes.set_xticks(lengths, [label(t) for t in lengths], fontsize=8)
+    axes.set_xticks(lengths, [label(t) for t in lengths])
     axes.minorticks_off()
     mark_training(axes, train_length)
 
@@ -27,23 +32,22 @@ def lengths_axis(axes, lengths: list[int], train_length: int) -> None:
 def mark_training(axes, train_length: int) -> None:
     axes.axvline(train_length, color="0.4", ls=":", lw=1)
     axes.annotate(f"trained to {label(train_length)}", (train_length, 0.99), xycoords=("data", "axes fraction"), xytext=(-3, 0),
-                  textcoords="offset points", rotation=90, ha="right", va="top", color="0.3", fontsize=7)
+                  textcoords="offset points", rotation=90, ha="right", va="top", color="0.3", fontsize=6)
 
 
 def finish(axes, title: str, x: str, y: str, legend: bool = True, outside: bool = False, **place) -> None:
-    axes.set_title(title, fontsize=9)
-    axes.set_xlabel(x, fontsize=9)
-    axes.set_ylabel(y, fontsize=9)
-    axes.tick_params(labelsize=8)
+    axes.set_title(title)
+    axes.set_xlabel(x)
+    axes.set_ylabel(y)
     axes.grid(alpha=0.25)
     if legend:
-        axes.legend(fontsize=7, loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=place.get("ncols", 1)) if outside else axes.legend(fontsize=7, **place)
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=place.get("ncols", 1)) if outside else axes.legend(**place)
 
 
 def save(figure_, path: Path) -> None:
     """path: the name without ending."""
     for ending in ("png", "svg"):
-        figure_.savefig(path.with_suffix(f".{ending}"), dpi=110, metadata={"Date": None} if ending == "svg" else None)
+        figure_.savefig(path.with_suffix(f".{ending}"), dpi=200, metadata={"Date": None} if ending == "svg" else None)
     plt.close(figure_)
 
 
@@ -70,7 +74,7 @@ def rotary(numbers: dict, path: Path, train_length: int) -> None:
     middle.semilogx(waves, [abs(factor) for _, factor in numbers["factors"]], color=COLOURS[1], marker=".", **PREDICTED)
     middle.axvline(32, color="0.4", ls=":", lw=1)
     middle.annotate("kernel, 32 tokens", (32, 0.99), xycoords=("data", "axes fraction"), xytext=(-3, 0), textcoords="offset points",
-                    rotation=90, ha="right", va="top", fontsize=7, color="0.3")
+                    rotation=90, ha="right", va="top", fontsize=6, color="0.3")
     finish(middle, "What pooling leaves of each pair of dimensions (formula)", "wavelength in tokens", "|sin(16 f) / (32 sin(f / 2))|", legend=False)
 
     edges = [128, 512, 1024, 2048, 4096, 8192, 16384, 32768]
@@ -122,7 +126,7 @@ def dilution(numbers: dict, path: Path, train_length: int) -> None:
     for axes in (left, middle, right):
         lengths_axis(axes, [row["length"] for row in rows], train_length)
     right.set_ylim(0, 100)
-    finish(left, "Needle against all other keys, same samples (dashed: formula from 1k on)", "tokens", "best evidence logit - ln sum exp of others, nats", loc="lower left")
+    finish(left, "Needle against all other keys (dashed: formula from 1k on)", "tokens", "best evidence logit - ln sum exp of others, nats", loc="lower left")
     finish(middle, "dense-tiny: change since 1k, same samples", "tokens", "nats", loc="lower left")
     finish(right, "Attention on the needle in that head", "tokens", "percent, first query of the answer", legend=False)
     save(fig, path)
@@ -141,11 +145,11 @@ def selection(numbers: dict, path: Path, train_length: int) -> None:
         top = max(top, *x)
     for keys, place in ((1, top), (4, top), (8, top)):
         left.plot([0, place], [0, keys * place], color="0.4", **PREDICTED)
-        left.annotate(f"{keys} matching key{'s' if keys > 1 else ''}", (place, keys * place), fontsize=7, ha="right", va="bottom", color="0.3")
+        left.annotate(f"{keys} matching key{'s' if keys > 1 else ''}", (place, keys * place), fontsize=6, ha="right", va="bottom", color="0.3")
     finish(left, "Signal of the needle's block at 4k, every layer and head", "predicted for one matching key in 32, deviations", "measured, deviations of the other blocks", loc="upper left")
     most = max(row["pooled_std"] for row in numbers["tokens"].values())
     middle.plot([0, most], [0, most], color="0.4", **PREDICTED)
-    middle.annotate("independent keys", (most * 0.6, most * 0.6), fontsize=7, color="0.3", rotation=45, ha="center", va="top")
+    middle.annotate("independent keys", (most * 0.6, most * 0.6), fontsize=6, color="0.3", rotation=45, ha="center", va="top")
     finish(middle, "Noise of pooled scores at 4k", "deviation of single keys / sqrt(32), nats", "deviation of block scores, nats", loc="lower right")
     lengths: list[int] = []
     for index, model in enumerate(models):
@@ -180,7 +184,7 @@ def decay(numbers: dict, path: Path, train_length: int) -> None:
     left.loglog(xs, [formulas.stacked_change(min(slopes), int(x), 8, gain, in_phase=True) for x in xs], color=COLOURS[3], ls="-.", lw=1,
                 label="the same, all ways in phase")
     left.axhline(numbers["floor"], color="0.5", lw=0.8, ls=":")
-    left.annotate("precision of float32", (2800, numbers["floor"]), fontsize=7, ha="right", va="bottom", color="0.3")
+    left.annotate("precision of float32", (2800, numbers["floor"]), fontsize=6, ha="right", va="bottom", color="0.3")
     left.set_ylim(1e-11, 3)
     finish(left, "linear-tiny: change when one token is exchanged", "distance in tokens", "relative change of the hidden state", loc="lower left")
 
@@ -200,7 +204,7 @@ def decay(numbers: dict, path: Path, train_length: int) -> None:
     for place, text in ((1 / min(slopes), "1/s of the slowest head"), (math.log(100) / min(slopes), "its weight is 0.01")):
         right.axvline(place, color="0.4", ls=":", lw=1)
         right.annotate(text, (place, 0.99), xycoords=("data", "axes fraction"), xytext=(-3, 0), textcoords="offset points", rotation=90,
-                       ha="right", va="top", fontsize=7, color="0.3")
+                       ha="right", va="top", fontsize=6, color="0.3")
     right.set_xscale("log")
     right.set_ylim(0, 100)
     finish(right, "linear-tiny: needles found", "distance from the needle to the end of the prompt, tokens", "score in percent (bars: standard error)", loc="lower left")
@@ -217,7 +221,7 @@ def sinks(numbers: dict, path: Path, train_length: int) -> None:
             left.plot(*zip(*((x + 0.07 * (index - 2), 100 * y) for x, y in places)), marker, color=colour, ms=5, alpha=0.8, label=model)
         right.plot(data["layers"], data["spike_ratio"], color=colour, marker=marker, ms=4, label=model)
     left.axhline(100 * 64 / 1024, color="0.4", lw=0.8, **{"ls": "--"})
-    left.annotate("64 of 1,024 keys, uniform", (7, 100 * 64 / 1024), fontsize=7, ha="right", va="bottom", color="0.3")
+    left.annotate("64 of 1,024 keys, uniform", (7, 100 * 64 / 1024), fontsize=6, ha="right", va="bottom", color="0.3")
     left.set_ylim(0, 100)
     finish(left, "Attention on the first 64 tokens, one mark a head", "layer", "percent")
     right.set_xticks(range(-1, 8), ["emb.", *map(str, range(8))])

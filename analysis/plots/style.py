@@ -24,7 +24,7 @@ MEMBERS = {"sala": ("#0072b2", "o"), "dense": ("#009e73", "s"), "nope": ("#cc79a
            "ratio-1-0": ("#661100", "H"), "ratio-3-1": ("#882255", "<"), "ratio-1-1": ("#aa4499", "*"), "ratio-1-3": ("#332288", "h"), "ratio-1-7": ("#56b4e9", "X"),
            "reverse": ("#999933", ">")}
 # Of models that are not of the family: first those that no member has.
-OTHERS = [("#000000", "p"), ("#44aa99", "d"), ("#ddcc77", "8"), ("#117733", "p"), ("#6699cc", "d"), ("#997700", "8"), ("#994455", "p"), ("#004488", "d")]
+OTHERS = [("#000000", "p"), ("#994455", "8"), ("#004488", "d"), ("#997700", "p"), ("#6699cc", "d"), ("#44aa99", "8"), ("#ddcc77", "p"), ("#117733", "d")]
 ENCODINGS = {"hype": MEMBERS["sala"], "nope": MEMBERS["nope"], "rope": MEMBERS["rope"], "reverse": MEMBERS["reverse"]}
 DASHES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1))]
 QUALITY = "cividis"  # for values from nothing to all; readable in grey too
