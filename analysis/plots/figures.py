@@ -253,6 +253,7 @@ def ablation(cells: list[Cell], options: Options):
     handles = [plt.Line2D([], [], color=ENCODINGS[line[2]][0], marker=ENCODINGS[line[2]][1], ls=dashes[line], lw=1.2, ms=3.4, mec="white", mew=0.3) for line in lines]
     figure, axes, legend = sheet(options.width, len(lengths), 0.8, legend_rows(labels, options.width), caption)
     columns = min(len(lengths), 2 if options.width == "column" else 4)
+    apart = min(0.09, 0.6 / len(lines)) if lines else 0  # points of one ratio stay nearer to it than to the next
     for i, (length, axis) in enumerate(zip(lengths, axes)):
         for k, line in enumerate(lines):
             colour, marker = ENCODINGS[line[2]]
@@ -265,7 +266,7 @@ def ablation(cells: list[Cell], options: Options):
                 for cell in here:
                     groups[cell.seed].append(cell)
                 if whole := [group for group in groups.values() if {cell.task for cell in group} == tasks]:
-                    points.append((at + 0.09 * (k - (len(lines) - 1) / 2), *over_trainings(whole)))
+                    points.append((at + apart * (k - (len(lines) - 1) / 2), *over_trainings(whole)))
             if points:
                 x, y = [p[0] for p in points], [100 * p[1] for p in points]
                 axis.errorbar(x, y, [[100 * (p[1] - p[2]) for p in points], [100 * (p[3] - p[1]) for p in points]], color=colour, marker=marker, ls=dashes[line],

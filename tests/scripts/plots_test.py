@@ -216,6 +216,14 @@ class Trainings(unittest.TestCase):
         (axis,) = [axis for axis in figure.axes if axis.containers]
         self.assertEqual([list(container.lines[0].get_ydata()) for container in axis.containers], [[10, 90], [10, 20]])
 
+    def test_points_of_many_lines_stay_at_their_ratio(self):
+        from plots import figures
+        cells = [cell_of(0.5, changes=f"sparse_config.topk={topk} (was 12)", ratio=ratio) for topk in range(1, 12) for ratio in ("1:1", "1:3")]
+        (axis,) = [axis for axis in figures.ablation(cells, figures.Options()).axes if axis.containers]
+        for container in axis.containers:
+            self.assertEqual([round(x) for x in container.lines[0].get_xdata()], [0, 1])
+            self.assertTrue(all(abs(x - round(x)) <= 0.3 for x in container.lines[0].get_xdata()))
+
 
 @unittest.skipUnless(CAN_DRAW, "needs python3-matplotlib")
 class Style(unittest.TestCase):
