@@ -32,7 +32,7 @@ def main() -> None:
     parser.add_argument("--width", choices=["column", "page"], default="column", help="of the paper: 3.33 or 6.9 inches [column]")
     parser.add_argument("--task", default="", metavar="LIST", help="only these tasks; niah is all of its eight, ruler all 13")
     parser.add_argument("--member", default="", metavar="LIST", help="only these models")
-    parser.add_argument("--by-task", action="store_true", help="a panel for each task (curves)")
+    parser.add_argument("--by-task", action="store_true", help="a panel for each task (curves, recall)")
     parser.add_argument("--over-training", action="store_true", help="length / training length on the axis (curves, recall)")
     parser.add_argument("--as-trained", action="store_true", help="without what --select and switches changed")
     parser.add_argument("--title", default="", help="what the caption begins with")

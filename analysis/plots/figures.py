@@ -215,7 +215,10 @@ def as_score(cells: list[Cell], name: str) -> list[Cell]:
 
 def recall(cells: list[Cell], options: Options):
     """Recall and reach of the selection by length."""
-    panels = [(title, common_tasks(of)) for name, title in (("recall", "recall"), ("reached", "reached")) if (of := as_score(cells, name))]
+    panels = []
+    for name in ("recall", "reached"):
+        if of := as_score(cells, name):
+            panels += [(f"{name}, {task}" if task else name, some) for task, some in panels_by(of, options.by_task)]
     if not panels:
         raise Problem("no recall: no model here selects blocks at these lengths, or the runs had --probe none")
     return curve_figure(panels, options, "share of evidence blocks", 1, 1,

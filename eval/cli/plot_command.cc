@@ -62,7 +62,7 @@ void add_plot_command(Program& program) {
   command.add_option("--task", flags->tasks, "Comma list of tasks and groups: niah is all of its eight [all]")
       .type_name("LIST");
   command.add_option("--member", flags->members, "Only these models").type_name("LIST");
-  command.add_flag("--by-task", flags->by_task, "A panel for each task (curves)");
+  command.add_flag("--by-task", flags->by_task, "A panel for each task (curves, recall)");
   command.add_flag("--over-training", flags->over_training, "Length / training length on the axis (curves, recall)");
   command.add_flag("--as-trained", flags->as_trained, "Without what --select and switches changed");
   command.add_option("--title", flags->title, "What the caption begins with").type_name("TEXT");

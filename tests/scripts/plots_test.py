@@ -135,6 +135,13 @@ class Drawing(Temporary):
         self.plot(kind, *paths)
         self.assertEqual((self.root / "figure.svg").read_text(), svg)
 
+    def test_recall_has_small_multiples_by_task(self):
+        self.plot("recall", SWEEP, "--by-task", "--width", "page")
+        svg = (self.root / "figure.svg").read_text()
+        for task in sorted({cell.task for cell in tidy.read([SWEEP]) if cell.recall >= 0}):
+            self.assertIn(f"recall, {task}", svg)
+            self.assertIn(f"reached, {task}", svg)
+
     def test_the_paper_s_figures(self):
         table = self.root / "fig2.csv"
         head = "gpu,weights,metric,context,model,paper seconds,model seconds,error %,cell,memory GB\n"
