@@ -59,7 +59,7 @@ def whole_points(cells: list[Cell]) -> dict[tuple[str, int], dict[int, list[Cell
     points: dict = defaultdict(lambda: defaultdict(list))
     for cell in cells:
         points[cell.curve, cell.seed][cell.length].append(cell)
-    lacking = [f"{curve} at {name_length(length)}" for (curve, _), lengths in sorted(points.items()) for length, of in sorted(lengths.items()) if len(of) < len(tasks)]
+    lacking = [f"{shown_name(curve)} at {name_length(length)}" for (curve, _), lengths in sorted(points.items()) for length, of in sorted(lengths.items()) if len(of) < len(tasks)]
     if lacking:
         note(f"left out, since tasks are missing there: {few(lacking, 8)}")
     return {key: kept for key, lengths in points.items() if (kept := {length: of for length, of in lengths.items() if len(of) == len(tasks)})}
@@ -103,7 +103,7 @@ def curves_of(cells: list[Cell], over_training: bool) -> list[Curve]:
         of_seed = {seed: lengths for (curve, seed), lengths in points.items() if curve == name}
         trained = next(cell.trained for cell in cells if cell.curve == name)
         if over_training and not trained:
-            note(f"left out, since its training length is unknown: {name}")
+            note(f"left out, since its training length is unknown: {shown_name(name)}")
             continue
 
         def x(length: int, trained: int = trained) -> float:
