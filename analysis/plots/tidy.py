@@ -203,7 +203,8 @@ def read_table(path: Path) -> list[Cell]:
     if missing:
         raise Problem(f"{path} lacks the columns {', '.join(sorted(missing))}; a sweep's cells.csv and the tables of results/family have them")
     family = "member" in columns
-    axes = columns[columns.index("switches") + 1:columns.index("task")] if "switches" in columns else []  # those that have no column of their own
+    # The axes that have no column of their own. Where a cell was computed changes nothing of the model.
+    axes = [axis for axis in (columns[columns.index("switches") + 1:columns.index("task")] if "switches" in columns else []) if axis != "device"]
     cells = []
     for row in rows:
         count = int(row["n"] or 0)

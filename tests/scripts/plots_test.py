@@ -71,6 +71,11 @@ class Reading(Temporary):
             file.write('{"task": "vt"')
         self.assertEqual(tidy.read([folder])[0].n, 1)
 
+    def test_axes_without_a_column_are_changes_and_the_device_is_none(self):
+        table = self.root / "cells.csv"
+        table.write_text("cell,model,select,switches,device,dtype,task,length,seed,n,score\n1,m,learned,,cuda,,vt,4096,42,2,1\n2,m,learned,,,bf16,vt,8192,42,2,1\n")
+        self.assertEqual({cell.length: cell.changes for cell in tidy.read([table])}, {4096: "", 8192: "dtype=bf16"})
+
     def test_a_sweep_s_table(self):
         cells = {cell.key: cell for cell in tidy.read([SWEEP])}
         with SWEEP.open(newline="") as file:

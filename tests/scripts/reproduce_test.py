@@ -84,6 +84,12 @@ class Reproduce(unittest.TestCase):
         self.run_script("reproduce_table4", "--samples", "5")
         self.assertEqual({line[line.index("--model") + 1] for line in self.calls("run")[2 * before:]}, {"sala-tiny"})
 
+    def test_a_device_is_told_to_every_run(self):
+        self.run_script("reproduce_table4", "--samples", "1", "--device", "cuda")
+        runs = self.calls("run")
+        self.assertEqual({line[line.index("--device") + 1] for line in runs}, {"cuda"})
+        self.assertIn("takes cpu or cuda", self.run_script("reproduce_table4", "--device", "gpu", code=2).stderr)
+
     def test_lengths_follow_from_the_training_length(self):
         def lengths(task):
             return {int(line[line.index("--len") + 1]) for line in self.calls("run") if line[line.index("--task") + 1] == task}
