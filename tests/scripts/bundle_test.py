@@ -20,7 +20,7 @@ RUN = ["--task", "niah_single_1", "--len", "1k", "--samples", "2", "--quiet"]
 
 def answers(folder):
     lines = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
-    return [(line["id"], line["answer"], line["score"]) for line in lines]
+    return sorted((line["id"], line["answer"], line["score"]) for line in lines)  # lines stand in the order of finishing
 
 
 class Bundle(unittest.TestCase):
