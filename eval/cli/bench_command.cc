@@ -121,7 +121,10 @@ Json json_of(const BenchFlags& flags, const ModelEntry& entry, const SessionOpti
 
 void print_measured(const std::string& output, const Json& json, const std::vector<Measured>& all) {
   if (output == "json") return streams::print_text(text::write_json(json, 1) + "\n");
-  const auto view = output == "md" ? markdown_view : output == "csv" ? csv_view : plain_view;
+  const auto view = output == "md"      ? markdown_view
+                    : output == "latex" ? latex_view
+                    : output == "csv"   ? csv_view
+                                        : plain_view;
   streams::print_text(view(times_of(all)));
   if (const Table parts = parts_of(all); !parts.empty()) streams::print_text("\n" + view(parts));
 }

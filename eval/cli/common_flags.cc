@@ -22,8 +22,8 @@ Flag add_tokenizer_flag(Command& command, std::string& tokenizer, const std::str
 }
 
 void add_output_flag(Command& command, std::string& output, const char* group) {
-  command.add_option("-o,--output", output, "Print as table, md, csv or json")
-      .one_of({"table", "md", "csv", "json"})
+  command.add_option("-o,--output", output, "Print as table, md, latex, csv or json")
+      .one_of({"table", "md", "latex", "csv", "json"})
       .show_default()
       .group(group);
 }

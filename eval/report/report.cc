@@ -139,17 +139,23 @@ Table group_table(const RunResults& results) {
   return table;
 }
 
-std::string view(const Table& table, bool markdown) { return markdown ? markdown_view(table) + "\n" : plain_view(table); }
-std::string sentence(const std::string& words, bool markdown) { return markdown ? words + "\n" : plain_sentence(words); }
+// An empty line ends a table where it would go on with what follows.
+std::string view(const Table& table, const std::string& format) {
+  return format == "md" ? markdown_view(table) + "\n" : format == "latex" ? latex_view(table) + "\n" : plain_view(table);
+}
+std::string sentence(const std::string& words, const std::string& format) {
+  return format == "md" ? words + "\n" : format == "latex" ? latex_comment(words) : plain_sentence(words);
+}
 
-std::string aggregate_text(const Aggregate& aggregate, bool markdown) {
+std::string aggregate_text(const Aggregate& aggregate, const std::string& format) {
   std::string words;
-  if (!aggregate.overview.empty()) words += view(aggregate.overview, markdown);
-  for (const std::string& remark : aggregate.remarks) words += sentence(remark, markdown);
-  if (!markdown) return words;
+  if (!aggregate.overview.empty()) words += view(aggregate.overview, format);
+  for (const std::string& remark : aggregate.remarks) words += sentence(remark, format);
+  if (format == "table") return words;
   if (!aggregate.remarks.empty()) words += "\n";
   for (const Table& table : aggregate.details)
-    words += fmt::format("{}: {}\n\n{}", aggregate.title, table.title, view(table, markdown));
+    words += fmt::format("{}{}{}", sentence(fmt::format("{}: {}", aggregate.title, table.title), format),
+                         format == "md" ? "\n" : "", view(table, format));
   return words;
 }
 
@@ -183,14 +189,13 @@ ReportSubject::ReportSubject(const RunPlan& run)
 
 std::string format_results(const ReportSubject& subject, const RunResults& results, const std::string& format) {
   if (format == "csv") return csv_view(csv_table(subject, results));
-  const bool markdown = format == "md";
-  std::string words = subject.heading.empty() ? "" : sentence(subject.heading, markdown) + (markdown ? "\n" : "");
-  words += view(people_table(subject, results), markdown);
-  for (const Aggregate& aggregate : results.aggregates) words += aggregate_text(aggregate, markdown);
-  for (const std::string& remark : results.remarks) words += sentence(remark, markdown);
+  std::string words = subject.heading.empty() ? "" : sentence(subject.heading, format) + (format == "md" ? "\n" : "");
+  words += view(people_table(subject, results), format);
+  for (const Aggregate& aggregate : results.aggregates) words += aggregate_text(aggregate, format);
+  for (const std::string& remark : results.remarks) words += sentence(remark, format);
   for (const FigureKind& kind : found_figures(results))
-    words += sentence(fmt::format("{}: {}.", kind.name, kind.meaning), markdown);
-  return words + sentence(subject.legend, markdown);
+    words += sentence(fmt::format("{}: {}.", kind.name, kind.meaning), format);
+  return words + sentence(subject.legend, format);
 }
 
 Json summary_json(const ReportSubject& subject, const RunResults& results, const Provenance& provenance) {

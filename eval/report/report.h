@@ -24,8 +24,8 @@ struct ReportSubject {
   bool timed = true;  // false: answers read from files, whose times nobody knows; scores are shown as published, with nulls
 };
 
-// "table", "md" or "csv". Scores in percent, lengths as resolved integers. table and md end with what the benchmarks add
-// (aggregate.h) and the remarks.
+// "table", "md", "latex" or "csv". Scores in percent, lengths as resolved integers. All but csv end with what the benchmarks
+// add (aggregate.h) and the remarks.
 std::string format_results(const ReportSubject& subject, const RunResults& results, const std::string& format);
 
 // Keys as in lm-eval's result files: results[task]["<length>,none"], "<length>_stderr,none" (scores 0..1), groups, versions,

@@ -46,13 +46,18 @@ struct Table {
 // For people: rounded, "-" where nothing is known.
 std::string plain_view(const Table& table);
 std::string markdown_view(const Table& table);
+// For papers: a tabular with the rules of booktabs, columns of numbers aligned right, the rest left. No text of a cell is a
+// command of LaTeX.
+std::string latex_view(const Table& table);
+// A sentence beside it: comments, so that the document decides what of it is said.
+std::string latex_comment(std::string_view words);
 // A sentence beside a plain view: lines of at most 100 bytes, a word being whole, each with its newline.
 std::string plain_sentence(std::string_view words);
 // For programs. csv: rounded, nothing where nothing is known, quoted as RFC 4180 says. json: one object a row, unrounded,
 // null where nothing is known, a range as [low, high].
 std::string csv_view(const Table& table);
 nlohmann::ordered_json json_view(const Table& table);
-// What -o asks for: table, md, csv or json. People also get the sentences, below the table.
+// What -o asks for: table, md, latex, csv or json. People also get the sentences, below the table.
 std::string show_table(const Table& table, const std::vector<std::string>& sentences, const std::string& output);
 
 }  // namespace sala::eval

@@ -112,6 +112,9 @@ TEST(Report, TheTableHasResolvedLengthsAndSaysWhoseScoresTheseAre) {
   const std::string markdown = format_results(plan, summarize(plan, records), "md");
   EXPECT_EQ(markdown.substr(0, 9), "| task | ");
   EXPECT_NE(markdown.find("\n| --- | ---: |"), std::string::npos);
+  const std::string latex = format_results(plan, summarize(plan, records), "latex");
+  EXPECT_EQ(latex.substr(0, 16), "\\begin{tabular}{");
+  EXPECT_NE(latex.find("\\end{tabular}\n\n% "), std::string::npos) << latex;  // remarks are comments
   const std::string csv = format_results(plan, summarize(plan, records), "csv");
   EXPECT_NE(csv.find("fake,a,fakes,131072,2,100.0000,34.2380,100.0000,0.000000,0,,,0.999985,65532.000,4.000,\n"),
             std::string::npos)
