@@ -11,10 +11,11 @@ namespace sala::eval {
 // What a command leaves for main().
 struct CommandState {
   std::vector<std::string> words;  // the command line as given, the program's name first
-  int exit_code = 0;               // 1: score gate missed or cells of a sweep not done, 130: interrupted
+  int exit_code = 0;               // 1: score gate missed, cells of a sweep not done or a run not verified, 130: interrupted
 };
 
 void add_run_command(Program& program, CommandState& state);
+void add_verify_command(Program& program, CommandState& state);
 void add_score_command(Program& program, CommandState& state);
 void add_list_command(Program& program);
 void add_explain_command(Program& program);

@@ -287,7 +287,7 @@ void add_generate_command(Program& program, const std::function<std::string()>& 
   command.add_option("--split", options->split, "Half of the key and value space: eval (samples) or train")
       .one_of({"eval", "train"})
       .show_default();
-  command.add_option("--id", options->ids, "Ids of samples to make again, in place of --task and --len")
+  command.add_option("--id", options->ids, "Ids of samples to make again; in place of --task and --len")
       .type_name("ID,...")
       .split_at(',');
   add_tokenizer_flag(command, options->tokenizer,

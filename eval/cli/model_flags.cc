@@ -188,6 +188,10 @@ void add_engine_flags(Command& command, EngineFlags& flags) {
       .one_of({"fp32", "bf16"})
       .show_default()
       .group(engine);
+  add_effort_flags(command, flags, engine);
+}
+
+void add_effort_flags(Command& command, EngineFlags& flags, const char* engine) {
   add_threads_flag(command, flags.threads, engine);
   command.add_option("--mem", flags.mem, "Most memory to use, 16g or 512m [what is free, less a reserve]")
       .type_name("SIZE")

@@ -48,6 +48,8 @@ struct EngineFlags {
   bool no_prune = false;
 };
 void add_engine_flags(Command& command, EngineFlags& flags);
+// Those of them that say how it is done, not what: all but --device and --dtype.
+void add_effort_flags(Command& command, EngineFlags& flags, const char* group);
 // Sets the number of threads, checks device and kernels; max_tokens is left to the caller.
 // Throws Error{kUnsupported} for a device that this build lacks.
 SessionOptions session_options(const EngineFlags& flags);

@@ -19,6 +19,7 @@ int run_program(int argc, char** argv) {
   program.version("sala_eval " + version_text());
   program.footer("Example:\n  sala_eval --task ruler --len 1000k");
   add_run_command(program, state);
+  add_verify_command(program, state);
   add_list_command(program);
   add_explain_command(program);
   add_generate_command(program, models_folder);

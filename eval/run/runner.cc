@@ -51,16 +51,17 @@ std::string decode_known(const Tokenizer& tokenizer, std::vector<int32_t> ids) {
   return tokenizer.decode(ids);
 }
 
-SampleRecord record_of(const Job& job, const Pending& pending, const SampleSource::Made& made, const Answer& answer) {
+SampleRecord record_of(const RunPlan& plan, const Tokenizer& tokenizer, const Cell& cell, int64_t index,
+                       const SampleSource::Made& made, const Answer& answer) {
   const tasks::Sample& sample = made.sample;
-  const tasks::Task& task = *pending.cell->task;
+  const tasks::Task& task = *cell.task;
   SampleRecord record;
   record.task = task.name();
-  record.length = pending.cell->length;
-  record.index = pending.index;
+  record.length = cell.length;
+  record.index = index;
   record.id = sample.id;
-  if (job.plan.select != SelectBy::kLearned) record.select = select_name(job.plan.select);
-  record.answer = answer.text ? *answer.text : decode_known(job.tokenizer, answer.ids);
+  if (plan.select != SelectBy::kLearned) record.select = select_name(plan.select);
+  record.answer = answer.text ? *answer.text : decode_known(tokenizer, answer.ids);
   tasks::Score scored = task.score(sample, record.answer);
   record.score = scored.value;
   if (!(record.score >= 0 && record.score <= 1))
@@ -94,45 +95,26 @@ SampleRecord run_sample(const Job& job, const Pending& pending, int lane, Subjec
                         const std::function<void()>& check) {
   if (job.check_stop) job.check_stop();
   job.progress.begin_sample(lane, *pending.cell, pending.number, static_cast<int64_t>(pending.cell->samples.size()));
-  const RunPlan& plan = job.plan;
-  const auto prefix = static_cast<int64_t>(plan.prefix.size());
-  const SampleSource::Made made = job.samples.take(*pending.cell, pending.index);
-  const tasks::Sample& sample = made.sample;
-  std::vector<int32_t> ids = plan.prefix;
-  ids.insert(ids.end(), sample.prompt_ids.begin(), sample.prompt_ids.end());
-  if (ids.empty()) throw Error(ErrorCode::kInternal, "sample '{}' has an empty prompt", sample.id);
-  const auto prompt_tokens = static_cast<int64_t>(ids.size());
-  check_select(plan.select, plan.model_name, plan.model, prompt_tokens);
-  std::optional<SampleObserver> observer;
-  if (plan.probe_answers) observer.emplace(watch_of(plan, sample, prompt_tokens));
-  const std::string text = sample.prompt();
-  Question question;
-  question.ids = ids;
-  question.text = text;
-  question.messages = sample.messages();
-  question.max_new_tokens = sample.tokens_to_generate;
-  question.selection = policy_for(plan.select, sample, prefix, plan.seed);
-  question.observer = observer ? &*observer : nullptr;
   const auto go_on = [&] {
     check();
     if (job.check_stop) job.check_stop();
   };
-  question.on_prompt = [&](int64_t done) {
-    job.progress.prompt(lane, done, prompt_tokens);
+  AnswerHooks hooks;
+  hooks.on_prompt = [&](int64_t done, int64_t total) {
+    job.progress.prompt(lane, done, total);
     go_on();
   };
-  question.on_token = [&](int64_t generated) {
+  hooks.on_token = [&](int64_t generated) {
     job.progress.token(lane, generated);
     go_on();
   };
-  const Answer answer = subject.answer(question);
-  SampleRecord record = record_of(job, pending, made, answer);
-  Findings found = observer ? observer->take() : Findings();
-  record.figures = std::move(found.figures);
-  job.directory.write(record, found.arrays);
+  const SampleSource::Made made = job.samples.take(*pending.cell, pending.index);
+  Answered answered = answer_sample(job.plan, job.tokenizer, *pending.cell, pending.index, made, subject, hooks);
+  SampleRecord& record = answered.record;
+  job.directory.write(record, answered.arrays);
   job.progress.end_sample(lane, record.score, record.prompt_tokens + static_cast<int64_t>(record.answer_ids.size()),
                           record.timing.engine_seconds());
-  return record;
+  return std::move(record);
 }
 
 void run_stage(const Job& job, const Stage& stage, const std::function<void(const Cell&)>& on_cell) {
@@ -156,6 +138,35 @@ void run_stage(const Job& job, const Stage& stage, const std::function<void(cons
 }
 
 }  // namespace
+
+Answered answer_sample(const RunPlan& plan, const Tokenizer& tokenizer, const Cell& cell, int64_t index,
+                       const SampleSource::Made& made, Subject& subject, const AnswerHooks& hooks) {
+  const auto prefix = static_cast<int64_t>(plan.prefix.size());
+  const tasks::Sample& sample = made.sample;
+  std::vector<int32_t> ids = plan.prefix;
+  ids.insert(ids.end(), sample.prompt_ids.begin(), sample.prompt_ids.end());
+  if (ids.empty()) throw Error(ErrorCode::kInternal, "sample '{}' has an empty prompt", sample.id);
+  const auto prompt_tokens = static_cast<int64_t>(ids.size());
+  check_select(plan.select, plan.model_name, plan.model, prompt_tokens);
+  std::optional<SampleObserver> observer;
+  if (plan.probe_answers) observer.emplace(watch_of(plan, sample, prompt_tokens));
+  const std::string text = sample.prompt();
+  Question question;
+  question.ids = ids;
+  question.text = text;
+  question.messages = sample.messages();
+  question.max_new_tokens = sample.tokens_to_generate;
+  question.selection = policy_for(plan.select, sample, prefix, plan.seed);
+  question.observer = observer ? &*observer : nullptr;
+  if (hooks.on_prompt) question.on_prompt = [&](int64_t done) { hooks.on_prompt(done, prompt_tokens); };
+  question.on_token = hooks.on_token;
+  const Answer answer = subject.answer(question);
+  Answered answered{record_of(plan, tokenizer, cell, index, made, answer), {}};
+  Findings found = observer ? observer->take() : Findings();
+  answered.record.figures = std::move(found.figures);
+  answered.arrays = std::move(found.arrays);
+  return answered;
+}
 
 void run_samples(const Job& job, const std::function<void(const Cell&)>& on_cell) {
   for (const Stage& stage : stages_of(job)) run_stage(job, stage, on_cell);

@@ -98,6 +98,13 @@ RunDirectory RunDirectory::resume(const std::string& path, const RunPlan& plan, 
   return directory;
 }
 
+RunDirectory RunDirectory::read(const std::string& path, const RunPlan& plan) {
+  RunDirectory directory(path, "");
+  directory.side_file_ = AppendFile::to_read(directory.file(kSideFile));
+  directory.read_journal(plan);
+  return directory;
+}
+
 void RunDirectory::go_on(const RunPlan& plan) {
   SavedPlan saved;
   try {
@@ -108,7 +115,10 @@ void RunDirectory::go_on(const RunPlan& plan) {
   const nlohmann::ordered_json wanted = plan.to_json();
   check_goes_on(wanted, saved.plan, path_);
   started_ = saved.started;
-  read_journal(plan);
+  const Whole whole = read_journal(plan);
+  check_not_lost();
+  if (whole.journal_bytes < journal_.size()) journal_.truncate(whole.journal_bytes);
+  if (whole.side_bytes < side_file_.size()) side_file_.truncate(whole.side_bytes);  // arrays whose line was never written
   if (wanted == saved.plan) return;
   // Before the first sample that only the larger plan has: what the journal holds always belongs to the plan that is there.
   write_plan_file(file(kPlanFile), {started_, wanted});
@@ -148,9 +158,10 @@ void RunDirectory::check_not_lost() const {
                 file(kJournalFile), results, samples ? fmt::format("has {}", *samples) : "is there and cannot be read");
 }
 
-void RunDirectory::read_journal(const RunPlan& plan) {
+RunDirectory::Whole RunDirectory::read_journal(const RunPlan& plan) {
   const std::string text = read_file(file(kJournalFile));
-  int64_t number = 0, kept_arrays = 0;
+  Whole whole;
+  int64_t number = 0;
   for (std::size_t begin = 0; begin < text.size();) {
     ++number;
     const std::size_t end = text.find('\n', begin);
@@ -162,7 +173,7 @@ void RunDirectory::read_journal(const RunPlan& plan) {
     try {
       SampleRecord record = parse_line(unsealed(text.substr(begin, end - begin)));
       check(record, plan);
-      if (record.arrays) kept_arrays = std::max(kept_arrays, record.arrays->offset + record.arrays->bytes);
+      if (record.arrays) whole.side_bytes = std::max(whole.side_bytes, record.arrays->offset + record.arrays->bytes);
       add(std::move(record));
     } catch (const Error& problem) {
       throw Error(ErrorCode::kFormat, "{} line {}: {}; remove the line to run its sample again", file(kJournalFile), number,
@@ -170,10 +181,8 @@ void RunDirectory::read_journal(const RunPlan& plan) {
     }
     begin = end + 1;
   }
-  check_not_lost();
-  const auto whole = static_cast<int64_t>(text.rfind('\n') + 1);  // none: 0
-  if (whole < journal_.size()) journal_.truncate(whole);
-  if (kept_arrays < side_file_.size()) side_file_.truncate(kept_arrays);  // arrays whose line was never written
+  whole.journal_bytes = static_cast<int64_t>(text.rfind('\n') + 1);  // none: 0
+  return whole;
 }
 
 const SampleRecord* RunDirectory::find(const Cell& cell, int64_t index) const {

@@ -33,6 +33,10 @@ class RunDirectory {
   // empty beside results.
   static RunDirectory resume(const std::string& path, const RunPlan& plan, const std::string& started);
 
+  // What is done of the run in `path`, which is not written to: a torn last line is left out, and another process may go on
+  // with the run. Throws as resume(); Error{kIo} where there is none.
+  static RunDirectory read(const std::string& path, const RunPlan& plan);
+
   const std::string& path() const { return path_; }
   const std::string& started() const { return started_; }  // UTC time of the first begin
   std::string file(const std::string& name) const { return path_ + "/" + name; }
@@ -56,7 +60,11 @@ class RunDirectory {
   RunDirectory(const std::string& path, const std::string& started);
   void lock();
   void go_on(const RunPlan& plan);
-  void read_journal(const RunPlan& plan);
+  // How far the two files hold what whole lines say.
+  struct Whole {
+    int64_t journal_bytes = 0, side_bytes = 0;
+  };
+  Whole read_journal(const RunPlan& plan);
   // Throws Error{kFormat} for a record that a run of this plan does not write.
   void check(const SampleRecord& record, const RunPlan& plan) const;
   void check_not_lost() const;

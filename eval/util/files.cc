@@ -66,19 +66,28 @@ void write_shared(const std::string& path, std::string_view text) {
   replace_file(own, path);
 }
 
-AppendFile::AppendFile(const std::string& path) : path_(path) {
+AppendFile::AppendFile(const std::string& path) : path_(path) { open(O_RDWR | O_CREAT | O_APPEND, "write"); }
+
+AppendFile AppendFile::to_read(const std::string& path) {
+  AppendFile file;
+  file.path_ = path;
+  file.open(O_RDONLY, "read");
+  return file;
+}
+
+void AppendFile::open(int flags, const char* verb) {
   // Not blocking: opening a pipe that nobody reads would wait for ever.
-  descriptor_ = ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
+  descriptor_ = ::open(path_.c_str(), flags | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0644);
   if (descriptor_ < 0 && errno == ELOOP)
-    throw Error(ErrorCode::kIo, "cannot write {}: it is a link, which may lead out of the folder", path);
-  if (descriptor_ < 0) throw io_error("write", path);
+    throw Error(ErrorCode::kIo, "cannot {} {}: it is a link, which may lead out of the folder", verb, path_);
+  if (descriptor_ < 0) throw io_error(verb, path_);
   struct stat info;
   if (::fstat(descriptor_, &info) == 0 && S_ISREG(info.st_mode)) {
     size_ = info.st_size;
     return;
   }
-  ::close(descriptor_);
-  throw Error(ErrorCode::kIo, "cannot write {}: it is no regular file", path);
+  ::close(std::exchange(descriptor_, -1));
+  throw Error(ErrorCode::kIo, "cannot {} {}: it is no regular file", verb, path_);
 }
 
 AppendFile::~AppendFile() {

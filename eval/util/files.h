@@ -34,6 +34,8 @@ class AppendFile {
   AppendFile() = default;
   // Opens or creates. Throws Error{kIo}, also for a link and for what is no regular file.
   explicit AppendFile(const std::string& path);
+  // Opens one that is there, for read() alone. Throws as the constructor.
+  static AppendFile to_read(const std::string& path);
   ~AppendFile();
   AppendFile(AppendFile&& other) noexcept;
   AppendFile& operator=(AppendFile&& other) noexcept;
@@ -47,6 +49,8 @@ class AppendFile {
   std::string read(int64_t offset, int64_t bytes) const;
 
  private:
+  void open(int flags, const char* verb);
+
   std::string path_;
   int descriptor_ = -1;
   int64_t size_ = 0;

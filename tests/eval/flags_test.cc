@@ -18,6 +18,7 @@ class Flags : public testing::Test {
  protected:
   Flags() {
     add_run_command(program_, state_);
+    add_verify_command(program_, state_);
     add_score_command(program_, state_);
     add_generate_command(program_);
     add_list_command(program_);
