@@ -1,6 +1,7 @@
 """What analysis/collect_family.py keeps of runs, and that the tables of results/family follow from the answers there."""
 
 import collections
+import csv
 import json
 import lzma
 import subprocess
@@ -49,6 +50,8 @@ class Collect(unittest.TestCase):
     def test_weights_behind_the_shipped_tables_are_shipped(self):
         members = {(row["member"], row["seed"]) for table in self.shipped_tables() for row in family.read(table)}
         members |= {(line.split(",")[0], "1") for line in (ROOT / "results/family/definition.csv").read_text().splitlines()[1:]}
+        with (ROOT / "results/sweeps/hype_ratio.csv").open(newline="") as file:
+            members |= {(row["model"], "1") for row in csv.DictReader(file)}
         self.assertEqual(members, {(path.parent.name, "1") for path in ROOT.glob("models/*/model.safetensors")})
 
     def test_shipped_tables_follow_from_the_shipped_answers(self):

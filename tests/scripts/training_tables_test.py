@@ -44,11 +44,14 @@ class Rows(unittest.TestCase):
         self.assertEqual(self.rows(made, 3000), [])
         self.assertEqual(self.rows(made, 4000, 8192), [])
 
-    def test_the_table_of_the_docs_is_made_of_the_members_shipped(self):
+    def test_the_tables_of_the_docs_are_made_of_the_members_shipped(self):
         root = Path(__file__).resolve().parents[2]
-        rows = training_tables.rows_of(sorted(root.glob("models/*/training.json")), 5000, 8192)
-        shown = [line for line in (root / "docs/training.md").read_text().splitlines() if line.startswith("| ") and "-tiny |" in line]
-        self.assertEqual(sorted("| " + " | ".join(row) + " |" for row in rows), sorted(shown))
+        first, second = (root / "docs/training.md").read_text().split("## Ratio of softmax to linear layers")
+        # All that went through the third recipe; after two, all but those that the page says nothing of there.
+        for text, recipe, left_out in ((first, 5000, set()), (second, 4000, {"dense-tiny", "full-tiny"})):
+            rows = training_tables.rows_of(sorted(root.glob("models/*/training.json")), recipe, 8192)
+            shown = [line for line in text.splitlines() if line.startswith("| ") and "-tiny |" in line]
+            self.assertEqual(sorted("| " + " | ".join(row) + " |" for row in rows if row[0] not in left_out), sorted(shown))
 
 
 if __name__ == "__main__":
